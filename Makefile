@@ -1,0 +1,117 @@
+# libmodnas: one non-recursive Makefile.
+#   make            build/release/{libmodnas.so, modnas, modnas-plugins/}        make demo   search on real data
+#   make check      set up, build, run all tests                                 make deps   install what is missing
+#   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/
+# Sources are found by folder; a new file needs no line here.
+
+VARIANT ?= release
+B       := build/$(VARIANT)
+CC      ?= cc
+PYTHON  ?= python3
+
+version_part = $(shell sed -n 's/^.define MODNAS_VERSION_$(1) *//p' include/modnas/version.h)
+MAJOR   := $(call version_part,MAJOR)
+VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+MAP     := libmodnas.map
+ifneq ($(shell sed -n 's/^MODNAS_\([0-9.]*\) {.*/\1/p' $(MAP) | tail -n 1),$(MAJOR).$(call version_part,MINOR))
+$(error the last node of $(MAP) is not MODNAS_$(MAJOR).$(call version_part,MINOR), the version of include/modnas/version.h)
+endif
+
+WARN    := -Wall -Wextra -Wshadow -Wvla -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Werror
+OPT_release := -O2 -g -DNDEBUG
+OPT_debug   := -O0 -g -DMN_DEBUG
+OPT_asan    := -O1 -g -DMN_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+OPT_tsan    := -O1 -g -fsanitize=thread
+OPT     := $(OPT_$(VARIANT))
+$(if $(OPT),,$(error VARIANT is release, debug, asan or tsan, not '$(VARIANT)'))
+CFLAGS  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=off -MMD -MP -ffile-prefix-map=$(CURDIR)=. $(OPT) $(WARN) $(EXTRA_CFLAGS)
+INC_lib := -Iinclude -Ilib
+INC_src := -Iinclude -Ilib -Isrc
+INC_cli := -Iinclude
+INC_tests := -Iinclude -Ilib -Isrc -Itests -Ibench
+INC_bench := $(INC_tests)
+LIBS    := -lcyaml -lyaml -lz -lm -lpthread -ldl
+SAN     := $(filter -fsanitize=%,$(OPT))
+DEFS    := $(if $(SAN),,-Wl,-z,defs)
+
+LIB_SRC := $(filter-out lib/backend/ref/% lib/backend/dnnl/% lib/backend/cudnn/%,$(wildcard lib/*/*.c lib/*/*/*.c))
+SRC_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c))
+REF_SRC := $(wildcard lib/backend/ref/*.c)
+CLI_SRC := $(wildcard src/cli/*.c)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(SRC_SRC:%.c=$(B)/obj/%.o) $(REF_SRC:%.c=$(B)/obj/%.f32.o) $(REF_SRC:%.c=$(B)/obj/%.f64.o)
+
+all: $(B)/libmodnas.so $(B)/modnas plugins
+plugins: $(B)/modnas-plugins/modnas-dnnl.so
+
+# ---- the library ------------------------------------------------------------------------------------------------------
+$(B)/obj/lib/backend/ref/%.f32.o: lib/backend/ref/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_lib) -DMN_REAL=float -DMN_REAL_IS_F32=1 -c $< -o $@
+$(B)/obj/lib/backend/ref/%.f64.o: lib/backend/ref/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_lib) -DMN_REAL=double -DMN_REAL_IS_F32=0 -c $< -o $@
+$(B)/obj/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_lib) -c $< -o $@
+$(B)/obj/src/cli/%.o: src/cli/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_cli) -c $< -o $@
+$(B)/obj/src/%.o: src/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_src) -c $< -o $@
+
+$(B)/libmodnas.so.$(VERSION): $(LIB_OBJ) $(MAP)
+	$(CC) $(OPT) -shared -o $@ $(LIB_OBJ) $(LIBS) -Wl,-soname,libmodnas.so.$(MAJOR) -Wl,--version-script=$(MAP) -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--as-needed $(DEFS)
+$(B)/libmodnas.so: $(B)/libmodnas.so.$(VERSION)
+	ln -sf $(<F) $(B)/libmodnas.so.$(MAJOR)
+	ln -sf libmodnas.so.$(MAJOR) $@
+# Everything of the library in an archive: tests reach inside through it.
+$(B)/libmodnas.a: $(LIB_OBJ)
+	@rm -f $@
+	ar rcs $@ $(LIB_OBJ)
+
+# ---- the oneDNN plug-in -------------------------------------------------------------------------------------------------
+ONEDNN_ROOT ?= $(if $(wildcard build/deps/onednn/include/dnnl.h),build/deps/onednn)
+DNNL_INC := $(if $(ONEDNN_ROOT),-I$(ONEDNN_ROOT)/include)
+DNNL_LIB := $(if $(ONEDNN_ROOT),-L$(ONEDNN_ROOT)/lib)
+DNNL_SRC := $(wildcard lib/backend/dnnl/*.c)
+DNNL_OBJ := $(DNNL_SRC:%.c=$(B)/obj/%.o)
+ISA_avx2   := -mavx2 -mfma
+ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
+# A file named *_avx512.c or *_avx2.c is compiled for that instruction set and only called where the CPU has it.
+$(B)/obj/lib/backend/dnnl/%.o: lib/backend/dnnl/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(if $(SAN),,-O3) -fopenmp $(INC_lib) $(DNNL_INC) $(ISA_$(lastword $(subst _, ,$*))) -c $< -o $@
+$(B)/modnas-plugins/modnas-dnnl.so: $(DNNL_OBJ)
+	@mkdir -p $(@D)
+	$(CC) $(OPT) -shared -fopenmp -o $@ $(DNNL_OBJ) $(DNNL_LIB) -ldnnl -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -Wl,-Bsymbolic $(DEFS)
+	$(if $(ONEDNN_ROOT),cp -f $(ONEDNN_ROOT)/lib/libdnnl.so.3 $(@D)/)
+
+# ---- the program: public headers only --------------------------------------------------------------------------------------
+$(B)/modnas: $(CLI_SRC:%.c=$(B)/obj/%.o) $(B)/libmodnas.so
+	$(CC) $(OPT) -o $@ $(filter %.o,$^) -L$(B) -lmodnas -Wl,-rpath,'$$ORIGIN' $(DEFS)
+
+# ---- tests and benchmarks: tests/test_x.c is one Check binary; tests/x.c one program ---------------------------------------
+$(B)/obj/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_tests) -c $< -o $@
+$(B)/obj/bench/%.o: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(INC_bench) -c $< -o $@
+TEST_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
+$(B)/tests/%: $(B)/obj/tests/%.o $(UTIL_OBJ) $(B)/libmodnas.a
+	@mkdir -p $(@D)
+	$(CC) $(OPT) -o $@ $< $(UTIL_OBJ) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt -rdynamic
+$(B)/bench/%: $(B)/obj/bench/%.o $(UTIL_OBJ) $(B)/libmodnas.a
+	@mkdir -p $(@D)
+	$(CC) $(OPT) -o $@ $< $(UTIL_OBJ) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt
+
+tests: all $(TEST_BIN) $(B)/tests/cases
+
+clean:
+	rm -rf build/release build/debug build/asan build/tsan
+
+.PHONY: all plugins tests clean
+.SECONDARY:
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

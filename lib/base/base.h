@@ -1,0 +1,156 @@
+/* The bottom layer: context internals, errors, memory, strings, vectors, maps and random numbers.
+ *
+ * Everything above allocates through the context (so that a host's allocator sees it and a test can count it), reports
+ * errors with mn_fail (text set once, where the fault is known), and draws random numbers keyed by stream and step (so
+ * that no draw depends on how many were made elsewhere). */
+#ifndef MN_BASE_H
+#define MN_BASE_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "modnas/ctx.h"
+
+#define MN_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define MN_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+
+/* Return status codes upwards unchanged: `MN_TRY(call);` */
+#define MN_TRY(expr)                                                                               \
+    do {                                                                                           \
+        int mn_try_rc_ = (expr);                                                                   \
+        if (mn_try_rc_ != 0) return mn_try_rc_;                                                    \
+    } while (0)
+
+/* ---- context ------------------------------------------------------------------------------------------------ */
+
+struct mn_registry; /* src/registry */
+struct mn_backends; /* lib/backend */
+
+struct modnas_ctx {
+    modnas_ctx_opts opts;    /* full copy, defaults filled in */
+    char *plugin_dir;        /* owned copy */
+    atomic_int refs;         /* children hold the context */
+    atomic_int canceled;
+    char err[1024];
+    int64_t n_allocs;        /* calls that allocated or resized, since the context was made */
+    size_t bytes_live, bytes_peak;
+    struct mn_registry *registry;
+    void (*registry_free)(struct modnas_ctx *ctx); /* set by the layer that made `registry`; likewise below */
+    struct mn_backends *backends;
+    void (*backends_free)(struct modnas_ctx *ctx);
+};
+
+void mn_ctx_hold(modnas_ctx *ctx);
+void mn_ctx_drop(modnas_ctx *ctx); /* same as modnas_ctx_free */
+int mn_canceled(modnas_ctx *ctx);  /* 0, or MODNAS_ECANCELED with its text set */
+
+/* Set the error text and return `status`. One line, present facts with the numbers. */
+int mn_fail(modnas_ctx *ctx, int status, const char *fmt, ...) MN_PRINTF(3, 4);
+void mn_log(modnas_ctx *ctx, int32_t level, const char *fmt, ...) MN_PRINTF(3, 4);
+
+/* ---- memory: all of it through ctx->opts.alloc_fn ------------------------------------------------------------ */
+
+/* count * size zeroed bytes, 16-byte aligned. NULL when out of memory (error text set) or when the product overflows. */
+void *mn_alloc(modnas_ctx *ctx, size_t count, size_t size);
+void *mn_realloc(modnas_ctx *ctx, void *ptr, size_t count, size_t size); /* grown part is not zeroed */
+void mn_free(modnas_ctx *ctx, void *ptr);
+/* As mn_alloc, 64-byte aligned and NOT zeroed; for large numeric buffers. Free with mn_free_aligned. */
+void *mn_alloc_aligned(modnas_ctx *ctx, size_t bytes);
+void mn_free_aligned(modnas_ctx *ctx, void *ptr);
+char *mn_strdup(modnas_ctx *ctx, const char *text);
+char *mn_strndup(modnas_ctx *ctx, const char *text, size_t n);
+
+/* ---- vector: `mn_vec` of elements of one size ----------------------------------------------------------------- */
+
+typedef struct mn_vec {
+    void *data;
+    size_t n, cap, elem;
+} mn_vec;
+
+void mn_vec_init(mn_vec *v, size_t elem);
+void mn_vec_free(modnas_ctx *ctx, mn_vec *v);
+/* Append n elements (copied from src, zeroed if src is NULL); returns the first new one, NULL when out of memory. */
+void *mn_vec_push(modnas_ctx *ctx, mn_vec *v, const void *src, size_t n);
+#define MN_AT(v, type, i) (((type *)(v).data)[i])
+
+/* ---- map: string -> pointer, insertion order kept in `keys` ---------------------------------------------------- */
+
+typedef struct mn_map {
+    struct mn_map_slot *slots;
+    size_t n, cap;
+} mn_map;
+
+void mn_map_free(modnas_ctx *ctx, mn_map *m); /* keys are owned by the map, values are not */
+void *mn_map_get(const mn_map *m, const char *key);
+int mn_map_put(modnas_ctx *ctx, mn_map *m, const char *key, void *value); /* replaces */
+
+/* ---- string builder ------------------------------------------------------------------------------------------- */
+
+/* Zero-initialise. After an out-of-memory `failed` is set, and mn_str_take returns NULL. */
+typedef struct mn_str {
+    modnas_ctx *ctx;
+    char *text;
+    size_t n, cap;
+    int failed;
+} mn_str;
+
+void mn_str_add(mn_str *s, const char *text);
+void mn_str_addn(mn_str *s, const char *text, size_t n);
+void mn_str_addf(mn_str *s, const char *fmt, ...) MN_PRINTF(2, 3);
+void mn_str_json(mn_str *s, const char *text);  /* quoted and escaped */
+void mn_str_real(mn_str *s, double x);           /* shortest decimal that reads back the same; JSON's null when not finite; independent of the locale */
+char *mn_str_take(mn_str *s);                    /* owned by the caller; NULL (error text set) when out of memory */
+void mn_str_free(mn_str *s);
+
+/* Locale-independent strtod; returns 0 and the value if the whole text is a decimal number, else -1. */
+int mn_parse_real(const char *text, double *out);
+/* Edit distance suggestion: the best of names[0..n) for `word`, or NULL when none is near. */
+const char *mn_suggest(const char *word, const char *const *names, size_t n);
+
+/* ---- random numbers -------------------------------------------------------------------------------------------- */
+
+/* Counter-based (Philox 4x32-10, Salmon et al. 2011): word = f(seed, stream, step, index). A component has a stream
+ * (mn_stream of its name), the caller counts steps; draws inside a step are numbered by the generator itself. */
+typedef struct mn_rng {
+    uint64_t seed, stream, step, index;
+    uint32_t word[4];
+} mn_rng;
+
+uint64_t mn_stream(const char *name); /* FNV-1a of the name */
+void mn_rng_init(mn_rng *r, uint64_t seed, uint64_t stream, uint64_t step);
+uint32_t mn_rng_u32(mn_rng *r);
+double mn_rng_real(mn_rng *r);                    /* [0, 1), 53 bits */
+double mn_rng_normal(mn_rng *r);                  /* Box-Muller */
+uint64_t mn_rng_below(mn_rng *r, uint64_t n);     /* 0 .. n-1, without bias; n >= 1 */
+void mn_rng_shuffle(mn_rng *r, int32_t *a, int64_t n); /* Fisher-Yates */
+
+/* ---- files ------------------------------------------------------------------------------------------------------ */
+
+/* Write a whole file: temporary name beside it, write, fsync, rename, fsync of the folder. The old file stays whole on any
+ * error. 0 or MODNAS_EIO / MODNAS_ENOMEM with path and reason in the text. */
+int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes);
+/* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free. */
+int mn_file_read(modnas_ctx *ctx, const char *path, size_t max, char **data, size_t *bytes);
+int mn_make_dirs(modnas_ctx *ctx, const char *path); /* mkdir -p */
+
+/* Lower-case hex SHA-256 (FIPS 180-4) into text[65]. */
+typedef struct mn_sha256 {
+    uint32_t h[8];
+    uint64_t bytes;
+    uint8_t block[64];
+} mn_sha256;
+void mn_sha256_init(mn_sha256 *s);
+void mn_sha256_add(mn_sha256 *s, const void *data, size_t n);
+void mn_sha256_hex(mn_sha256 *s, char text[65]);
+
+/* Monotonic seconds. */
+double mn_seconds(void);
+
+/* ---- CPU --------------------------------------------------------------------------------------------------------- */
+
+enum mn_isa { MN_ISA_PORTABLE = 0, MN_ISA_AVX2 = 1, MN_ISA_AVX512 = 2 };
+int mn_cpu_isa(void); /* cpuid + xgetbv; no state is kept */
+
+#endif
