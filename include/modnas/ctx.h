@@ -16,7 +16,8 @@ extern "C" {
 typedef struct modnas_ctx modnas_ctx;
 
 /** One function allocates, resizes and frees (as Lua's): ptr NULL: allocate; bytes 0: free, return NULL.
- * Returns NULL when memory is out; the old block then stays as it was. Called from the context's thread only. */
+ * Blocks are aligned to 16 bytes, as malloc's. Returns NULL when memory is out; the old block then stays as it was.
+ * Called from the context's thread only. */
 typedef void *(*modnas_alloc_fn)(void *ptr, size_t bytes, void *ud);
 
 enum modnas_log_level { MODNAS_LOG_ERROR = 0, MODNAS_LOG_WARN = 1, MODNAS_LOG_INFO = 2, MODNAS_LOG_DEBUG = 3 };

@@ -1,0 +1,12 @@
+/* libmodnas: neural architecture search as an embeddable library. This header includes the whole stable tier. */
+#ifndef MODNAS_MODNAS_H
+#define MODNAS_MODNAS_H
+
+#include "modnas/config.h"
+#include "modnas/ctx.h"
+#include "modnas/describe.h"
+#include "modnas/run.h"
+#include "modnas/status.h"
+#include "modnas/version.h"
+
+#endif

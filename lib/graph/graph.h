@@ -1,0 +1,130 @@
+/* Record, plan, run.
+ *
+ *   record   a model's forward calls mn_conv2d(run, ...), ...: shapes are inferred and checked, multiply-adds counted; no arithmetic
+ *   plan     the whole step is seen: conv, batch norm, activation and residual are fused, layouts chosen, the backward written down,
+ *            lifetimes turned into offsets of one slab
+ *   run      a list of kernel calls is executed, forward then backward
+ *
+ * A run is reused: mn_run_begin drops the old graph and keeps the memory, so that re-recording another path allocates nothing once
+ * the arrays have grown. Values belong to the run and live until the next mn_run_begin. */
+#ifndef MN_GRAPH_H
+#define MN_GRAPH_H
+
+#include "graph/store.h"
+
+typedef struct mn_run mn_run;
+typedef struct mn_node_op mn_node_op;
+typedef struct mn_slab mn_slab;
+
+typedef struct mn_value {
+    int64_t dims[4];   /* N, C, H, W */
+    int32_t dtype;
+    int32_t layout;    /* known after planning */
+    int32_t needs_grad;
+    int32_t n_uses;    /* nodes that read it */
+    int32_t only_use;  /* index of the last node that reads it */
+    int32_t producer;  /* index of its node, -1: input or parameter */
+    mn_param *param;   /* parameter it stands for, or NULL */
+    struct mn_value *alias; /* shares the storage of this value, or NULL */
+    struct mn_value *grad;  /* during planning: its gradient */
+    struct mn_value *other; /* during planning: its copy in another layout */
+    const void *bound; /* inputs: host memory given by mn_run_bind */
+    size_t bytes, offset;
+    int32_t place;     /* enum in run.h: slab, weight arena, gradient arena, bound, constant */
+    int32_t first, last; /* kernel calls between which it lives */
+    int32_t shared;    /* gradient that stands for several values: not to be written in place */
+    int32_t keep;      /* read after the run */
+} mn_value;
+
+/* Memory shared by the runs of a model (one is executed at a time). Grows to the largest plan. */
+int mn_slab_new(mn_backend *b, mn_slab **out);
+void mn_slab_free(mn_slab *s);
+size_t mn_slab_bytes(const mn_slab *s);
+int mn_slab_reserve(mn_slab *s, size_t bytes);
+
+typedef struct mn_run_opts {
+    int32_t train;        /* batch statistics, dropout on */
+    int32_t update_stats; /* running statistics move (train only) */
+    int32_t grads;        /* MN_ROLE_WEIGHT | MN_ROLE_ARCH: what gets gradients; 0: forward only */
+    int32_t accumulate;   /* weight gradients are added to active ones instead of replacing them */
+    uint64_t seed;        /* of dropout */
+} mn_run_opts;
+
+int mn_run_new(mn_backend *b, int32_t dtype, mn_slab *slab, mn_run **out);
+void mn_run_free(mn_run *run);
+int mn_run_begin(mn_run *run, const mn_run_opts *opts);
+const mn_run_opts *mn_run_options(const mn_run *run);
+modnas_ctx *mn_run_ctx(const mn_run *run);
+
+/* Scope without gradients and with running statistics frozen: candidates that are only looked at. Nests. */
+void mn_run_no_grad(mn_run *run, int on);
+
+/* ---- recording: every op checks shapes (MODNAS_ESHAPE with the numbers) and hands out a value of the run ----------------- */
+
+int mn_input(mn_run *run, const int64_t dims[4], int32_t dtype, mn_value **out); /* bound to memory by mn_run_bind */
+int mn_use_param(mn_run *run, mn_param *p, mn_value **out);                     /* the same value each time within a run */
+int mn_const(mn_run *run, const int64_t dims[4], const double *plain, mn_value **out); /* small constants, copied */
+
+typedef struct mn_conv_opts {
+    int32_t stride[2], pad[4], dilation[2], groups; /* 0 means 1, 0, 1, 1 */
+} mn_conv_opts;
+int mn_conv2d(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias /* or NULL */, const mn_conv_opts *o, mn_value **dst);
+int mn_linear(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias /* or NULL */, mn_value **dst);
+
+typedef struct mn_bn_opts {
+    double eps, momentum; /* momentum: share of the new statistics */
+    int32_t freeze;       /* 1: running statistics are used and kept, also in training */
+} mn_bn_opts;
+/* gamma and beta NULL: not affine. mean, var: role STAT. */
+int mn_batch_norm(mn_run *run, mn_value *src, mn_value *gamma, mn_value *beta, mn_param *mean, mn_param *var, const mn_bn_opts *o,
+                  mn_value **dst);
+int mn_activation(mn_run *run, mn_value *src, int32_t act, double alpha, double beta, mn_value **dst);
+
+typedef struct mn_pool_opts {
+    int32_t algo, kernel[2], stride[2], pad[4], ceil_mode; /* stride 0: kernel */
+} mn_pool_opts;
+int mn_pool2d(mn_run *run, mn_value *src, const mn_pool_opts *o, mn_value **dst);
+int mn_global_pool(mn_run *run, mn_value *src, int32_t algo, mn_value **dst); /* (N, C, 1, 1) */
+int mn_add(mn_run *run, mn_value *a, mn_value *b, mn_value **dst);            /* same shapes; a or b zero: the other one itself */
+int mn_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value **dst); /* broadcast; gradients for all but max, min */
+int mn_zero(mn_run *run, const int64_t dims[4], mn_value **dst);
+int mn_concat(mn_run *run, mn_value *const *src, int32_t n, int32_t axis, mn_value **dst);
+/* dst[i] = src[start + i step], count elements an axis; steps >= 1. */
+int mn_slice(mn_run *run, mn_value *src, const int32_t start[4], const int32_t step[4], const int32_t count[4], mn_value **dst);
+int mn_pad(mn_run *run, mn_value *src, const int32_t before[4], const int32_t after[4], double value, mn_value **dst);
+int mn_shuffle(mn_run *run, mn_value *src, int32_t groups, mn_value **dst);
+int mn_dropout(mn_run *run, mn_value *src, double p, mn_value **dst);         /* src itself when not training or p = 0 */
+int mn_softmax(mn_run *run, mn_value *src, int log, mn_value **dst);          /* over C */
+/* Mean over N of the cross-entropy; target i32 labels (N,1,1,1), or probabilities (N,C,1,1) of the run's dtype. dst (1,1,1,1). */
+int mn_softmax_xent(mn_run *run, mn_value *logits, mn_value *target, double label_smoothing, mn_value **dst);
+/* dst = sum_i p[i] src[i]; p (1,n,1,1). */
+int mn_weighted_sum(mn_run *run, mn_value *p, mn_value *const *src, int32_t n, mn_value **dst);
+/* Elements `index[0..n)` of a (1,C,1,1) vector. */
+int mn_pick(mn_run *run, mn_value *src, const int32_t *index, int32_t n, mn_value **dst);
+/* The binary gate: dst = src[chosen] itself. Gradients: to src[chosen] all of it, to p[j] the dot product of the gradient with src[j]
+ * for every j (ProxylessNAS, eq. 4). Record the others inside mn_run_no_grad. */
+int mn_gate(mn_run *run, mn_value *p, mn_value *const *src, int32_t n, int32_t chosen, mn_value **dst);
+
+/* Keep a value's contents until the next mn_run_begin, for mn_run_read. Before planning. */
+int mn_run_keep(mn_run *run, mn_value *v);
+/* Mark what is recorded next as part of group `tag` (a mixed op); 0: none. For the bound of prepare. */
+void mn_run_tag(mn_run *run, int32_t tag);
+
+/* ---- planning and running ------------------------------------------------------------------------------------------------ */
+
+/* loss: a value of one element whose gradients are wanted (opts.grads), or NULL. */
+int mn_run_plan(mn_run *run, mn_value *loss);
+/* Contents of an input for the following runs: plain host memory of prod(dims) elements, borrowed until the run is over. */
+void mn_run_bind(mn_run *run, mn_value *input, const void *host);
+int mn_run_forward(mn_run *run, uint64_t step); /* step keys dropout */
+int mn_run_backward(mn_run *run);
+int mn_run_read(mn_run *run, const mn_value *v, double *plain);     /* a kept value, prod(dims) elements */
+int mn_run_read_f32(mn_run *run, const mn_value *v, float *plain);
+
+int64_t mn_run_macs(const mn_run *run);       /* multiply-adds of convolutions and linear layers recorded */
+int64_t mn_run_n_calls(const mn_run *run);    /* kernel calls of the plan */
+size_t mn_run_slab_bytes(const mn_run *run);  /* what the plan needs of the slab */
+/* Of slab bytes at the end of forward, those recorded under `tag` (saved for the backward). */
+size_t mn_run_saved_bytes(const mn_run *run, int32_t tag);
+
+#endif

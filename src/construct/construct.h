@@ -1,0 +1,22 @@
+/* Constructors: edit a model's tree before it is committed. Kind "construct"; out: none. Exporters: kind "export" (src/export). */
+#ifndef MN_CONSTRUCT_H
+#define MN_CONSTRUCT_H
+
+#include "space/space.h"
+
+typedef struct mn_construct_env {
+    mn_model *model;
+} mn_construct_env;
+
+/* Build the model that a merged, checked configuration describes: backend, `init`, `ops`, `model`, `mixed_op`, `arch_desc`, the
+ * `construct` entries in the order of spec 1.7, then commit (unless `commit` is 0) and `chkpt`. `seed` as configured.
+ * MODNAS_ECONFIG when a Slot stays empty, names the Slot. */
+int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out);
+/* Backend name that a configuration asks for ("auto", "ref", ...), with device_ids taken into account. */
+const char *mn_construct_backend(const mn_node *config);
+uint64_t mn_construct_seed(const mn_node *config);
+
+/* arch_desc as given (path ending .yaml, .yml, .json that must exist; else YAML text; or a tree) -> tree, owned by the caller. */
+int mn_arch_desc_load(modnas_ctx *ctx, const mn_node *given, mn_node **out);
+
+#endif

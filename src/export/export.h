@@ -1,0 +1,18 @@
+/* Exporters: a model's current best architecture as a tree. Kind "export"; the builder's out: mn_exporter **. */
+#ifndef MN_EXPORT_H
+#define MN_EXPORT_H
+
+#include "space/space.h"
+
+typedef struct mn_exporter mn_exporter;
+struct mn_exporter {
+    modnas_ctx *ctx;
+    int (*run)(mn_exporter *e, mn_model *model, mn_node **desc); /* desc is the caller's */
+    void (*destroy)(mn_exporter *e);
+    void *state;
+};
+void mn_exporter_free(mn_exporter *e); /* NULL is fine */
+/* The exporters of the configuration's `export` section (absent: DefaultSlotTraversalExporter; null: *out = NULL). */
+int mn_exporters_build(modnas_ctx *ctx, const mn_node *config, mn_exporter **out);
+
+#endif

@@ -1,0 +1,67 @@
+/* A model: a module tree, its parameters, its Slots and its architecture parameters, on one backend.
+ *
+ *   mn_model_new -> a builder of kind "model" fills root -> constructors edit the tree -> mn_model_commit -> mn_model_forward
+ *
+ * Slots, architecture parameters and random streams are owned by the model: two models live in one context. */
+#ifndef MN_MODEL_H
+#define MN_MODEL_H
+
+#include "module/module.h"
+#include "registry/registry.h"
+
+struct mn_space; /* space/space.h */
+
+/* Global settings of candidate operators (config key `ops`), per model. */
+typedef struct mn_ops_conf {
+    char order[3];      /* permutation of 'b' (bn), 'a' (act), 'w' (weight); 0-terminated early if shorter */
+    int32_t bn_affine;
+    double bn_eps, bn_momentum;
+    int32_t conv_bias;
+} mn_ops_conf;
+
+struct mn_model {
+    modnas_ctx *ctx;
+    mn_backend *backend;   /* NULL for backend: none */
+    int32_t dtype;
+    char *type;            /* registered name */
+    int32_t input[3];      /* C, H, W */
+    int32_t n_classes;
+    uint64_t seed;
+    mn_ops_conf ops;
+    mn_module *root;
+    mn_vec slots;          /* mn_slot * in model order (space/slot.h); owned by their modules */
+    struct mn_space *space;/* architecture parameters */
+    mn_store *weights;     /* roles WEIGHT and STAT; made by commit */
+    mn_store *arch;        /* role ARCH; made by commit, NULL when there is none */
+    mn_slab *slab;
+    uint64_t version;      /* changes whenever a recorded graph would: path sampled, choice set, grads switched */
+    int32_t arch_step;     /* 1: mixed ops record their architecture step */
+    int32_t record_all;    /* 1: mixed ops record every candidate (counting) */
+    uint64_t draw;         /* step that keys the draws of sampling mixed ops */
+};
+
+/* env of kind "model" (out: none; the builder sets model->root, input, n_classes). */
+typedef struct mn_model_env {
+    mn_model *model;
+} mn_model_env;
+
+int mn_model_new(modnas_ctx *ctx, mn_backend *backend, int32_t dtype, uint64_t seed, mn_model **out);
+void mn_model_free(mn_model *m); /* NULL is fine */
+/* Name, lay out and initialise all parameters of the tree as it is now, and make the slab. After this the tree is not edited. */
+int mn_model_commit(mn_model *m);
+int mn_model_forward(mn_model *m, mn_run *run, mn_value *x, mn_value **logits);
+
+/* Trainable weights and biases (BN gamma and beta included; running statistics and architecture parameters not). Before or after
+ * commit. */
+int64_t mn_model_n_params(const mn_model *m);
+/* Multiply-adds of convolutions and linear layers for one input of the model's size, all candidates of a supernet. Needs the backend
+ * only for memory: nothing is planned. input NULL: the model's own. */
+int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs);
+
+/* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__` from the pairs
+ * given, NULL-terminated key, value, ...). load: every tensor of the model must be there with its shape; others are refused unless
+ * `partial`. */
+int mn_model_save(mn_model *m, const char *path, const char *const *metadata);
+int mn_model_load(mn_model *m, const char *path, int partial);
+
+#endif

@@ -1,0 +1,86 @@
+/* The registry: one table in the context, key (kind, name without case, '-', '_' and spaces, as the original folds them).
+ *
+ * A component declares what it is in one constant row: kind, name, one line of text, its args with defaults, and how to
+ * build it. `modnas list`, the checks of a configuration and the defaults all read that row; nothing is said twice. */
+#ifndef MN_REGISTRY_H
+#define MN_REGISTRY_H
+
+#include "base/base.h"
+#include "config/node.h"
+
+/* Kinds in use: model, candidate, mixed_op, construct, export, optim, estim, trainer, optimizer, lr_scheduler, criterion,
+ * metrics, data, data_loader, callback. */
+
+enum mn_arg_type {
+    MN_ARG_ANY,
+    MN_ARG_BOOL,
+    MN_ARG_INT,
+    MN_ARG_REAL,  /* an integer is fine */
+    MN_ARG_STR,
+    MN_ARG_LIST,
+    MN_ARG_MAP,
+    MN_ARG_REALS, /* list of numbers */
+    MN_ARG_SPEC,  /* a component spec of the kind `of`: Name, {type, args} or [Name, {args}] */
+    MN_ARG_SPECS  /* one spec, a list of specs, or a map name -> spec, of the kind `of` */
+};
+
+typedef struct mn_arg_def {
+    const char *name;
+    int32_t type;
+    const char *def;  /* default as YAML text, "null" for none (null is then accepted); NULL: the arg is required */
+    const char *of;   /* SPEC, SPECS: the kind; STR: allowed values separated by '|', or NULL for any */
+    const char *text; /* one line with units */
+} mn_arg_def;
+
+typedef struct mn_args {
+    modnas_ctx *ctx;
+    const struct mn_component *component;
+    const mn_node *map;     /* checked, defaults filled in */
+    const mn_node *origin;  /* the spec it came from, for messages; may be NULL */
+} mn_args;
+
+typedef struct mn_component mn_component;
+
+/* Build one. env: what its kind gives its members (each kind's header says), out: what the kind's header says. */
+typedef int (*mn_build_fn)(const mn_component *c, const mn_args *args, const void *env, void *out);
+
+struct mn_component {
+    const char *kind, *name, *text;
+    const mn_arg_def *args; /* ends with a row whose name is NULL; NULL: no args */
+    mn_build_fn build;
+    const void *data; /* the component's own constant, e.g. a block table */
+};
+
+/* `c` is borrowed and must outlive the context (a constant). MODNAS_EEXIST when the folded name is taken. */
+int mn_registry_add(modnas_ctx *ctx, const mn_component *c);
+int mn_registry_add_all(modnas_ctx *ctx, const mn_component *rows, size_t n);
+/* Another name of a component (README spellings, legacy names). */
+int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, const char *name);
+/* NULL when absent. mn_registry_need: MODNAS_ENOTFOUND "where: no optim named 'X'; did you mean 'Y'?". */
+const mn_component *mn_registry_find(modnas_ctx *ctx, const char *kind, const char *name);
+int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const mn_node *where, const mn_component **out);
+/* Every component in the order added; kind NULL: all. Stops at a non-zero return and returns it. */
+int mn_registry_visit(modnas_ctx *ctx, const char *kind, int (*fn)(const mn_component *c, void *ud), void *ud);
+
+/* ---- specs and args ---------------------------------------------------------------------------------------------- */
+
+/* The parts of a spec in any of its three forms. *args is borrowed (NULL if none). Keys beside type and args are refused unless
+ * listed in `extra` (ends with NULL; may be NULL). MODNAS_ECONFIG with file:line. */
+int mn_spec_parse(modnas_ctx *ctx, const mn_node *spec, const char *const *extra, const char **type, const mn_node **args);
+/* Check a spec of a kind wholly: name, every arg's key, type and nested specs; builds nothing. */
+int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra);
+/* Check + defaults + build. `more` (may be NULL): args from the framework that the spec's own win over. */
+int mn_registry_build(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const mn_node *more,
+                      const void *env, void *out);
+
+/* Getters: the arg was checked, so these cannot fail (an undeclared name is a programming error: assert). */
+int64_t mn_args_int(const mn_args *a, const char *name);
+double mn_args_real(const mn_args *a, const char *name);
+int mn_args_bool(const mn_args *a, const char *name);
+const char *mn_args_str(const mn_args *a, const char *name);     /* NULL when null */
+const mn_node *mn_args_node(const mn_args *a, const char *name); /* NULL when null */
+int mn_args_given(const mn_args *a, const char *name);           /* not null */
+/* mn_fail with "file:line: Component.arg: " in front: for values that the type alone does not rule out. */
+int mn_args_fail(const mn_args *a, const char *name, const char *fmt, ...) MN_PRINTF(3, 4);
+
+#endif

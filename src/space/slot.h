@@ -1,0 +1,22 @@
+/* Slots: placeholders in a backbone that constructors fill with a candidate, a mixed op or an elastic module. */
+#ifndef MN_SLOT_H
+#define MN_SLOT_H
+
+#include "module/model.h"
+
+typedef struct mn_slot {
+    mn_module *module;   /* its place in the tree; the entity is its child "ent" */
+    char *name;          /* decimal sid by default */
+    int32_t sid;         /* 0, 1, ... in model order of making */
+    int32_t chn_in, chn_out, stride;
+    mn_node *kwargs;     /* e.g. {expansion: 6}; may be NULL */
+    mn_module *entity;   /* NULL while empty */
+} mn_slot;
+
+/* kwargs is taken (also on failure; may be NULL). The new slot is appended to model->slots. */
+int mn_slot_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, mn_node *kwargs, mn_module **out);
+mn_slot *mn_slot_of(mn_module *m); /* NULL if m is no slot */
+int mn_slot_fill(mn_slot *s, mn_module *entity); /* takes entity (also on failure), frees the old one */
+int mn_slot_name(const mn_slot *s, mn_str *out);  /* for messages: "slot 3 (24 -> 40 channels, stride 2)" */
+
+#endif

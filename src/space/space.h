@@ -1,0 +1,113 @@
+/* The search space: architecture parameters of a model, mixed ops and candidates.
+ *
+ *   Categorical  choices with an index          Numeric  a number in [low, high]          tensor  logits alpha, trained by gradient
+ *
+ * An assignment of all categorical and numeric parameters is an mn_arch, what optimizers ask and tell with. */
+#ifndef MN_SPACE_H
+#define MN_SPACE_H
+
+#include "space/slot.h"
+
+enum mn_arch_param_type { MN_CATEGORICAL = 'C', MN_NUMERIC = 'N', MN_TENSOR = 'T' };
+
+typedef struct mn_arch_param {
+    int32_t type;
+    char *name;           /* unique in the space: given, or "c_0", "t_1" (one shared counter, as the original) */
+    int32_t n;            /* CATEGORICAL: choices; TENSOR: elements */
+    mn_node *choices;     /* CATEGORICAL: SEQ of n values */
+    int32_t index;        /* CATEGORICAL: current choice */
+    double low, high, value; /* NUMERIC */
+    int32_t integer;
+    mn_param *tensor;     /* TENSOR: role ARCH, (1,n,1,1), initial 1e-3 N(0,1); owned */
+} mn_arch_param;
+
+typedef struct mn_space {
+    mn_model *model;
+    mn_vec params;        /* mn_arch_param *, insertion order; owned */
+    int32_t next_id;
+} mn_space;
+
+int mn_space_new(mn_model *model, mn_space **out);
+void mn_space_free(mn_space *s);
+/* choices is taken, also on failure. name NULL: "c_<id>"; a taken name gets _1, _2, ... */
+int mn_space_categorical(mn_space *s, const char *name, mn_node *choices, mn_arch_param **out);
+int mn_space_numeric(mn_space *s, const char *name, double low, double high, int integer, mn_arch_param **out);
+int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **out);
+mn_arch_param *mn_space_find(const mn_space *s, const char *name);
+int32_t mn_space_n_categorical(const mn_space *s);
+mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i);
+
+/* A point of the space: one index per categorical parameter, in order (numeric ones follow as values). */
+typedef struct mn_arch {
+    int32_t n;
+    int32_t *index;
+} mn_arch;
+int mn_arch_new(modnas_ctx *ctx, int32_t n, mn_arch *out);
+void mn_arch_free(modnas_ctx *ctx, mn_arch *a);
+int mn_space_apply(mn_space *s, const mn_arch *a); /* atomically; MODNAS_EINVAL names the parameter and the index; model->version moves */
+int mn_space_current(const mn_space *s, mn_arch *out); /* out made by mn_arch_new */
+/* Product over distinct architecture parameters of their choices (tensors: elements) as decimal digits; any size. */
+int mn_space_size(const mn_space *s, mn_str *out);
+
+/* ---- candidates: kind "candidate" ---------------------------------------------------------------------------------------------- */
+
+typedef struct mn_candidate_env { /* out of the builder: mn_module ** */
+    mn_model *model;
+    const char *name;       /* "MB3E6" */
+    int32_t chn_in, chn_out, stride;
+    const mn_node *kwargs;
+    const char *where;      /* slot, for messages */
+} mn_candidate_env;
+/* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG when it does not fit (slot and reason). spec: Name or spec. */
+int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot, mn_module **out);
+
+/* ---- mixed ops: kind "mixed_op" -------------------------------------------------------------------------------------------------- */
+
+typedef struct mn_mixed mn_mixed;
+typedef struct mn_mixed_vt {
+    const char *type;
+    int32_t param_type;     /* MN_TENSOR or MN_CATEGORICAL */
+    int (*forward)(mn_mixed *m, mn_run *run, mn_value *src, mn_value **dst);
+} mn_mixed_vt;
+
+struct mn_mixed {           /* state of a mixed op's module; its children are the candidates, named as such */
+    const mn_mixed_vt *vt;
+    mn_module *module;
+    mn_arch_param *param;
+    int32_t n;              /* candidates */
+    int32_t tag;            /* 1 + its number in model order: mn_run_tag */
+    int32_t n_samples;      /* paths of a weight step */
+    int32_t *active, n_active; /* candidate set of an architecture step (sample_ops); all by default */
+    double temperature;     /* Gumbel */
+    int32_t forced;         /* >= 0: run this candidate (prepare, derived evaluation); -1: as the type does */
+    int32_t last;           /* candidate that was sampled last (the chosen path) */
+};
+
+typedef struct mn_mixed_env { /* out of the builder: mn_module ** */
+    mn_model *model;
+    const mn_slot *slot;
+    const mn_node *candidates; /* list of names, or map name -> spec */
+    mn_arch_param *shared;     /* architecture parameter to share, or NULL: its own */
+} mn_mixed_env;
+
+mn_mixed *mn_mixed_of(mn_module *m); /* NULL if m is none */
+/* Mixed ops of the model in order; count and i-th. */
+int32_t mn_model_n_mixed(const mn_model *model);
+mn_mixed *mn_model_mixed(const mn_model *model, int32_t i);
+const char *mn_mixed_candidate(const mn_mixed *m, int32_t i);
+int mn_mixed_probs(const mn_mixed *m, double *p); /* softmax(alpha); one-hot for Index */
+int mn_mixed_alpha(const mn_mixed *m, double *alpha);
+int mn_mixed_set_alpha(mn_mixed *m, const double *alpha);
+/* sample_ops: n distinct candidates drawn from softmax(alpha) without replacement become the active set (n >= candidates: all). */
+int mn_mixed_sample_ops(mn_mixed *m, int32_t n, mn_rng *rng);
+void mn_mixed_reset_ops(mn_mixed *m);
+/* Indices of the k most probable, descending, ties to the lower index. */
+int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index);
+
+/* ---- what the pieces register ------------------------------------------------------------------------------------------------------ */
+int mn_space_register(modnas_ctx *ctx);    /* candidates and mixed ops */
+int mn_models_register(modnas_ctx *ctx);   /* src/models */
+int mn_construct_register(modnas_ctx *ctx);/* src/construct */
+int mn_export_register(modnas_ctx *ctx);   /* src/export */
+
+#endif
