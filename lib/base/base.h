@@ -44,7 +44,12 @@ struct modnas_ctx {
 
 void mn_ctx_hold(modnas_ctx *ctx);
 void mn_ctx_drop(modnas_ctx *ctx); /* same as modnas_ctx_free */
-int mn_canceled(modnas_ctx *ctx);  /* 0, or MODNAS_ECANCELED with its text set */
+int mn_canceled(modnas_ctx *ctx);  /* 0, or MODNAS_ECANCELED with its text set; stays so until mn_cancel_done */
+void mn_cancel_done(modnas_ctx *ctx); /* by the outermost entry that hands MODNAS_ECANCELED to the host */
+
+/* Full copy of an option struct whose first field is `size_t size`: src NULL gives zeros, a shorter src is completed with
+ * zeros, a longer one is refused (MODNAS_EINVAL, both sizes named) unless its unknown tail is zero. dst->size = known. */
+int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, size_t known);
 
 /* Set the error text and return `status`. One line, present facts with the numbers. */
 int mn_fail(modnas_ctx *ctx, int status, const char *fmt, ...) MN_PRINTF(3, 4);
@@ -75,7 +80,7 @@ void mn_vec_free(modnas_ctx *ctx, mn_vec *v);
 void *mn_vec_push(modnas_ctx *ctx, mn_vec *v, const void *src, size_t n);
 #define MN_AT(v, type, i) (((type *)(v).data)[i])
 
-/* ---- map: string -> pointer, insertion order kept in `keys` ---------------------------------------------------- */
+/* ---- map: string -> pointer, in insertion order ---------------------------------------------------------------- */
 
 typedef struct mn_map {
     struct mn_map_slot *slots;
@@ -85,6 +90,7 @@ typedef struct mn_map {
 void mn_map_free(modnas_ctx *ctx, mn_map *m); /* keys are owned by the map, values are not */
 void *mn_map_get(const mn_map *m, const char *key);
 int mn_map_put(modnas_ctx *ctx, mn_map *m, const char *key, void *value); /* replaces */
+const char *mn_map_key(const mn_map *m, size_t i, void **value); /* i-th put, 0 <= i < n; value may be NULL */
 
 /* ---- string builder ------------------------------------------------------------------------------------------- */
 
@@ -104,7 +110,8 @@ void mn_str_real(mn_str *s, double x);           /* shortest decimal that reads 
 char *mn_str_take(mn_str *s);                    /* owned by the caller; NULL (error text set) when out of memory */
 void mn_str_free(mn_str *s);
 
-/* Locale-independent strtod; returns 0 and the value if the whole text is a decimal number, else -1. */
+/* Locale-independent strtod; returns 0 and the value if the whole text (under 1024 bytes) is a decimal number that a double
+ * can hold, else -1. No blanks, no hexadecimal, no "inf", no "nan". */
 int mn_parse_real(const char *text, double *out);
 /* Edit distance suggestion: the best of names[0..n) for `word`, or NULL when none is near. */
 const char *mn_suggest(const char *word, const char *const *names, size_t n);
@@ -118,6 +125,8 @@ typedef struct mn_rng {
     uint32_t word[4];
 } mn_rng;
 
+/* One block of Philox4x32-10: four words from a 128-bit counter and a 64-bit key. */
+void mn_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 uint64_t mn_stream(const char *name); /* FNV-1a of the name */
 void mn_rng_init(mn_rng *r, uint64_t seed, uint64_t stream, uint64_t step);
 uint32_t mn_rng_u32(mn_rng *r);
@@ -131,7 +140,8 @@ void mn_rng_shuffle(mn_rng *r, int32_t *a, int64_t n); /* Fisher-Yates */
 /* Write a whole file: temporary name beside it, write, fsync, rename, fsync of the folder. The old file stays whole on any
  * error. 0 or MODNAS_EIO / MODNAS_ENOMEM with path and reason in the text. */
 int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes);
-/* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free. */
+/* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free. MODNAS_ENOTFOUND
+ * if there is none, MODNAS_EIO, MODNAS_ENOMEM. */
 int mn_file_read(modnas_ctx *ctx, const char *path, size_t max, char **data, size_t *bytes);
 int mn_make_dirs(modnas_ctx *ctx, const char *path); /* mkdir -p */
 
