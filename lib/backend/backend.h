@@ -54,6 +54,8 @@ int64_t mn_backend_n_plans(const mn_backend *b);   /* plans in the cache */
 int64_t mn_backend_n_objects(const mn_backend *b); /* vendor objects made so far */
 
 const char *mn_kernel_name(int32_t kind); /* "conv2d"; "?" if unknown */
+/* "conv2d forward f32 (src 2x3x8x8 layout 1, weights 4x3x3x3, dst 2x4x6x6)", for messages. */
+void mn_kernel_text(const modnas_kernel *k, char *text, size_t bytes);
 
 /* "Every backend that could be opened here": name, version, or the reason why not. For `modnas devices`. */
 typedef int (*mn_backend_visit_fn)(const char *name, const char *version, const char *why_not, void *ud);

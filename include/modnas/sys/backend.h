@@ -36,6 +36,10 @@ typedef struct modnas_backend_opts {
 
 enum modnas_role { MODNAS_ROLE_SRC = 0, MODNAS_ROLE_WEIGHTS = 1, MODNAS_ROLE_DST = 2 };
 
+enum modnas_backend_flags {
+    MODNAS_BACKEND_DEVICE_MEMORY = 1 << 0 /* memory is not the host's: no kernel can fall back to `ref` */
+};
+
 /* Pointers marked (o) may be NULL. All int results are status codes unless said. */
 typedef struct modnas_backend_vt {
     size_t size;      /* sizeof as the plug-in compiled it */
@@ -71,6 +75,8 @@ typedef struct modnas_backend_vt {
     int (*sync)(void *state);        /* (o) already synchronous */
     int (*in_parallel)(void *state); /* (o) 1 if the caller is inside a parallel region of this backend's runtime */
     int64_t (*n_objects)(void *state); /* (o) vendor objects (primitives, descriptors) made so far; tests watch it */
+
+    uint64_t flags; /* of enum modnas_backend_flags */
 } modnas_backend_vt;
 
 /** The entry point of a plug-in: fill in *vt. vt->size holds what the library knows when called.
