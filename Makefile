@@ -1,13 +1,13 @@
 # libmodnas: one non-recursive Makefile.
 #   make            build/release/{libmodnas.so, modnas, modnas-plugins/}        make demo   search on real data
 #   make check      set up, build, run all tests                                 make deps   install what is missing
+#   make tests      build the test programs          make check-headers check-symbols        make demo-compare
 #   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/
 # Sources are found by folder; a new file needs no line here.
 
 VARIANT ?= release
 B       := build/$(VARIANT)
 CC      ?= cc
-PYTHON  ?= python3
 
 version_part = $(shell sed -n 's/^.define MODNAS_VERSION_$(1) *//p' include/modnas/version.h)
 MAJOR   := $(call version_part,MAJOR)
@@ -109,9 +109,22 @@ $(B)/bench/%: $(B)/obj/bench/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 
 tests: all $(TEST_BIN) $(B)/tests/cases
 
+# ---- for a person: both commands of the README see to it that everything is there, then start over with it ------------------
+deps:
+	@tools/deps.sh
+check: deps
+	+@MAKE='$(MAKE)' tools/check.sh
+demo demo-compare: deps
+	+@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) VARIANT=release all
+	@docs/examples/demo.sh $(if $(filter %-compare,$@),--compare)
+check-headers:
+	@tools/check-headers.sh
+check-symbols: $(B)/libmodnas.so
+	@tools/check-symbols.sh $(B)
+
 clean:
 	rm -rf build/release build/debug build/asan build/tsan
 
-.PHONY: all plugins tests clean
+.PHONY: all plugins tests clean deps check demo demo-compare check-headers check-symbols
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

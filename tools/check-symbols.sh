@@ -1,0 +1,43 @@
+#!/bin/sh
+# What libmodnas.so shows to the world: check-symbols.sh BUILD-FOLDER
+#   names     headers, libmodnas.map and the dynamic symbols name the same functions, and no others
+#   needed    the libraries it is linked with are those of the README
+#   globals   no mutable data, no constructors beside the C runtime's own
+set -eu
+cd "$(dirname "$0")/.."
+lib=$1/libmodnas.so
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+bad=0
+fault() { echo "$*"; bad=1; }
+
+cat include/modnas/*.h include/modnas/sys/*.h | tr '\n' ' ' | grep -oE 'MODNAS_API[^;]*;' | grep -v '^MODNAS_API *__' |
+    sed 's/ *(.*//; s/.*[ *]//' | sort -u >"$tmp/headers"
+sed -n 's/^ *\(modnas_[a-z0-9_]*\);.*/\1/p' libmodnas.map | sort >"$tmp/map"
+nm -D --defined-only "$lib" | awk '$2 != "A" {sub(/@.*/, "", $3); print $3}' | sort -u >"$tmp/dynamic"
+nodes=$(sed -n 's/^\(MODNAS_[0-9.]*\) {.*/\1/p' libmodnas.map)
+
+for f in headers dynamic; do
+    diff "$tmp/map" "$tmp/$f" >"$tmp/diff" || fault "libmodnas.map (<) and the $f (>) name different functions:
+$(grep '^[<>]' "$tmp/diff")"
+done
+odd=$(nm -D --defined-only "$lib" | awk '$2 == "A" {sub(/@.*/, "", $3); print $3}' | grep -vxF "$nodes" || true)
+[ -z "$odd" ] || fault "not a node of libmodnas.map: $odd"
+
+needed=$(readelf -d "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+for n in $needed; do
+    case $n in
+    libc.so.6 | libm.so.6 | libyaml-0.so.2 | libcyaml.so.1 | libz.so.1) ;;
+    *) fault "$lib needs $n, which is not on its list" ;;
+    esac
+done
+
+odd=$(objdump -t "$lib" | awk '$4 == ".data" || $4 == ".bss" || $4 == ".tdata" || $4 == ".tbss" {print $NF}' |
+    grep -vxE '\.data|\.bss|__dso_handle|__TMC_END__|completed\.0' || true)
+[ -z "$odd" ] || fault "mutable data in $lib:" "$odd"
+# One pointer: frame_dummy of the C runtime.
+bytes=$(objdump -h "$lib" | awk '$2 == ".init_array" {print $3}')
+[ "$((0x${bytes:-0}))" = 8 ] || fault "$lib has constructors: .init_array is $((0x${bytes:-0})) bytes, 8 are the C runtime's"
+
+[ $bad = 0 ] && echo "check-symbols: $(wc -l <"$tmp/map") functions, needed: $(echo "$needed" | tr '\n' ' '), no mutable data"
+exit $bad

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: `make check` runs it when the dependencies are there.
+#
+#   release build   all tests, the cases beside this checkout, what the headers and libmodnas.so show to the world
+#   asan build      the same tests under the address and undefined-behaviour sanitizers, with leak checking
+#
+# The last line is 'N passed, N failed, N skipped', summed over all test programs; the status is 1 if anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+make=${MAKE:-make}
+case " ${MAKEFLAGS:-} " in
+*' -j'*) jobs= ;;
+*) jobs=-j$(nproc) ;;
+esac
+sums=$(mktemp)
+trap 'rm -f "$sums"' EXIT
+status=0
+step() { "$@" || { echo "check: this went wrong: $*"; status=1; }; }
+
+for variant in release asan; do
+    echo "== build $variant"
+    # shellcheck disable=SC2086
+    if "$make" --no-print-directory $jobs VARIANT=$variant tests; then
+        step tools/run-tests.sh "$sums" build/$variant
+    else
+        echo "check: the $variant build went wrong"
+        exit 1
+    fi
+done
+step tools/check-headers.sh
+step tools/check-symbols.sh build/release
+awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s}' "$sums"
+exit $status

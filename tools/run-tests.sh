@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Run the test programs of one or more build folders: run-tests.sh RESULT-FILE FOLDER...
+#
+# Every tests/test_* is a program of the Check framework; all are run, whatever fails, and all they print is shown. Then
+# tests/cases is run over the folders of cases beside this checkout, where they exist. A test that cannot run here prints a line
+# with "skipped" and its reason. Three numbers, passed failed skipped, are added to RESULT-FILE; the status is 1 if anything failed.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+result=$1
+shift
+shared=${MODNAS_SHARED:-../shared/data}
+out=$(mktemp)
+trap 'rm -f "$out"' EXIT
+passed=0 failed=0 skipped=0
+
+# Check's last line: "100%: Checks: 41, Failures: 0, Errors: 0".
+count() { # status name
+    read -r checks failures errors < <(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$out" |
+        awk '{c += $1; f += $2; e += $3} END {print c + 0, f + 0, e + 0}')
+    local skips bad
+    skips=$(grep -ciE '(^|: )skipped' "$out")
+    bad=$((failures + errors))
+    if [ "$1" != 0 ] && [ $bad = 0 ]; then
+        echo "$2: ended with status $1"
+        bad=1
+    elif [ "$checks" = 0 ]; then
+        echo "$2: ran no checks"
+        bad=1
+    fi
+    passed=$((passed + checks - failures - errors - skips))
+    failed=$((failed + bad))
+    skipped=$((skipped + skips))
+}
+sanitized() { [[ $1 == */asan || $1 == */tsan ]]; }
+
+for folder in "$@"; do
+    for test in "$folder"/tests/test_*; do
+        [ -x "$test" ] || continue
+        echo "== $test"
+        # Instrumented code is several times slower; so are the time limits of its tests.
+        if sanitized "$folder"; then export CK_TIMEOUT_MULTIPLIER=6; else unset CK_TIMEOUT_MULTIPLIER; fi
+        ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 "$test" >"$out" 2>&1 </dev/null
+        status=$?
+        cat "$out"
+        count $status "$test"
+    done
+    sanitized "$folder" && continue
+    for cases in torch_cases onnx_cases; do
+        if [ ! -d "$shared/$cases" ]; then
+            echo "== $folder/tests/cases: skipped, there is no $shared/$cases"
+            continue
+        fi
+        for backend in ref dnnl; do
+            echo "== $folder/tests/cases $shared/$cases $backend"
+            "$folder/tests/cases" "$shared/$cases" $backend || failed=$((failed + 1))
+        done
+    done
+done
+echo "$passed $failed $skipped" >>"$result"
+[ $failed = 0 ]
