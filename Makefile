@@ -107,6 +107,13 @@ $(B)/bench/%: $(B)/obj/bench/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
 	$(CC) $(OPT) -o $@ $< $(UTIL_OBJ) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt
 
+# tests/plugin_fake.c becomes one plug-in for each way to be wrong.
+FAKES := $(patsubst %,$(B)/tests/plugins/modnas-fake_%.so,ok device parallel abi size name hole refuse rude open entry)
+$(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<
+$(B)/tests/test_backend: | $(FAKES)
+
 tests: all $(TEST_BIN) $(B)/tests/cases
 
 # ---- for a person: both commands of the README see to it that everything is there, then start over with it ------------------
