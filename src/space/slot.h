@@ -11,12 +11,17 @@ typedef struct mn_slot {
     int32_t chn_in, chn_out, stride;
     mn_node *kwargs;     /* e.g. {expansion: 6}; may be NULL */
     mn_module *entity;   /* NULL while empty */
+    char *op;            /* name of the candidate that is the entity; NULL: none, or a mixed op, or the backbone's own */
 } mn_slot;
 
 /* kwargs is taken (also on failure; may be NULL). The new slot is appended to model->slots. */
 int mn_slot_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, mn_node *kwargs, mn_module **out);
 mn_slot *mn_slot_of(mn_module *m); /* NULL if m is no slot */
-int mn_slot_fill(mn_slot *s, mn_module *entity); /* takes entity (also on failure), frees the old one */
+/* Takes entity (also on failure), frees the old one. op: name of the candidate, or NULL. */
+int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op);
+mn_slot *mn_model_slot(const mn_model *model, size_t i);
+/* The first Slot without an entity, NULL if all are filled. */
+mn_slot *mn_model_empty_slot(const mn_model *model);
 int mn_slot_name(const mn_slot *s, mn_str *out);  /* for messages: "slot 3 (24 -> 40 channels, stride 2)" */
 
 #endif

@@ -18,17 +18,19 @@ typedef struct mn_arch_param {
     int32_t index;        /* CATEGORICAL: current choice */
     double low, high, value; /* NUMERIC */
     int32_t integer;
-    mn_param *tensor;     /* TENSOR: role ARCH, (1,n,1,1), initial 1e-3 N(0,1); owned */
+    mn_param *tensor;     /* TENSOR: role ARCH, (1,n,1,1), initial 1e-3 N(0,1), stored as "arch.<name>"; owned */
 } mn_arch_param;
 
 typedef struct mn_space {
     mn_model *model;
     mn_vec params;        /* mn_arch_param *, insertion order; owned */
+    mn_vec mixed;         /* mn_mixed *, model order once sorted; owned by their modules */
     int32_t next_id;
+    int32_t unsorted;     /* mixed ops came or went since the order was taken */
 } mn_space;
 
-int mn_space_new(mn_model *model, mn_space **out);
-void mn_space_free(mn_space *s);
+/* The model's space: the one it has, or a new one. Freed with the model. */
+int mn_space_of(mn_model *model, mn_space **out);
 /* choices is taken, also on failure. name NULL: "c_<id>"; a taken name gets _1, _2, ... */
 int mn_space_categorical(mn_space *s, const char *name, mn_node *choices, mn_arch_param **out);
 int mn_space_numeric(mn_space *s, const char *name, double low, double high, int integer, mn_arch_param **out);
@@ -46,7 +48,8 @@ int mn_arch_new(modnas_ctx *ctx, int32_t n, mn_arch *out);
 void mn_arch_free(modnas_ctx *ctx, mn_arch *a);
 int mn_space_apply(mn_space *s, const mn_arch *a); /* atomically; MODNAS_EINVAL names the parameter and the index; model->version moves */
 int mn_space_current(const mn_space *s, mn_arch *out); /* out made by mn_arch_new */
-/* Product over distinct architecture parameters of their choices (tensors: elements) as decimal digits; any size. */
+/* Product over distinct architecture parameters of their choices (tensors: elements; whole numbers: how many; real ones do not
+ * count) as decimal digits; any size. */
 int mn_space_size(const mn_space *s, mn_str *out);
 
 /* ---- candidates: kind "candidate" ---------------------------------------------------------------------------------------------- */
@@ -67,6 +70,8 @@ typedef struct mn_mixed mn_mixed;
 typedef struct mn_mixed_vt {
     const char *type;
     int32_t param_type;     /* MN_TENSOR or MN_CATEGORICAL */
+    int32_t samples;        /* 1: what forward records depends on model->draw */
+    int32_t uniform;        /* 1: candidates are drawn uniformly, not by softmax(alpha) */
     int (*forward)(mn_mixed *m, mn_run *run, mn_value *src, mn_value **dst);
 } mn_mixed_vt;
 
@@ -79,8 +84,14 @@ struct mn_mixed {           /* state of a mixed op's module; its children are th
     int32_t n_samples;      /* paths of a weight step */
     int32_t *active, n_active; /* candidate set of an architecture step (sample_ops); all by default */
     double temperature;     /* Gumbel */
-    int32_t forced;         /* >= 0: run this candidate (prepare, derived evaluation); -1: as the type does */
-    int32_t last;           /* candidate that was sampled last (the chosen path) */
+    int32_t forced;         /* >= 0: run this candidate alone (derived evaluation, prepare); -1: as the type does. mn_mixed_force */
+    int32_t choice;         /* >= 0: the candidate that an architecture step chooses (prepare); -1: drawn */
+    int32_t last;           /* candidate that was recorded last as the path (the first of several) */
+    int32_t order;          /* of the latest sorting */
+    int32_t *path;          /* work space of n, below too: forward allocates nothing */
+    double *weight;
+    float *alpha_f32;
+    mn_value **value;
 };
 
 typedef struct mn_mixed_env { /* out of the builder: mn_module ** */
@@ -90,18 +101,28 @@ typedef struct mn_mixed_env { /* out of the builder: mn_module ** */
     mn_arch_param *shared;     /* architecture parameter to share, or NULL: its own */
 } mn_mixed_env;
 
+/* Types: SoftmaxSumMixedOp, GumbelSumMixedOp, BinaryGateMixedOp, BinaryGateUniformMixedOp, IndexMixedOp (and older names). spec:
+ * file and line of candidates that do not fit come from it. */
+int mn_mixed_build(mn_model *model, const mn_node *spec, const mn_mixed_env *env, mn_module **out);
 mn_mixed *mn_mixed_of(mn_module *m); /* NULL if m is none */
 /* Mixed ops of the model in order; count and i-th. */
 int32_t mn_model_n_mixed(const mn_model *model);
 mn_mixed *mn_model_mixed(const mn_model *model, int32_t i);
 const char *mn_mixed_candidate(const mn_mixed *m, int32_t i);
+mn_module *mn_mixed_module(const mn_mixed *m, int32_t i);
+/* Key the draws of what is recorded next; model->version moves if anything would be recorded differently. Call before each step. */
+void mn_model_set_draw(mn_model *model, uint64_t draw);
+/* Architecture steps on or off (arch_step); model->version moves on a change. */
+void mn_model_set_arch_step(mn_model *model, int32_t on);
+/* candidate -1: as the type does. model->version moves. */
+void mn_mixed_force(mn_mixed *m, int32_t candidate);
 int mn_mixed_probs(const mn_mixed *m, double *p); /* softmax(alpha); one-hot for Index */
 int mn_mixed_alpha(const mn_mixed *m, double *alpha);
 int mn_mixed_set_alpha(mn_mixed *m, const double *alpha);
 /* sample_ops: n distinct candidates drawn from softmax(alpha) without replacement become the active set (n >= candidates: all). */
 int mn_mixed_sample_ops(mn_mixed *m, int32_t n, mn_rng *rng);
 void mn_mixed_reset_ops(mn_mixed *m);
-/* Indices of the k most probable, descending, ties to the lower index. */
+/* Indices of the k most probable, descending, ties to the lower index; k <= n. */
 int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index);
 
 /* ---- what the pieces register ------------------------------------------------------------------------------------------------------ */
