@@ -8,37 +8,11 @@
 #include <unistd.h>
 
 #include "backend/backend.h"
+#include "util_host.h"
 
-typedef struct host {
-    int64_t left; /* allocations until the hook fails; negative: never */
-    int64_t live;
-    char log[4096];
-} host;
-
-static host h;
+static util_host h;
 static modnas_ctx *ctx;
 static char junk[64], plugins[4096], search[5000];
-
-static void *host_alloc(void *ptr, size_t bytes, void *ud) {
-    host *a = ud;
-    if (!bytes) {
-        a->live -= ptr != NULL;
-        free(ptr);
-        return NULL;
-    }
-    if (a->left == 0) return NULL;
-    a->left--;
-    void *mem = realloc(ptr, bytes);
-    a->live += mem && !ptr;
-    return mem;
-}
-
-static void host_log(int32_t level, const char *text, void *ud) {
-    (void)level;
-    host *a = ud;
-    const size_t n = strlen(a->log);
-    snprintf(a->log + n, sizeof a->log - n, "%s\n", text);
-}
 
 /* A context that seeks plug-ins in a folder of junk, then in the fakes'. */
 static void setup(void) {
@@ -49,14 +23,10 @@ static void setup(void) {
     snprintf(junk, sizeof junk, "/tmp/modnas-backend-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(junk));
     snprintf(search, sizeof search, "/nonexistent::%s:%s", junk, plugins);
-    h = (host){.left = -1};
-    const modnas_ctx_opts o = {.size = sizeof o,
-                               .alloc_fn = host_alloc,
-                               .alloc_ud = &h,
-                               .log_fn = host_log,
-                               .log_ud = &h,
-                               .plugin_dir = search,
-                               .threads = 3};
+    h = (util_host){.left = -1};
+    modnas_ctx_opts o = util_host_opts(&h);
+    o.plugin_dir = search;
+    o.threads = 3;
     ck_assert_int_eq(modnas_ctx_new(&o, &ctx), 0);
 }
 
@@ -209,7 +179,7 @@ START_TEST(open_forgotten) {
     modnas_ctx_free(ctx);
     ck_assert_str_eq(h.log, "fake_ok closed with 0 alive\n"); /* its plans went first */
     ck_assert_int_eq(h.live, 0);
-    const modnas_ctx_opts o = {.size = sizeof o, .alloc_fn = host_alloc, .alloc_ud = &h};
+    const modnas_ctx_opts o = util_host_opts(&h);
     ck_assert_int_eq(modnas_ctx_new(&o, &ctx), 0); /* for the teardown */
 }
 END_TEST
@@ -407,45 +377,28 @@ START_TEST(layouts_pass_through) {
 }
 END_TEST
 
-START_TEST(kernel_names) { /* numbers as pinned in kernel.h */
-    ck_assert_str_eq(mn_kernel_name(1), "conv2d");
-    ck_assert_str_eq(mn_kernel_name(21), "reduce");
-    static const int32_t unknown[] = {0, -1, 22, INT32_MAX, INT32_MIN};
-    for (size_t i = 0; i < MN_COUNT(unknown); i++) ck_assert_str_eq(mn_kernel_name(unknown[i]), "?");
-    modnas_kernel k;
-    memset(&k, 0xff, sizeof k);
-    k.src.dims[0] = k.dst.dims[3] = INT64_MIN;
-    char text[40];
-    mn_kernel_text(&k, text, sizeof text); /* cut, whatever is in it */
-    ck_assert_uint_eq(strlen(text), 39);
-}
-END_TEST
-
 int main(void) {
     Suite *s = suite_create("backend");
     TCase *t = tcase_create("backend");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, plugin_refused, 0, MN_COUNT(wrong));
-    static const TTest *const *const tests[] = {&plugin_missing,
-                                                &plugin_is_no_object,
-                                                &plugin_out_of_memory,
-                                                &open_once_per_name_and_threads,
-                                                &open_forgotten,
-                                                &open_auto_falls_back,
-                                                &visit_all,
-                                                &enter_refuses,
-                                                &memory_is_zeroed,
-                                                &plan_runs_or_falls_back,
-                                                &plan_unsupported,
-                                                &plan_cache_grows,
-                                                &layouts_pass_through,
-                                                &kernel_names};
+    static const TTest *const *const tests[] = {
+        &plugin_missing,
+        &plugin_is_no_object,
+        &plugin_out_of_memory,
+        &open_once_per_name_and_threads,
+        &open_forgotten,
+        &open_auto_falls_back,
+        &visit_all,
+        &enter_refuses,
+        &memory_is_zeroed,
+        &plan_runs_or_falls_back,
+        &plan_unsupported,
+        &plan_cache_grows,
+        &layouts_pass_through,
+    };
     for (size_t i = 0; i < MN_COUNT(tests); i++) tcase_add_test(t, *tests[i]);
     suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return util_run(s);
 }

@@ -13,14 +13,14 @@
 
 #include "modnas/ctx.h"
 
-#define MN_COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define MN_COUNT(a)           (sizeof(a) / sizeof((a)[0]))
 #define MN_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 
 /* Return status codes upwards unchanged: `MN_TRY(call);` */
-#define MN_TRY(expr)                                                                               \
-    do {                                                                                           \
-        int mn_try_rc_ = (expr);                                                                   \
-        if (mn_try_rc_ != 0) return mn_try_rc_;                                                    \
+#define MN_TRY(expr)                                                                                                   \
+    do {                                                                                                               \
+        int mn_try_rc_ = (expr);                                                                                       \
+        if (mn_try_rc_ != 0) return mn_try_rc_;                                                                        \
     } while (0)
 
 /* ---- context ------------------------------------------------------------------------------------------------ */
@@ -29,12 +29,12 @@ struct mn_registry; /* src/registry */
 struct mn_backends; /* lib/backend */
 
 struct modnas_ctx {
-    modnas_ctx_opts opts;    /* full copy, defaults filled in */
-    char *plugin_dir;        /* owned copy */
-    atomic_int refs;         /* children hold the context */
+    modnas_ctx_opts opts; /* full copy, defaults filled in */
+    char *plugin_dir;     /* owned copy */
+    atomic_int refs;      /* children hold the context */
     atomic_int canceled;
     char err[1024];
-    int64_t n_allocs;        /* calls that allocated or resized, since the context was made */
+    int64_t n_allocs; /* calls that allocated or resized, since the context was made */
     size_t bytes_live, bytes_peak;
     struct mn_registry *registry;
     void (*registry_free)(struct modnas_ctx *ctx); /* set by the layer that made `registry`; likewise below */
@@ -43,12 +43,13 @@ struct modnas_ctx {
 };
 
 void mn_ctx_hold(modnas_ctx *ctx);
-void mn_ctx_drop(modnas_ctx *ctx); /* same as modnas_ctx_free */
-int mn_canceled(modnas_ctx *ctx);  /* 0, or MODNAS_ECANCELED with its text set; stays so until mn_cancel_done */
+void mn_ctx_drop(modnas_ctx *ctx);    /* same as modnas_ctx_free */
+int mn_canceled(modnas_ctx *ctx);     /* 0, or MODNAS_ECANCELED with its text set; stays so until mn_cancel_done */
 void mn_cancel_done(modnas_ctx *ctx); /* by the outermost entry that hands MODNAS_ECANCELED to the host */
 
-/* Full copy of an option struct whose first field is `size_t size`: src NULL gives zeros, a shorter src is completed with
- * zeros, a longer one is refused (MODNAS_EINVAL, both sizes named) unless its unknown tail is zero. dst->size = known. */
+/* Full copy of an option struct whose first field is `size_t size`: src NULL gives zeros, a shorter src is completed
+ * with zeros, a longer one is refused (MODNAS_EINVAL, both sizes named) unless its unknown tail is zero. dst->size =
+ * known. */
 int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, size_t known);
 
 /* Set the error text and return `status`. One line, present facts with the numbers. */
@@ -57,7 +58,8 @@ void mn_log(modnas_ctx *ctx, int32_t level, const char *fmt, ...) MN_PRINTF(3, 4
 
 /* ---- memory: all of it through ctx->opts.alloc_fn ------------------------------------------------------------ */
 
-/* count * size zeroed bytes, 16-byte aligned. NULL when out of memory (error text set) or when the product overflows. */
+/* count * size zeroed bytes, 16-byte aligned. NULL when out of memory (error text set) or when the product overflows.
+ */
 void *mn_alloc(modnas_ctx *ctx, size_t count, size_t size);
 void *mn_realloc(modnas_ctx *ctx, void *ptr, size_t count, size_t size); /* grown part is not zeroed */
 void mn_free(modnas_ctx *ctx, void *ptr);
@@ -90,7 +92,7 @@ typedef struct mn_map {
 void mn_map_free(modnas_ctx *ctx, mn_map *m); /* keys are owned by the map, values are not */
 void *mn_map_get(const mn_map *m, const char *key);
 int mn_map_put(modnas_ctx *ctx, mn_map *m, const char *key, void *value); /* replaces */
-const char *mn_map_key(const mn_map *m, size_t i, void **value); /* i-th put, 0 <= i < n; value may be NULL */
+const char *mn_map_key(const mn_map *m, size_t i, void **value);          /* i-th put, 0 <= i < n; value may be NULL */
 
 /* ---- string builder ------------------------------------------------------------------------------------------- */
 
@@ -105,13 +107,15 @@ typedef struct mn_str {
 void mn_str_add(mn_str *s, const char *text);
 void mn_str_addn(mn_str *s, const char *text, size_t n);
 void mn_str_addf(mn_str *s, const char *fmt, ...) MN_PRINTF(2, 3);
-void mn_str_json(mn_str *s, const char *text);  /* quoted and escaped */
-void mn_str_real(mn_str *s, double x);           /* shortest decimal that reads back the same; JSON's null when not finite; independent of the locale */
-char *mn_str_take(mn_str *s);                    /* owned by the caller; NULL (error text set) when out of memory */
+void mn_str_json(mn_str *s, const char *text); /* quoted and escaped */
+void mn_str_real(
+    mn_str *s,
+    double x); /* shortest decimal that reads back the same; JSON's null when not finite; independent of the locale */
+char *mn_str_take(mn_str *s); /* owned by the caller; NULL (error text set) when out of memory */
 void mn_str_free(mn_str *s);
 
-/* Locale-independent strtod; returns 0 and the value if the whole text (under 1024 bytes) is a decimal number that a double
- * can hold, else -1. No blanks, no hexadecimal, no "inf", no "nan". */
+/* Locale-independent strtod; returns 0 and the value if the whole text (under 1024 bytes) is a decimal number that a
+ * double can hold, else -1. No blanks, no hexadecimal, no "inf", no "nan". */
 int mn_parse_real(const char *text, double *out);
 /* Edit distance suggestion: the best of names[0..n) for `word`, or NULL when none is near. */
 const char *mn_suggest(const char *word, const char *const *names, size_t n);
@@ -130,18 +134,18 @@ void mn_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
 uint64_t mn_stream(const char *name); /* FNV-1a of the name */
 void mn_rng_init(mn_rng *r, uint64_t seed, uint64_t stream, uint64_t step);
 uint32_t mn_rng_u32(mn_rng *r);
-double mn_rng_real(mn_rng *r);                    /* [0, 1), 53 bits */
-double mn_rng_normal(mn_rng *r);                  /* Box-Muller */
-uint64_t mn_rng_below(mn_rng *r, uint64_t n);     /* 0 .. n-1, without bias; n >= 1 */
+double mn_rng_real(mn_rng *r);                         /* [0, 1), 53 bits */
+double mn_rng_normal(mn_rng *r);                       /* Box-Muller */
+uint64_t mn_rng_below(mn_rng *r, uint64_t n);          /* 0 .. n-1, without bias; n >= 1 */
 void mn_rng_shuffle(mn_rng *r, int32_t *a, int64_t n); /* Fisher-Yates */
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
-/* Write a whole file: temporary name beside it, write, fsync, rename, fsync of the folder. The old file stays whole on any
- * error. 0 or MODNAS_EIO / MODNAS_ENOMEM with path and reason in the text. */
+/* Write a whole file: temporary name beside it, write, fsync, rename, fsync of the folder. The old file stays whole on
+ * any error. 0 or MODNAS_EIO / MODNAS_ENOMEM with path and reason in the text. */
 int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes);
-/* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free. MODNAS_ENOTFOUND
- * if there is none, MODNAS_EIO, MODNAS_ENOMEM. */
+/* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free.
+ * MODNAS_ENOTFOUND if there is none, MODNAS_EIO, MODNAS_ENOMEM. */
 int mn_file_read(modnas_ctx *ctx, const char *path, size_t max, char **data, size_t *bytes);
 int mn_make_dirs(modnas_ctx *ctx, const char *path); /* mkdir -p */
 

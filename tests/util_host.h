@@ -1,0 +1,26 @@
+/* A host for tests: counts blocks, fails on demand, keeps what is logged. */
+#ifndef UTIL_HOST_H
+#define UTIL_HOST_H
+
+#include <check.h>
+
+#include "base/base.h"
+
+typedef struct util_host {
+    int64_t left; /* allocations until the hook fails; negative: never */
+    int64_t live; /* blocks */
+    int n_lines;
+    int32_t level;  /* of the last line */
+    char log[4096]; /* all lines, each with its line end */
+} util_host;
+
+/* Options that send everything to `h`; the rest is default. */
+modnas_ctx_opts util_host_opts(util_host *h);
+
+/* Add tests to a suite as one case; before and after may be NULL. The list ends with NULL. */
+void util_add(Suite *s, const char *name, void (*before)(void), void (*after)(void), const TTest *const *tests);
+
+/* Run a suite and free it; the exit status of the program. */
+int util_run(Suite *s);
+
+#endif
