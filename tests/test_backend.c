@@ -379,26 +379,16 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("backend");
-    TCase *t = tcase_create("backend");
-    tcase_set_timeout(t, 60);
+    TCase *t = tcase_create("refused");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_loop_test(t, plugin_refused, 0, MN_COUNT(wrong));
-    static const TTest *const *const tests[] = {
-        &plugin_missing,
-        &plugin_is_no_object,
-        &plugin_out_of_memory,
-        &open_once_per_name_and_threads,
-        &open_forgotten,
-        &open_auto_falls_back,
-        &visit_all,
-        &enter_refuses,
-        &memory_is_zeroed,
-        &plan_runs_or_falls_back,
-        &plan_unsupported,
-        &plan_cache_grows,
-        &layouts_pass_through,
-    };
-    for (size_t i = 0; i < MN_COUNT(tests); i++) tcase_add_test(t, *tests[i]);
     suite_add_tcase(s, t);
+    util_add(s, "open", setup, teardown,
+             (const TTest *[]){plugin_missing, plugin_is_no_object, plugin_out_of_memory,
+                               open_once_per_name_and_threads, open_forgotten, open_auto_falls_back, visit_all,
+                               enter_refuses, memory_is_zeroed, NULL});
+    util_add(
+        s, "plan", setup, teardown,
+        (const TTest *[]){plan_runs_or_falls_back, plan_unsupported, plan_cache_grows, layouts_pass_through, NULL});
     return util_run(s);
 }
