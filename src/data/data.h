@@ -1,9 +1,10 @@
 /* Data: sets of samples, the split, and the prefetching loader.
  *
- *   mn_dataset (kind "data")  --split by the loader's args-->  mn_loader train, mn_loader valid  --mn_loader_next-->  mn_batch
+ *   mn_dataset (kind "data") --split by the loader's args--> mn_loader train, mn_loader valid --mn_loader_next-->
+ * mn_batch
  *
- * Augmentation draws are keyed by (seed, epoch, sample index): a batch does not depend on how far ahead it was prepared.
- * Training, validation and test samples are kept apart: a sample index never appears in two of them. */
+ * Augmentation draws are keyed by (seed, epoch, sample index): a batch does not depend on how far ahead it was
+ * prepared. Training, validation and test samples are kept apart: a sample index never appears in two of them. */
 #ifndef MN_DATA_H
 #define MN_DATA_H
 
@@ -12,44 +13,60 @@
 typedef struct mn_dataset mn_dataset;
 typedef struct mn_loader mn_loader;
 
-/* Write sample `index` as float C,H,W (normalised; augmented when `augment`) and its label. Called from the loader's thread: must not
- * touch the context. rng is keyed by the caller. */
+/* Write sample `index` as float C,H,W (normalised; augmented when `augment`) and its label. Called from the loader's
+ * thread: must not touch the context. rng is keyed by the caller. */
 typedef struct mn_dataset_vt {
     void (*sample)(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label);
-    void (*destroy)(mn_dataset *d);
+    void (*destroy)(mn_dataset *d); /* frees `state`; the rest is mn_dataset_free's. May be NULL */
 } mn_dataset_vt;
+
+/* A file that was read: its name without folder and .gz, and what is in it unpacked. */
+typedef struct mn_data_file {
+    char name[64];
+    char sha256[65];
+    int64_t bytes;
+} mn_data_file;
 
 struct mn_dataset {
     const mn_dataset_vt *vt;
     modnas_ctx *ctx;
-    char *name;          /* "fashionmnist" */
+    char *name; /* "fashionmnist" */
     int64_t n;
     int32_t c, h, w, n_classes;
-    const int32_t *labels; /* n, for class-balanced splits */
-    int train_split;     /* 1: the files of the training part were read */
-    char sha256[65];     /* of the unpacked files read, in order (pixels, labels) */
+    int32_t *labels; /* n, for class-balanced splits */
+    int train_split; /* 1: the files of the training part were read, or none */
+    char sha256[65]; /* of the unpacked files read, one behind the other (pixels, labels); "" for made-up data. Two sets
+                        with the same one hold the same samples */
+    mn_data_file *files; /* n_files */
+    int32_t n_files;
+    const char *const *class_names; /* n_classes constants, or NULL */
     void *state;
 };
 
-/* env of kind "data": NULL; out: mn_dataset **. */
+/* Components of kind "data": env is NULL, out is mn_dataset **. What their builders start with:
+ * a set without samples yet: holds ctx, owns a copy of name. NULL when out of memory. */
+mn_dataset *mn_dataset_new(modnas_ctx *ctx, const char *name, const mn_dataset_vt *vt);
 void mn_dataset_free(mn_dataset *d); /* NULL is fine */
 
 typedef struct mn_batch {
-    int32_t n;             /* samples in it (the last one of an epoch may be smaller) */
-    const float *x;        /* n, C, H, W plain */
-    const int32_t *y;      /* n */
-    int64_t index;         /* number of the batch in its epoch */
-} mn_batch;                /* borrowed until the next call on the loader */
+    int32_t n;        /* samples in it (the last one of an epoch may be smaller) */
+    const float *x;   /* n, C, H, W plain */
+    const int32_t *y; /* n */
+    int64_t index;    /* number of the batch in its epoch */
+} mn_batch;           /* borrowed until the next call on the loader */
 
-/* env of kind "data_loader". Sets are borrowed and must outlive the loaders. With `valid` NULL, valid_size / valid_ratio split `train`;
- * the validation part is never augmented. */
+/* env of kind "data_loader". Sets are borrowed and must outlive the loaders. With `valid` NULL, valid_size /
+ * valid_ratio split `train`; the validation part is never augmented. A `valid` that holds the same samples as `train`
+ * (same object, or same sha256) is split from it too, or refused when no share is given. The split depends on
+ * train_seed and valid_seed, not on `seed`: runs with other seeds, and a later training of what a search found, keep
+ * the same validation samples apart. */
 typedef struct mn_loader_env {
     mn_dataset *train, *valid;
     uint64_t seed;
 } mn_loader_env;
 typedef struct mn_loaders {
     mn_loader *train, *valid; /* valid NULL: no validation data */
-} mn_loaders;              /* out of kind "data_loader": mn_loaders * */
+} mn_loaders;                 /* out of kind "data_loader": mn_loaders * */
 
 /* All samples of a set in order, not augmented, one pass; for the test set. */
 int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **out);
@@ -57,14 +74,20 @@ int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **o
 int64_t mn_loader_n_batches(const mn_loader *l);
 int64_t mn_loader_n_samples(const mn_loader *l);
 int32_t mn_loader_batch_size(const mn_loader *l);
+int32_t mn_loader_n_classes(const mn_loader *l); /* fewer than the set's when `classes` selects some */
 const mn_dataset *mn_loader_dataset(const mn_loader *l);
-/* Begin epoch e (0-based): the order is a permutation keyed by (seed, e). */
+/* Begin epoch e (0-based): the order is a permutation keyed by (seed, e). Batches prepared ahead are dropped. A loader
+ * that was never started begins with epoch 0 at its first batch. */
 int mn_loader_start(mn_loader *l, int64_t epoch);
 /* Next batch; MODNAS_EDONE at the end of the epoch. mn_loader_next_endless starts the next epoch by itself. */
 int mn_loader_next(mn_loader *l, mn_batch *out);
 int mn_loader_next_endless(mn_loader *l, mn_batch *out);
 /* Sum of seconds that callers waited for a batch, for the measurement that the loader never makes the step wait. */
 double mn_loader_waited(const mn_loader *l);
-void mn_loader_free(mn_loader *l);
+void mn_loader_free(mn_loader *l); /* NULL is fine */
+
+/* Add ImageClsData, RandData (kind "data"), DefaultDataLoader and ImageClsDataLoader (kind "data_loader") to the
+ * registry. */
+int mn_data_register(modnas_ctx *ctx);
 
 #endif

@@ -1,0 +1,298 @@
+/* Loaders: batches in a random order, prepared ahead by one thread.
+ *
+ *        claimed (thread)      done (thread)       taken (caller)     released (caller)
+ *   ... |  being prepared  |  waiting to be taken  |  lent to the caller  |  free again ...       batch b lives in slot
+ * b % N_SLOTS
+ *
+ * The four counters only grow within an epoch, released <= taken <= done <= claimed <= released + N_SLOTS, and all are
+ * guarded by one mutex; a batch's memory is written and read outside of it by whoever the counters say owns it.
+ * Starting an epoch first waits until the thread prepares nothing, then sets all to 0: what was prepared ahead is
+ * forgotten.
+ *
+ * The order of an epoch is a permutation keyed by (seed, stream, epoch), a sample's augmentation is keyed by (seed,
+ * epoch, index): a batch's bytes depend on neither the thread nor on what was asked before. The thread takes no
+ * signals, allocates nothing and never touches the context. */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "data/loader.h"
+
+enum { N_SLOTS = 4, FLOATS_PER_LINE = 16 };
+
+struct mn_loader {
+    modnas_ctx *ctx;
+    mn_dataset *set;
+    int32_t *index, *order; /* n: the samples; the samples in this epoch's order */
+    int32_t *label_map;     /* NULL: none */
+    int64_t n, n_batches, epoch;
+    int32_t batch, n_classes, augment, shuffle, prefetch;
+    uint64_t seed, stream, augment_stream;
+    size_t sample_values, slot_values;
+    float *x; /* N_SLOTS slots */
+    int32_t *y;
+    double waited;
+
+    pthread_t thread;
+    pid_t thread_pid; /* process that has the thread; 0: none */
+    pthread_mutex_t mutex;
+    pthread_cond_t work, ready; /* a slot or an epoch for the thread; a batch, or rest, for the caller */
+    int64_t claimed, done, taken, released;
+    int busy, stop;
+};
+
+/* ---- one batch
+ * ------------------------------------------------------------------------------------------------------- */
+
+static int32_t batch_samples(const mn_loader *l, int64_t b) {
+    const int64_t left = l->n - b * l->batch;
+    return left < l->batch ? (int32_t)left : l->batch;
+}
+
+static void fill(const mn_loader *l, int64_t b) {
+    const int64_t slot = b % N_SLOTS;
+    float *x = l->x + (size_t)slot * l->slot_values;
+    int32_t *y = l->y + slot * l->batch;
+    const int32_t *order = l->order + b * l->batch, n = batch_samples(l, b);
+    for (int32_t i = 0; i < n; i++, x += l->sample_values) {
+        mn_rng rng;
+        mn_rng_init(&rng, l->seed, l->augment_stream, (uint64_t)l->epoch << 32 | (uint32_t)order[i]);
+        l->set->vt->sample(l->set, order[i], l->augment, &rng, x, &y[i]);
+        if (l->label_map) y[i] = l->label_map[y[i]];
+    }
+}
+
+/* ---- the thread
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void *prepare_ahead(void *arg) {
+    mn_loader *l = arg;
+    pthread_mutex_lock(&l->mutex);
+    for (;;) {
+        while (!l->stop && (l->claimed >= l->n_batches || l->claimed >= l->released + N_SLOTS))
+            pthread_cond_wait(&l->work, &l->mutex);
+        if (l->stop) break;
+        const int64_t b = l->claimed++;
+        l->busy = 1;
+        pthread_mutex_unlock(&l->mutex);
+        fill(l, b);
+        pthread_mutex_lock(&l->mutex);
+        l->busy = 0;
+        l->done++;
+        pthread_cond_signal(&l->ready);
+    }
+    pthread_mutex_unlock(&l->mutex);
+    return NULL;
+}
+
+/* Without a thread to be had the caller prepares its batches: slower, the same bytes. */
+static void start_thread(mn_loader *l) {
+    sigset_t all, before;
+    sigfillset(&all);
+    if (pthread_sigmask(SIG_SETMASK, &all, &before)) return;
+    const int error = pthread_create(&l->thread, NULL, prepare_ahead, l);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (error) {
+        l->prefetch = 0;
+        mn_log(l->ctx, MODNAS_LOG_WARN, "%s: no thread to prepare batches ahead: %s", l->set->name,
+               strerrordesc_np(error));
+        return;
+    }
+    l->thread_pid = getpid();
+}
+
+static int in_fork(const mn_loader *l) {
+    return l->thread_pid && l->thread_pid != getpid();
+}
+
+static int fail_fork(const mn_loader *l) {
+    return mn_fail(l->ctx, MODNAS_EFORK, "%s: the loader's thread is in process %ld, this is %ld", l->set->name,
+                   (long)l->thread_pid, (long)getpid());
+}
+
+/* ---- making and freeing
+ * ------------------------------------------------------------------------------------------------ */
+
+static int check_opts(modnas_ctx *ctx, const mn_loader_opts *o) {
+    if (o->batch < 1) return mn_fail(ctx, MODNAS_EINVAL, "a batch of %d samples", o->batch);
+    const int64_t n = o->index ? o->n : o->set->n;
+    if (n < 1 || n > INT32_MAX)
+        return mn_fail(ctx, MODNAS_EINVAL, "%s: %lld samples to load", o->set->name, (long long)n);
+    return 0;
+}
+
+static int fill_arrays(mn_loader *l, const mn_loader_opts *o) {
+    modnas_ctx *ctx = l->ctx;
+    const mn_dataset *d = o->set;
+    l->sample_values = (size_t)d->c * (size_t)d->h * (size_t)d->w;
+    if (__builtin_mul_overflow(l->sample_values, (size_t)l->batch, &l->slot_values) || l->slot_values > SIZE_MAX / 64)
+        return mn_fail(ctx, MODNAS_ENOMEM, "%s: a batch of %d samples of %zu values does not fit in memory", d->name,
+                       l->batch, l->sample_values);
+    l->slot_values = (l->slot_values + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE * FLOATS_PER_LINE;
+    l->index = mn_alloc(ctx, (size_t)l->n, sizeof *l->index);
+    l->order = mn_alloc(ctx, (size_t)l->n, sizeof *l->order);
+    l->y = mn_alloc(ctx, N_SLOTS * (size_t)l->batch, sizeof *l->y);
+    l->x = mn_alloc_aligned(ctx, N_SLOTS * l->slot_values * sizeof *l->x);
+    if (o->label_map) l->label_map = mn_alloc(ctx, (size_t)d->n_classes, sizeof *l->label_map);
+    if (!l->index || !l->order || !l->y || !l->x || (o->label_map && !l->label_map)) return MODNAS_ENOMEM;
+    for (int64_t i = 0; i < l->n; i++) l->order[i] = l->index[i] = o->index ? o->index[i] : (int32_t)i;
+    if (o->label_map) memcpy(l->label_map, o->label_map, (size_t)d->n_classes * sizeof *l->label_map);
+    return 0;
+}
+
+int mn_loader_new(modnas_ctx *ctx, const mn_loader_opts *o, mn_loader **out) {
+    MN_TRY(check_opts(ctx, o));
+    mn_loader *l = mn_alloc(ctx, 1, sizeof *l);
+    if (!l) return MODNAS_ENOMEM;
+    l->ctx = ctx;
+    mn_ctx_hold(ctx);
+    pthread_mutex_init(&l->mutex, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    l->set = o->set;
+    l->n = o->index ? o->n : o->set->n;
+    l->epoch = -1;
+    l->batch = o->batch < l->n ? o->batch : (int32_t)l->n;
+    l->n_batches = (l->n + l->batch - 1) / l->batch;
+    l->n_classes = o->label_map ? o->n_classes : o->set->n_classes;
+    l->augment = o->augment;
+    l->shuffle = o->shuffle;
+    l->prefetch = o->prefetch;
+    l->seed = o->seed;
+    l->stream = mn_stream(o->stream);
+    l->augment_stream = mn_stream("data.augment");
+    const int rc = fill_arrays(l, o);
+    if (rc)
+        mn_loader_free(l);
+    else
+        *out = l;
+    return rc;
+}
+
+int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **out) {
+    const mn_loader_opts o = {.set = d, .batch = batch, .prefetch = 1, .stream = "data.order.plain"};
+    return mn_loader_new(ctx, &o, out);
+}
+
+void mn_loader_free(mn_loader *l) {
+    if (!l) return;
+    if (l->thread_pid && !in_fork(l)) {
+        pthread_mutex_lock(&l->mutex);
+        l->stop = 1;
+        pthread_cond_signal(&l->work);
+        pthread_mutex_unlock(&l->mutex);
+        pthread_join(l->thread, NULL);
+    }
+    if (!in_fork(l)) { /* in a forked child the thread may seem to wait on them for ever */
+        pthread_cond_destroy(&l->ready);
+        pthread_cond_destroy(&l->work);
+        pthread_mutex_destroy(&l->mutex);
+    }
+    modnas_ctx *ctx = l->ctx;
+    mn_free(ctx, l->label_map);
+    mn_free_aligned(ctx, l->x);
+    mn_free(ctx, l->y);
+    mn_free(ctx, l->order);
+    mn_free(ctx, l->index);
+    mn_free(ctx, l);
+    mn_ctx_drop(ctx);
+}
+
+/* ---- use
+ * --------------------------------------------------------------------------------------------------------------- */
+
+int64_t mn_loader_n_batches(const mn_loader *l) {
+    return l->n_batches;
+}
+int64_t mn_loader_n_samples(const mn_loader *l) {
+    return l->n;
+}
+int32_t mn_loader_batch_size(const mn_loader *l) {
+    return l->batch;
+}
+int32_t mn_loader_n_classes(const mn_loader *l) {
+    return l->n_classes;
+}
+const mn_dataset *mn_loader_dataset(const mn_loader *l) {
+    return l->set;
+}
+double mn_loader_waited(const mn_loader *l) {
+    return l->waited;
+}
+
+static void set_order(mn_loader *l) {
+    if (!l->shuffle) return;
+    memcpy(l->order, l->index, (size_t)l->n * sizeof *l->order);
+    mn_rng rng;
+    mn_rng_init(&rng, l->seed, l->stream, (uint64_t)l->epoch);
+    mn_rng_shuffle(&rng, l->order, l->n);
+}
+
+int mn_loader_start(mn_loader *l, int64_t epoch) {
+    if (epoch < 0 || epoch > INT32_MAX)
+        return mn_fail(l->ctx, MODNAS_EINVAL, "%s: epoch %lld", l->set->name, (long long)epoch);
+    if (in_fork(l)) return fail_fork(l);
+    pthread_mutex_lock(&l->mutex);
+    l->claimed = l->n_batches; /* the thread begins nothing more */
+    while (l->busy) pthread_cond_wait(&l->ready, &l->mutex);
+    l->epoch = epoch;
+    set_order(l);
+    l->claimed = l->done = l->taken = l->released = 0;
+    pthread_cond_signal(&l->work);
+    pthread_mutex_unlock(&l->mutex);
+    if (l->prefetch && !l->thread_pid) start_thread(l);
+    return 0;
+}
+
+/* Give back the batch lent before and wait for the next one; -1 at the end of the epoch. */
+static int64_t take_prepared(mn_loader *l) {
+    int64_t b = -1;
+    pthread_mutex_lock(&l->mutex);
+    l->released = l->taken;
+    pthread_cond_signal(&l->work);
+    if (l->taken < l->n_batches) {
+        if (l->done <= l->taken) {
+            const double t0 = mn_seconds();
+            while (l->done <= l->taken) pthread_cond_wait(&l->ready, &l->mutex);
+            l->waited += mn_seconds() - t0;
+        }
+        b = l->taken++;
+    }
+    pthread_mutex_unlock(&l->mutex);
+    return b;
+}
+
+static int64_t prepare_now(mn_loader *l) {
+    if (l->taken >= l->n_batches) return -1;
+    const double t0 = mn_seconds();
+    fill(l, l->taken);
+    l->waited += mn_seconds() - t0;
+    return l->taken++;
+}
+
+static int next_started(mn_loader *l, mn_batch *out) {
+    const int64_t b = l->thread_pid ? take_prepared(l) : prepare_now(l);
+    if (b < 0) return MODNAS_EDONE;
+    const int64_t slot = b % N_SLOTS;
+    *out = (mn_batch){
+        .n = batch_samples(l, b), .x = l->x + (size_t)slot * l->slot_values, .y = l->y + slot * l->batch, .index = b};
+    return 0;
+}
+
+int mn_loader_next(mn_loader *l, mn_batch *out) {
+    if (in_fork(l)) return fail_fork(l);
+    if (l->epoch < 0) MN_TRY(mn_loader_start(l, 0));
+    const int rc = next_started(l, out);
+    return rc ? mn_fail(l->ctx, rc, "%s: the %lld batches of epoch %lld are used up", l->set->name,
+                        (long long)l->n_batches, (long long)l->epoch)
+              : 0;
+}
+
+int mn_loader_next_endless(mn_loader *l, mn_batch *out) {
+    if (in_fork(l)) return fail_fork(l);
+    if (l->epoch < 0) MN_TRY(mn_loader_start(l, 0));
+    if (next_started(l, out) == 0) return 0;
+    MN_TRY(mn_loader_start(l, l->epoch + 1));
+    return next_started(l, out);
+}
