@@ -76,7 +76,7 @@ int kc_bound_run(kc_bound *r);
 int kc_bound_fetch(kc_bound *r, kc_data *out);
 int kc_bound_fallback(const kc_bound *r);
 /* Number of elements behind the logical channels of outputs (padding of blocked layouts) that are not 0. */
-int64_t kc_bound_dirty_padding(const kc_bound *r);
+int64_t kc_bound_dirty_padding(kc_bound *r); /* -1: could not be read */
 void kc_bound_free(kc_bound *r);
 
 /* bind, run, fetch: *out is a copy of `in` with the outputs replaced. */
