@@ -1,0 +1,141 @@
+/* A model's tensors in a safetensors file. What leaves is plain F32 in the tensors' own shapes (convolutions 4, linear
+ * layers 2, vectors 1 dimension); what comes in is checked as a whole before the first parameter changes. */
+#include <stdio.h>
+#include <string.h>
+
+#include "module/model.h"
+#include "module/safetensors.h"
+
+static size_t n_params(const mn_model *m) {
+    return mn_store_n_params(m->weights) + (m->arch ? mn_store_n_params(m->arch) : 0);
+}
+
+/* i-th parameter: weights and statistics first, then architecture parameters. */
+static mn_param *param_at(const mn_model *m, size_t i) {
+    const size_t n = mn_store_n_params(m->weights);
+    return i < n ? mn_store_param(m->weights, i) : mn_store_param(m->arch, i - n);
+}
+
+static mn_tensor_info info_of(const mn_param *p) {
+    mn_tensor_info t = {.name = p->name, .rank = p->rank};
+    if (p->rank == 1)
+        t.dims[0] = p->dims[1]; /* a vector is (1, C, 1, 1) */
+    else
+        memcpy(t.dims, p->dims, (size_t)p->rank * sizeof t.dims[0]);
+    return t;
+}
+
+static int check_committed(const mn_model *m) {
+    if (mn_model_committed(m)) return 0;
+    return mn_fail(m->ctx, MODNAS_EINVAL, "the model has no memory yet: it is not committed");
+}
+
+/* ---- save
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
+
+static int fill(size_t i, float *data, void *ud) {
+    return mn_param_get_f32(param_at(ud, i), data);
+}
+
+int mn_model_save(mn_model *m, const char *path, const char *const *metadata) {
+    MN_TRY(check_committed(m));
+    const size_t n = n_params(m);
+    mn_tensor_info *tensors = mn_alloc(m->ctx, n, sizeof *tensors);
+    if (!tensors) return MODNAS_ENOMEM;
+    for (size_t i = 0; i < n; i++) tensors[i] = info_of(param_at(m, i));
+    const int rc = mn_safetensors_write(m->ctx, path, tensors, n, metadata, fill, m);
+    mn_free(m->ctx, tensors);
+    return rc;
+}
+
+/* ---- load
+ * ------------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct loading {
+    mn_model *model;
+    const char *path;
+    const mn_safetensors *file;
+    int partial;
+    mn_map known; /* names of the model */
+    size_t n_found, largest;
+} loading;
+
+static const char *shape_text(const mn_tensor_info *t, char *buf, size_t bytes) {
+    size_t n = 0;
+    buf[0] = 0;
+    for (int32_t i = 0; i < t->rank && n < bytes; i++)
+        n += (size_t)snprintf(buf + n, bytes - n, "%s%lld", i ? "x" : "", (long long)t->dims[i]);
+    return t->rank ? buf : "a scalar";
+}
+
+static int check_shape(const loading *l, const mn_tensor_info *have, const mn_tensor_info *want) {
+    if (have->rank == want->rank && memcmp(have->dims, want->dims, (size_t)want->rank * sizeof want->dims[0]) == 0)
+        return 0;
+    char a[192], b[192];
+    return mn_fail(l->model->ctx, MODNAS_ESHAPE, "%s: tensor %s is %s, the model wants %s", l->path, want->name,
+                   shape_text(have, a, sizeof a), shape_text(want, b, sizeof b));
+}
+
+/* Every tensor of the model. */
+static int check_ours(loading *l) {
+    modnas_ctx *ctx = l->model->ctx;
+    for (size_t i = 0; i < n_params(l->model); i++) {
+        const mn_tensor_info want = info_of(param_at(l->model, i));
+        MN_TRY(mn_map_put(ctx, &l->known, want.name, l));
+        const mn_tensor_info *have = mn_safetensors_find(l->file, want.name);
+        if (!have && !l->partial)
+            return mn_fail(ctx, MODNAS_EFORMAT, "%s: tensor %s of the model is missing", l->path, want.name);
+        if (!have) continue;
+        MN_TRY(check_shape(l, have, &want));
+        if (have->count > l->largest) l->largest = have->count;
+        l->n_found++;
+    }
+    return 0;
+}
+
+/* Every tensor of the file. */
+static int check_theirs(const loading *l) {
+    modnas_ctx *ctx = l->model->ctx;
+    for (size_t i = 0; !l->partial && i < mn_safetensors_count(l->file); i++) {
+        const char *name = mn_safetensors_at(l->file, i)->name;
+        if (!mn_map_get(&l->known, name))
+            return mn_fail(ctx, MODNAS_EFORMAT, "%s: the model has no tensor %s", l->path, name);
+    }
+    if (!l->n_found)
+        return mn_fail(ctx, MODNAS_EFORMAT, "%s: none of its %zu tensors is one of the model's", l->path,
+                       mn_safetensors_count(l->file));
+    return 0;
+}
+
+static int copy_in(const loading *l) {
+    float *plain =
+        mn_alloc(l->model->ctx, l->largest ? l->largest : 1, sizeof *plain); /* the file's data may be unaligned */
+    if (!plain) return MODNAS_ENOMEM;
+    int rc = 0;
+    for (size_t i = 0; i < n_params(l->model) && !rc; i++) {
+        mn_param *p = param_at(l->model, i);
+        const mn_tensor_info *t = mn_safetensors_find(l->file, p->name);
+        if (!t) continue;
+        memcpy(plain, t->data, t->count * sizeof *plain);
+        rc = mn_param_set_f32(p, plain);
+    }
+    mn_free(l->model->ctx, plain);
+    return rc;
+}
+
+int mn_model_load(mn_model *m, const char *path, int partial) {
+    MN_TRY(check_committed(m));
+    mn_safetensors *file;
+    MN_TRY(mn_safetensors_read(m->ctx, path, &file));
+    loading l = {.model = m, .path = path, .file = file, .partial = partial};
+    int rc = check_ours(&l);
+    if (!rc) rc = check_theirs(&l);
+    if (!rc) rc = copy_in(&l);
+    if (!rc && l.n_found < n_params(m))
+        mn_log(m->ctx, MODNAS_LOG_INFO, "%s: %zu of the model's %zu tensors", path, l.n_found, n_params(m));
+    mn_map_free(m->ctx, &l.known);
+    mn_safetensors_free(file);
+    return rc;
+}

@@ -1,0 +1,271 @@
+/* Ready-made modules: each is a vtable, a state block that holds its options, and parameters.
+ *
+ * Every forward takes one value; one_src checks that. Convolution and linear weights carry the kernel that they are the
+ * weights of, so that the store lays them out as the backend's training forward wants them. */
+#include "module/layers.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "module/model.h"
+
+static int one_src(const mn_module *m, int32_t n_src) {
+    if (n_src == 1) return 0;
+    return mn_fail(m->model->ctx, MODNAS_EINVAL, "%s takes 1 value, %d given", m->vt->type, (int)n_src);
+}
+
+static mn_param *param(const mn_module *m, size_t i) {
+    return MN_AT(m->params, mn_module_param, i).param;
+}
+
+/* Value of parameter i, NULL if the module has fewer. */
+static int use(mn_module *m, mn_run *run, size_t i, mn_value **out) {
+    *out = NULL;
+    return i < m->params.n ? mn_use_param(run, param(m, i), out) : 0;
+}
+
+/* Hand out a module that was filled in, or free it. */
+static int finish(int rc, mn_module *m, mn_module **out) {
+    if (rc)
+        mn_module_free(m);
+    else
+        *out = m;
+    return rc;
+}
+
+/* ---- convolution
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+static int conv_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    const mn_conv_desc *d = m->state;
+    const mn_conv_opts o = {
+        {d->stride, d->stride}, {d->pad[0], d->pad[1], d->pad[0], d->pad[1]}, {d->dilation, d->dilation}, d->groups};
+    mn_value *weights, *bias;
+    MN_TRY(one_src(m, n_src));
+    MN_TRY(use(m, run, 0, &weights));
+    MN_TRY(use(m, run, 1, &bias));
+    return mn_conv2d(run, src[0], weights, bias, &o, dst);
+}
+
+static const mn_module_vt conv_vt = {"conv2d", conv_forward, NULL};
+
+static int check_conv(modnas_ctx *ctx, const mn_conv_desc *d) {
+    if (d->chn_in < 1 || d->chn_out < 1 || d->kernel[0] < 1 || d->kernel[1] < 1)
+        return mn_fail(ctx, MODNAS_ESHAPE, "convolution %d -> %d with a %d x %d kernel", d->chn_in, d->chn_out,
+                       d->kernel[0], d->kernel[1]);
+    if (d->groups < 1 || d->chn_in % d->groups || d->chn_out % d->groups)
+        return mn_fail(ctx, MODNAS_ESHAPE, "convolution %d -> %d cannot be split into %d groups", d->chn_in, d->chn_out,
+                       d->groups);
+    if (d->stride < 1 || d->dilation < 1 || d->pad[0] < 0 || d->pad[1] < 0)
+        return mn_fail(ctx, MODNAS_ESHAPE, "convolution with stride %d, dilation %d, padding %d, %d", d->stride,
+                       d->dilation, d->pad[0], d->pad[1]);
+    return 0;
+}
+
+/* The convolution as a kernel on an image that just holds one window; layout choices depend on the geometry only. */
+static void conv_use(mn_param *p, const mn_conv_desc *d) {
+    modnas_kernel *k = &p->use;
+    memset(k, 0, sizeof *k);
+    k->kind = MODNAS_KERNEL_CONV2D;
+    k->pass = MODNAS_FORWARD;
+    for (int i = 0; i < 2; i++) {
+        k->u.window.kernel[i] = d->kernel[i];
+        k->u.window.stride[i] = d->stride;
+        k->u.window.dilation[i] = d->dilation;
+        k->u.window.pad[i] = k->u.window.pad[i + 2] = d->pad[i];
+    }
+    k->u.window.groups = d->groups;
+    const int64_t size[2] = {(int64_t)d->dilation * (d->kernel[0] - 1) + 1,
+                             (int64_t)d->dilation * (d->kernel[1] - 1) + 1};
+    k->src = (modnas_tdesc){{1, d->chn_in, size[0], size[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    memcpy(k->weights.dims, p->dims, sizeof p->dims);
+    k->dst = (modnas_tdesc){
+        {1, d->chn_out, 2 * d->pad[0] / d->stride + 1, 2 * d->pad[1] / d->stride + 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    p->groups = d->groups;
+}
+
+static int conv_params(mn_module *m, const mn_conv_desc *d) {
+    const int64_t dims[4] = {d->chn_out, d->chn_in / d->groups, d->kernel[0], d->kernel[1]},
+                  bias[4] = {1, d->chn_out, 1, 1};
+    const double bound = 1 / sqrt((double)(dims[1] * dims[2] * dims[3]));
+    mn_param *p;
+    MN_TRY(mn_module_param_new(m, "weight", MN_ROLE_WEIGHT, 4, dims, MN_INIT_UNIFORM, bound, &p));
+    conv_use(p, d);
+    if (d->bias) MN_TRY(mn_module_param_new(m, "bias", MN_ROLE_WEIGHT, 1, bias, MN_INIT_UNIFORM, bound, &p));
+    return 0;
+}
+
+int mn_conv2d_new(mn_model *model, const mn_conv_desc *desc, mn_module **out) {
+    mn_conv_desc d = *desc;
+    int32_t *const ones[] = {&d.stride, &d.dilation, &d.groups};
+    for (size_t i = 0; i < MN_COUNT(ones); i++)
+        if (!*ones[i]) *ones[i] = 1;
+    MN_TRY(check_conv(model->ctx, &d));
+    mn_module *m;
+    MN_TRY(mn_module_new(model, &conv_vt, sizeof d, &m));
+    memcpy(m->state, &d, sizeof d);
+    return finish(conv_params(m, &d), m, out);
+}
+
+/* ---- batch norm
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct bn_state {
+    int32_t affine;
+    mn_bn_opts o;
+} bn_state;
+
+static int bn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    const bn_state *s = m->state;
+    mn_value *gamma = NULL, *beta = NULL;
+    MN_TRY(one_src(m, n_src));
+    if (s->affine) {
+        MN_TRY(use(m, run, 2, &gamma));
+        MN_TRY(use(m, run, 3, &beta));
+    }
+    return mn_batch_norm(run, src[0], gamma, beta, param(m, 0), param(m, 1), &s->o, dst);
+}
+
+static const mn_module_vt bn_vt = {"batch_norm", bn_forward, NULL};
+
+int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum, mn_module **out) {
+    static const struct {
+        const char *name;
+        int32_t role, init;
+    } params[] = {{"running_mean", MN_ROLE_STAT, MN_INIT_ZEROS},
+                  {"running_var", MN_ROLE_STAT, MN_INIT_ONES},
+                  {"weight", MN_ROLE_WEIGHT, MN_INIT_ONES},
+                  {"bias", MN_ROLE_WEIGHT, MN_INIT_ZEROS}};
+    if (chn < 1) return mn_fail(model->ctx, MODNAS_ESHAPE, "batch norm over %d channels", chn);
+    mn_module *m;
+    MN_TRY(mn_module_new(model, &bn_vt, sizeof(bn_state), &m));
+    bn_state *s = m->state;
+    s->affine = affine;
+    s->o.eps = eps > 0 ? eps : 1e-5;
+    s->o.momentum = momentum > 0 ? momentum : 0.1;
+    const int64_t dims[4] = {1, chn, 1, 1};
+    int rc = 0;
+    for (int i = 0; i < (affine ? 4 : 2) && !rc; i++) {
+        mn_param *p;
+        rc = mn_module_param_new(m, params[i].name, params[i].role, 1, dims, params[i].init, 0, &p);
+    }
+    return finish(rc, m, out);
+}
+
+/* ---- layers without parameters
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static int act_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    MN_TRY(one_src(m, n_src));
+    return mn_activation(run, src[0], *(const int32_t *)m->state, 0, 0, dst);
+}
+
+static int pool_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    MN_TRY(one_src(m, n_src));
+    return mn_pool2d(run, src[0], m->state, dst);
+}
+
+static int global_pool_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    MN_TRY(one_src(m, n_src));
+    return mn_global_pool(run, src[0], MODNAS_POOL_AVG, dst);
+}
+
+static int dropout_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    MN_TRY(one_src(m, n_src));
+    return mn_dropout(run, src[0], *(const double *)m->state, dst);
+}
+
+static const mn_module_vt act_vt = {"activation", act_forward, NULL};
+static const mn_module_vt pool_vt = {"pool2d", pool_forward, NULL};
+static const mn_module_vt global_pool_vt = {"global_pool", global_pool_forward, NULL};
+static const mn_module_vt dropout_vt = {"dropout", dropout_forward, NULL};
+static const mn_module_vt identity_vt = {"identity", NULL, NULL};
+static const mn_module_vt sequential_vt = {"sequential", NULL, NULL};
+
+/* A module whose state is a copy of `state`. */
+static int plain_new(mn_model *model, const mn_module_vt *vt, const void *state, size_t bytes, mn_module **out) {
+    MN_TRY(mn_module_new(model, vt, bytes, out));
+    if (bytes) memcpy((*out)->state, state, bytes);
+    return 0;
+}
+
+int mn_activation_new(mn_model *model, int32_t act, mn_module **out) {
+    return plain_new(model, &act_vt, &act, sizeof act, out);
+}
+
+int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out) {
+    return plain_new(model, &pool_vt, o, sizeof *o, out);
+}
+
+int mn_global_pool_new(mn_model *model, mn_module **out) {
+    return plain_new(model, &global_pool_vt, NULL, 0, out);
+}
+
+int mn_identity_new(mn_model *model, mn_module **out) {
+    return plain_new(model, &identity_vt, NULL, 0, out);
+}
+
+int mn_sequential_new(mn_model *model, mn_module **out) {
+    return plain_new(model, &sequential_vt, NULL, 0, out);
+}
+
+int mn_dropout_new(mn_model *model, double p, mn_module **out) {
+    if (!(p >= 0 && p < 1)) return mn_fail(model->ctx, MODNAS_EINVAL, "dropout with p = %g, not in [0, 1)", p);
+    return plain_new(model, &dropout_vt, &p, sizeof p, out);
+}
+
+/* ---- linear
+ * --------------------------------------------------------------------------------------------------------------------------------
+ */
+
+static int linear_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    mn_value *weights, *bias;
+    MN_TRY(one_src(m, n_src));
+    MN_TRY(use(m, run, 0, &weights));
+    MN_TRY(use(m, run, 1, &bias));
+    return mn_linear(run, src[0], weights, bias, dst);
+}
+
+static const mn_module_vt linear_vt = {"linear", linear_forward, NULL};
+
+static int linear_params(mn_module *m, int32_t chn_in, int32_t chn_out, int bias) {
+    const int64_t dims[4] = {chn_out, chn_in, 1, 1}, bias_dims[4] = {1, chn_out, 1, 1};
+    const double bound = 1 / sqrt((double)chn_in);
+    mn_param *p;
+    MN_TRY(mn_module_param_new(m, "weight", MN_ROLE_WEIGHT, 2, dims, MN_INIT_UNIFORM, bound, &p));
+    p->use.kind = MODNAS_KERNEL_LINEAR;
+    p->use.pass = MODNAS_FORWARD;
+    p->use.src = (modnas_tdesc){{1, chn_in, 1, 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    memcpy(p->use.weights.dims, dims, sizeof dims);
+    p->use.dst = (modnas_tdesc){{1, chn_out, 1, 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    if (bias) MN_TRY(mn_module_param_new(m, "bias", MN_ROLE_WEIGHT, 1, bias_dims, MN_INIT_UNIFORM, bound, &p));
+    return 0;
+}
+
+int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn_module **out) {
+    if (chn_in < 1 || chn_out < 1) return mn_fail(model->ctx, MODNAS_ESHAPE, "linear layer %d -> %d", chn_in, chn_out);
+    mn_module *m;
+    MN_TRY(mn_module_new(model, &linear_vt, 0, &m));
+    return finish(linear_params(m, chn_in, chn_out, bias), m, out);
+}
+
+/* ---- the usual three
+ * -----------------------------------------------------------------------------------------------------------------------
+ */
+
+int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t k, int32_t stride, int32_t groups,
+                       int32_t act, mn_module **out) {
+    const mn_conv_desc d = {chn_in, chn_out, {k, k}, stride, {k / 2, k / 2}, 1, groups, 0};
+    mn_module *m, *child;
+    MN_TRY(mn_sequential_new(model, &m));
+    int rc = mn_conv2d_new(model, &d, &child);
+    if (!rc) rc = mn_module_add(m, "0", child);
+    if (!rc) rc = mn_batch_norm_new(model, chn_out, 1, 0, 0, &child);
+    if (!rc) rc = mn_module_add(m, "1", child);
+    if (!rc && act != MODNAS_ACT_NONE) {
+        rc = mn_activation_new(model, act, &child);
+        if (!rc) rc = mn_module_add(m, "2", child);
+    }
+    return finish(rc, m, out);
+}

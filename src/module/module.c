@@ -1,0 +1,149 @@
+/* The module tree: making, joining, replacing and walking modules, and the names that follow from where they stand.
+ *
+ *   model->root
+ *     +- conv_first ------ "0" (weight), "1" (weight, bias, running_mean, running_var), "2"
+ *     +- bottlenecks ----- ...
+ *
+ * A parent owns its children and a module owns its parameters, so freeing the root frees the network. Names are unique
+ * within a parent and hold no '.', hence a dotted path names exactly one module. */
+#include "module/module.h"
+
+#include <string.h>
+
+#include "module/model.h"
+
+int mn_module_new(mn_model *model, const mn_module_vt *vt, size_t state_bytes, mn_module **out) {
+    modnas_ctx *ctx = model->ctx;
+    mn_module *m = mn_alloc(ctx, 1, sizeof *m);
+    if (!m) return MODNAS_ENOMEM;
+    m->vt = vt;
+    m->model = model;
+    mn_vec_init(&m->children, sizeof(mn_module *));
+    mn_vec_init(&m->params, sizeof(mn_module_param));
+    if (state_bytes) {
+        m->state = mn_alloc(ctx, 1, state_bytes);
+        if (!m->state) {
+            mn_free(ctx, m);
+            return MODNAS_ENOMEM;
+        }
+    }
+    *out = m;
+    return 0;
+}
+
+void mn_module_free(mn_module *m) {
+    if (!m) return;
+    modnas_ctx *ctx = m->model->ctx;
+    for (size_t i = m->children.n; i-- > 0;) mn_module_free(MN_AT(m->children, mn_module *, i));
+    if (m->vt->destroy) m->vt->destroy(m);
+    for (size_t i = 0; i < m->params.n; i++) mn_param_free(MN_AT(m->params, mn_module_param, i).param);
+    mn_vec_free(ctx, &m->children);
+    mn_vec_free(ctx, &m->params);
+    mn_free(ctx, m->state);
+    mn_free(ctx, m->name);
+    mn_free(ctx, m);
+}
+
+static int check_name(const mn_module *parent, const char *name) {
+    modnas_ctx *ctx = parent->model->ctx;
+    if (!name[0] || strchr(name, '.'))
+        return mn_fail(ctx, MODNAS_EINVAL, "'%s' is no name of a module: it is empty or holds a '.'", name);
+    if (mn_module_child(parent, name))
+        return mn_fail(ctx, MODNAS_EEXIST, "a %s has a child '%s' already", parent->vt->type, name);
+    return 0;
+}
+
+int mn_module_add(mn_module *parent, const char *name, mn_module *child) {
+    modnas_ctx *ctx = parent->model->ctx;
+    int rc = check_name(parent, name);
+    char *copy = rc ? NULL : mn_strdup(ctx, name);
+    if (!rc && (!copy || !mn_vec_push(ctx, &parent->children, &child, 1))) rc = MODNAS_ENOMEM;
+    if (rc) {
+        mn_free(ctx, copy);
+        mn_module_free(child);
+        return rc;
+    }
+    child->name = copy;
+    child->parent = parent;
+    return 0;
+}
+
+mn_module *mn_module_child(const mn_module *m, const char *name) {
+    for (size_t i = 0; i < m->children.n; i++) {
+        mn_module *c = MN_AT(m->children, mn_module *, i);
+        if (strcmp(c->name, name) == 0) return c;
+    }
+    return NULL;
+}
+
+static void detach(mn_module *m) {
+    m->parent = NULL;
+    m->name = NULL;
+}
+
+int mn_module_replace(mn_module *old, mn_module *next) {
+    mn_module *parent = old->parent;
+    mn_model *model = old->model;
+    if (!parent && model->root != old) {
+        mn_module_free(next);
+        return mn_fail(model->ctx, MODNAS_EINVAL, "a %s that stands nowhere cannot be replaced", old->vt->type);
+    }
+    next->name = old->name;
+    next->parent = parent;
+    detach(old);
+    if (!parent)
+        model->root = next;
+    else
+        for (size_t i = 0; i < parent->children.n; i++)
+            if (MN_AT(parent->children, mn_module *, i) == old) MN_AT(parent->children, mn_module *, i) = next;
+    mn_module_free(old);
+    return 0;
+}
+
+int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init,
+                        double bound, mn_param **out) {
+    modnas_ctx *ctx = m->model->ctx;
+    mn_module_param entry = {name, NULL};
+    MN_TRY(mn_param_new(ctx, role, rank, dims, init, bound, &entry.param));
+    if (!mn_vec_push(ctx, &m->params, &entry, 1)) {
+        mn_param_free(entry.param);
+        return MODNAS_ENOMEM;
+    }
+    *out = entry.param;
+    return 0;
+}
+
+int mn_module_walk(mn_module *m, int (*fn)(mn_module *m, void *ud), void *ud) {
+    MN_TRY(fn(m, ud));
+    for (size_t i = 0; i < m->children.n; i++) MN_TRY(mn_module_walk(MN_AT(m->children, mn_module *, i), fn, ud));
+    return 0;
+}
+
+static void add_path(const mn_module *m, mn_str *out) {
+    if (!m->parent) return;
+    add_path(m->parent, out);
+    if (m->parent->parent) mn_str_add(out, ".");
+    mn_str_add(out, m->name);
+}
+
+int mn_module_path(const mn_module *m, mn_str *out) {
+    add_path(m, out);
+    return out->failed ? MODNAS_ENOMEM : 0;
+}
+
+/* ---- forward
+ * ---------------------------------------------------------------------------------------------------------------- */
+
+int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    if (m->vt->forward) return m->vt->forward(m, run, src, n_src, dst);
+    if (n_src != 1)
+        return mn_fail(m->model->ctx, MODNAS_EINVAL, "a %s takes 1 value, %d given", m->vt->type, (int)n_src);
+    mn_value *v = src[0];
+    for (size_t i = 0; i < m->children.n; i++) MN_TRY(mn_forward1(MN_AT(m->children, mn_module *, i), run, v, &v));
+    *dst = v;
+    return 0;
+}
+
+int mn_forward1(mn_module *m, mn_run *run, mn_value *src, mn_value **dst) {
+    return mn_forward(m, run, &src, 1, dst);
+}

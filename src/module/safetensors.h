@@ -1,0 +1,39 @@
+/* The safetensors file format: 8 bytes length of the header (little-endian), a JSON header, then the tensors' bytes.
+ *
+ *   {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
+ *
+ * Here all tensors are F32. Offsets count from the end of the header; tensors fill the file without gaps or overlaps.
+ */
+#ifndef MN_SAFETENSORS_H
+#define MN_SAFETENSORS_H
+
+#include "base/base.h"
+
+#define MN_TENSOR_RANK 8
+
+typedef struct mn_tensor_info {
+    const char *name;
+    int32_t rank;
+    int64_t dims[MN_TENSOR_RANK];
+    size_t count;      /* product of dims */
+    const float *data; /* reading: in the file's memory, maybe unaligned: copy it out with memcpy */
+} mn_tensor_info;
+
+/* Put the elements of tensor i into data[0 .. count). */
+typedef int (*mn_tensor_fill_fn)(size_t i, float *data, void *ud);
+
+/* Replace `path` at once. metadata: key, value, ..., NULL, or NULL. `count` is computed here. */
+int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
+                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud);
+
+typedef struct mn_safetensors mn_safetensors;
+/* MODNAS_EFORMAT with path, tensor and numbers when the file is truncated, malformed, or holds another type than F32.
+ */
+int mn_safetensors_read(modnas_ctx *ctx, const char *path, mn_safetensors **out);
+void mn_safetensors_free(mn_safetensors *f);
+size_t mn_safetensors_count(const mn_safetensors *f);
+const mn_tensor_info *mn_safetensors_at(const mn_safetensors *f, size_t i);
+const mn_tensor_info *mn_safetensors_find(const mn_safetensors *f, const char *name); /* NULL if absent */
+const char *mn_safetensors_metadata(const mn_safetensors *f, const char *key);        /* NULL if absent */
+
+#endif
