@@ -1,39 +1,68 @@
 /* Training of weights: optimizers over flat arenas, schedules, criteria, and the trainer that makes steps.
  *
- * A step: batch -> (re-record when the model's version or the batch size changed) -> forward -> backward -> clip -> optimizer over the
- * active ranges. Everything per step is run-time scalars; nothing is allocated after mn_trainer_prepare. */
+ * A step: batch -> (re-record when the model's version or the batch size changed) -> forward -> backward -> clip ->
+ * optimizer over the active ranges. Everything per step is run-time scalars; nothing is allocated after
+ * mn_trainer_prepare. */
 #ifndef MN_TRAIN_H
 #define MN_TRAIN_H
 
 #include "data/data.h"
 #include "space/space.h"
 
-/* ---- weight optimizers: kind "optimizer" (SGD, Adam, AdamW); also used for architecture parameters ------------------------- */
+/* ---- weight optimizers: kind "optimizer" (SGD, Adam, AdamW); also used for architecture parameters
+ * ------------------------- */
 
 typedef struct mn_weight_optim mn_weight_optim;
 typedef struct mn_optimizer_env {
     mn_store *store; /* borrowed */
 } mn_optimizer_env;  /* out: mn_weight_optim ** */
-/* One update of the active ranges with learning rate lr; gradients are multiplied by g_scale (clipping). State arenas start at zero.
- * Each parameter counts its own steps (Adam's bias correction, SGD's first), so a candidate sampled late starts as PyTorch would. */
+/* One update of the active ranges with learning rate lr; gradients are multiplied by g_scale (clipping). State arenas
+ * start at zero. Each parameter counts its own steps (Adam's bias correction, SGD's first), so a candidate sampled late
+ * starts as PyTorch would. */
 int mn_weight_optim_step(mn_weight_optim *o, double lr, double g_scale);
 double mn_weight_optim_lr(const mn_weight_optim *o); /* as configured */
 size_t mn_weight_optim_state_bytes(const mn_weight_optim *o);
-void mn_weight_optim_free(mn_weight_optim *o);
-/* 2-norm over the active gradients of a store. */
-int mn_grad_norm(mn_store *s, double *norm);
+void mn_weight_optim_free(mn_weight_optim *o); /* NULL is fine, here and below */
 
-/* ---- schedules: kind "lr_scheduler" (ConstantLR, StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR) ---------------------- */
+/* Without a configuration: the options are taken as they are. */
+typedef struct mn_sgd_opts {
+    double lr, momentum, dampening, weight_decay;
+    int32_t nesterov;
+} mn_sgd_opts;
+typedef struct mn_adam_opts {
+    double lr, beta1, beta2, eps, weight_decay;
+    int32_t decoupled; /* AdamW */
+} mn_adam_opts;
+int mn_sgd_new(modnas_ctx *ctx, mn_store *store, const mn_sgd_opts *opts, mn_weight_optim **out);
+int mn_adam_new(modnas_ctx *ctx, mn_store *store, const mn_adam_opts *opts, mn_weight_optim **out);
+
+/* 2-norm over the active gradients of a store (borrowed). */
+typedef struct mn_grad_norm mn_grad_norm;
+int mn_grad_norm_new(mn_store *s, mn_grad_norm **out);
+int mn_grad_norm_get(mn_grad_norm *m, double *norm);
+void mn_grad_norm_free(mn_grad_norm *m);
+double mn_clip_scale(double norm, double max_norm); /* factor of clipping to max_norm, at most 1 */
+
+/* ---- schedules: kind "lr_scheduler" (ConstantLR, StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR)
+ * ---------------------- */
 
 typedef struct mn_schedule mn_schedule;
 typedef struct mn_schedule_env {
-    double lr;      /* base */
-    int64_t epochs; /* T_max of a cosine that gives none */
-} mn_schedule_env;  /* out: mn_schedule ** */
+    double lr;                                              /* base */
+    int64_t epochs;                                         /* T_max of a cosine that gives none */
+} mn_schedule_env;                                          /* out: mn_schedule ** */
 double mn_schedule_lr(const mn_schedule *s, int64_t epoch); /* closed form: no state */
 void mn_schedule_free(mn_schedule *s);
+int mn_schedule_none(modnas_ctx *ctx, double lr, mn_schedule **out); /* always lr */
+/* The formulas (schedule.c); epoch >= 0. */
+double mn_lr_constant(double lr, double factor, double total_iters, int64_t epoch);
+double mn_lr_step(double lr, int64_t step_size, double gamma, int64_t epoch);
+double mn_lr_multistep(double lr, const int64_t *milestones, size_t n, double gamma, int64_t epoch);
+double mn_lr_exponential(double lr, double gamma, int64_t epoch);
+double mn_lr_cosine(double lr, double eta_min, double t_max, int64_t epoch);
 
-/* ---- criteria: kind "criterion" (CrossEntropyLoss, CrossEntropyLabelSmoothingLoss) -------------------------------------------- */
+/* ---- criteria: kind "criterion" (CrossEntropyLoss, CrossEntropyLabelSmoothingLoss)
+ * -------------------------------------------- */
 
 typedef struct mn_criterion mn_criterion;
 struct mn_criterion { /* out of the builder: mn_criterion ** */
@@ -43,37 +72,52 @@ struct mn_criterion { /* out of the builder: mn_criterion ** */
 };
 void mn_criterion_free(mn_criterion *c);
 
-/* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer) ------------------------------------------------------------------ */
+/* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer)
+ * ------------------------------------------------------------------ */
 
 typedef struct mn_trainer mn_trainer;
-typedef struct mn_trainer_env { /* out: mn_trainer ** */
-    mn_model *model;
-    const mn_loaders *loaders;
+typedef struct mn_trainer_env { /* out of the builder: mn_trainer ** */
+    mn_model *model;            /* borrowed; freed after the trainer */
+    const mn_loaders *loaders;  /* likewise */
 } mn_trainer_env;
 
-typedef struct mn_scores {     /* sample-weighted sums; divide by n */
+typedef struct mn_scores { /* sample-weighted sums; divide by n */
     double loss, top1, top5;
     int64_t n;
 } mn_scores;
 
-/* New weight optimizer and schedule for a phase of `epochs` epochs (each phase starts fresh, as the original's reset_trainer). */
+typedef struct mn_trainer_times { /* of all weight and architecture steps so far */
+    int64_t n_steps, n_records;
+    double record_s, step_s; /* recording and planning (part of the step); whole steps without the wait for data */
+} mn_trainer_times;
+
+/* New weight optimizer and schedule for a phase of `epochs` epochs (each phase starts fresh, as the original's
+ * reset_trainer). */
 int mn_trainer_reset(mn_trainer *t, int64_t epochs);
-/* All plans of all candidates, arrays grown, slab reserved: afterwards a step allocates nothing. arch: architecture steps follow. */
-int mn_trainer_prepare(mn_trainer *t, int arch);
+/* All plans of all candidates, arrays grown, slab reserved: afterwards a step allocates nothing. arch: architecture
+ * steps follow, with active sets of n_active candidates (0: all of them). Does nothing when that is done already. */
+int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active);
 int64_t mn_trainer_n_train(const mn_trainer *t); /* batches an epoch */
 int64_t mn_trainer_n_valid(const mn_trainer *t); /* 0: no validation data */
 double mn_trainer_lr(const mn_trainer *t, int64_t epoch);
 int mn_trainer_start_epoch(mn_trainer *t, int64_t epoch);
-/* One weight step on the next training batch; MODNAS_ENUMERIC when the loss is not finite (epoch, step, loss named), weights as before
- * the step. scores are added to. */
+/* One weight step on the next training batch; MODNAS_ENUMERIC when the loss is not finite (epoch, step, loss named),
+ * weights as before the step. scores are added to. */
 int mn_trainer_step(mn_trainer *t, mn_scores *scores);
-/* Loss gradient with respect to the architecture parameters on the next validation batch (training batch without validation data):
- * training mode, statistics frozen, no weight gradients. */
+/* Loss gradient with respect to the architecture parameters on the next validation batch (training batch without
+ * validation data): training mode, statistics frozen, no weight gradients. */
 int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
-/* One pass over the validation set (or `loader`) in evaluation mode. */
-int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores);
+/* One pass over the validation set (or `loader`, of the same image size) in evaluation mode, the model as it is set
+ * now. tick (may be NULL) is called after every batch with the sums so far; a non-zero return stops and comes back. */
+typedef int (*mn_tick_fn)(int64_t step, int64_t steps, const mn_scores *sofar, void *ud);
+int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_tick_fn tick, void *ud);
 mn_model *mn_trainer_model(const mn_trainer *t);
+const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t);
 void mn_trainer_free(mn_trainer *t);
+
+/* Count the samples whose label is among the k largest of n rows of `classes` logits; of equal ones the lower class
+ * counts as larger. */
+int64_t mn_count_top(const float *logits, const int32_t *labels, int32_t n, int32_t classes, int32_t k);
 
 int mn_train_register(modnas_ctx *ctx);
 

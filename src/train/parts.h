@@ -1,0 +1,13 @@
+/* The components of this folder, for train.c's registration. */
+#ifndef MN_TRAIN_PARTS_H
+#define MN_TRAIN_PARTS_H
+
+#include "train/train.h"
+
+enum { MN_N_SCHEDULES = 5, MN_N_CRITERIA = 2, MN_N_TRAINERS = 2 };
+extern const mn_component mn_sgd_component, mn_adam_component, mn_adamw_component;
+extern const mn_component mn_schedule_components[MN_N_SCHEDULES];
+extern const mn_component mn_criterion_components[MN_N_CRITERIA];
+extern const mn_component mn_trainer_components[MN_N_TRAINERS];
+
+#endif

@@ -1,0 +1,148 @@
+/* The steps of a trainer: weights, architecture, evaluation.
+ *
+ * Draws of sampling mixed ops and of dropout are keyed by model->draw, which every weight and architecture step of the
+ * model moves by one: no two steps of a run see the same draw, whichever trainer or estimator makes them. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "train/trainer.h"
+
+int mn_trainer_start_epoch(mn_trainer *t, int64_t epoch) {
+    MN_TRY(mn_loader_start(t->loaders.train, t->epoch_base + epoch));
+    t->epoch = epoch;
+    t->step = 0;
+    return 0;
+}
+
+/* Record the pass anew where the model, the batch or the image size is not what it was. */
+static int ready(mn_trainer *t, mn_pass *p, const mn_loader *l, int32_t n) {
+    int32_t dims[4];
+    mn_trainer_dims(l, n, dims);
+    if (mn_pass_is_ready(p, t->model, dims)) return 0;
+    const double start = mn_seconds();
+    MN_TRY(mn_pass_record(p, t->model, t->criterion, dims));
+    t->times.record_s += mn_seconds() - start;
+    t->times.n_records++;
+    return mn_trainer_room(t, n, p->logits->dims[1]);
+}
+
+static int check_finite(const mn_trainer *t, const char *what, double x) {
+    if (isfinite(x)) return 0;
+    return mn_fail(t->ctx, MODNAS_ENUMERIC, "epoch %" PRId64 ", step %" PRId64 ": the %s is %g", t->epoch + 1,
+                   t->step + 1, what, x);
+}
+
+/* Factor of the gradients that clips them. */
+static int clip(mn_trainer *t, double *scale) {
+    double norm;
+    *scale = 1;
+    if (t->w_grad_clip == 0) return 0;
+    MN_TRY(mn_grad_norm_get(t->norm, &norm));
+    MN_TRY(check_finite(t, "norm of the gradients", norm));
+    *scale = mn_clip_scale(norm, t->w_grad_clip);
+    return 0;
+}
+
+static int weight_step(mn_trainer *t, const mn_batch *batch, mn_scores *scores) {
+    mn_pass *p = &t->pass[MN_PASS_TRAIN];
+    double loss, scale;
+    mn_model_set_draw(t->model, t->model->draw + 1);
+    MN_TRY(ready(t, p, t->loaders.train, batch->n));
+    MN_TRY(mn_pass_forward(p, batch, t->model->draw, &loss));
+    MN_TRY(check_finite(t, "loss", loss));
+    mn_store_zero_grad(t->model->weights);
+    MN_TRY(mn_run_backward(p->run));
+    MN_TRY(clip(t, &scale));
+    MN_TRY(mn_weight_optim_step(t->optim, mn_schedule_lr(t->schedule, t->epoch), scale));
+    MN_TRY(mn_pass_count(p, batch, loss, t->logits, scores));
+    t->step++;
+    return 0;
+}
+
+static void add_time(mn_trainer *t, double start) {
+    t->times.step_s += mn_seconds() - start;
+    t->times.n_steps++;
+}
+
+int mn_trainer_step(mn_trainer *t, mn_scores *scores) {
+    mn_batch batch;
+    MN_TRY(mn_loader_next_endless(t->loaders.train, &batch)); /* architecture steps may take some, too */
+    const double start = mn_seconds();
+    MN_TRY(weight_step(t, &batch, scores));
+    add_time(t, start);
+    return 0;
+}
+
+/* The next batch of the validation set: a pass over it of its own order, begun anew where an evaluation or the end came
+ * between. */
+static int arch_batch(mn_trainer *t, mn_batch *batch) {
+    if (!t->loaders.valid) return mn_loader_next_endless(t->loaders.train, batch);
+    for (int again = 0; again < 2; again++) {
+        if (!t->valid_open) MN_TRY(mn_loader_start(t->loaders.valid, ++t->valid_pass));
+        t->valid_open = 1;
+        const int rc = mn_loader_next(t->loaders.valid, batch);
+        if (rc != MODNAS_EDONE) return rc;
+        t->valid_open = 0;
+    }
+    return MODNAS_EDONE;
+}
+
+static int arch_grad(mn_trainer *t, const mn_batch *batch, mn_scores *scores) {
+    mn_pass *p = &t->pass[MN_PASS_ARCH];
+    double loss;
+    mn_model_set_draw(t->model, t->model->draw + 1);
+    MN_TRY(ready(t, p, t->loaders.valid ? t->loaders.valid : t->loaders.train, batch->n));
+    MN_TRY(mn_pass_forward(p, batch, t->model->draw, &loss));
+    MN_TRY(check_finite(t, "loss of the architecture step", loss));
+    mn_store_zero_grad(t->model->arch);
+    MN_TRY(mn_run_backward(p->run));
+    return mn_pass_count(p, batch, loss, t->logits, scores);
+}
+
+int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores) {
+    mn_batch batch;
+    if (!t->model->arch)
+        return mn_fail(t->ctx, MODNAS_EINVAL, "model %s has no architecture parameters to train", t->model->type);
+    MN_TRY(arch_batch(t, &batch));
+    const double start = mn_seconds();
+    mn_model_set_arch_step(t->model, 1);
+    const int rc = arch_grad(t, &batch, scores);
+    mn_model_set_arch_step(t->model, 0);
+    if (!rc) add_time(t, start);
+    return rc;
+}
+
+static int evaluate_batch(mn_trainer *t, const mn_loader *l, const mn_batch *batch, mn_scores *sum) {
+    mn_pass *p = &t->pass[MN_PASS_EVAL];
+    double loss;
+    MN_TRY(ready(t, p, l, batch->n));
+    MN_TRY(mn_pass_forward(p, batch, 0, &loss));
+    if (!isfinite(loss))
+        return mn_fail(t->ctx, MODNAS_ENUMERIC, "epoch %" PRId64 ": the loss of batch %" PRId64 " of %s is %g",
+                       t->epoch + 1, batch->index + 1, mn_loader_dataset(l)->name, loss);
+    return mn_pass_count(p, batch, loss, t->logits, sum);
+}
+
+int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_tick_fn tick, void *ud) {
+    mn_loader *l = loader ? loader : t->loaders.valid;
+    mn_scores sum = {0, 0, 0, 0};
+    mn_batch batch;
+    if (!l)
+        return mn_fail(t->ctx, MODNAS_ECONFIG,
+                       "there is no validation data: data_loader.valid_size and valid_ratio are 0");
+    if (!loader) t->valid_open = 0;
+    MN_TRY(mn_loader_start(l, 0));
+    const int64_t n = mn_loader_n_batches(l);
+    for (int64_t i = 0; i < n; i++) {
+        MN_TRY(mn_loader_next(l, &batch));
+        MN_TRY(evaluate_batch(t, l, &batch, &sum));
+        if (tick) MN_TRY(tick(i, n, &sum, ud));
+        MN_TRY(mn_canceled(t->ctx));
+    }
+    scores->loss += sum.loss;
+    scores->top1 += sum.top1;
+    scores->top5 += sum.top5;
+    scores->n += sum.n;
+    return 0;
+}

@@ -1,0 +1,35 @@
+/* The trainer from the inside: trainer.c makes it, steps.c runs its steps. */
+#ifndef MN_TRAINER_H
+#define MN_TRAINER_H
+
+#include "train/pass.h"
+
+enum { MN_PASS_TRAIN, MN_PASS_ARCH, MN_PASS_EVAL, MN_N_PASSES };
+
+struct mn_trainer {
+    modnas_ctx *ctx;
+    mn_model *model;
+    mn_loaders loaders;
+    mn_node *optimizer_spec, *schedule_spec; /* copies; schedule_spec may be NULL */
+    double w_grad_clip;                      /* 0: none */
+    mn_criterion *criterion;
+    mn_weight_optim *optim;
+    mn_schedule *schedule;
+    mn_grad_norm *norm;
+    mn_pass pass[MN_N_PASSES];
+    float *logits; /* work space */
+    size_t logits_room;
+    int64_t epochs, epoch_base; /* of this phase; of all phases before it: keys the order of the samples */
+    int64_t epoch, step;        /* within this phase; within the epoch */
+    int64_t valid_pass;         /* passes begun over the validation set by architecture steps */
+    int32_t valid_open;         /* 1: an architecture step's pass over it goes on */
+    int32_t prepared, prepared_arch, prepared_active;
+    mn_trainer_times times;
+};
+
+/* Dims N, C, H, W of a batch of n samples of a loader. */
+void mn_trainer_dims(const mn_loader *l, int32_t n, int32_t dims[4]);
+/* Work space for the logits of n samples. */
+int mn_trainer_room(mn_trainer *t, int64_t n, int64_t classes);
+
+#endif

@@ -1,0 +1,40 @@
+/* Weight optimizers from the inside: one rule a file (sgd.c, adam.c), the loop over parameters in weight_optim.c. */
+#ifndef MN_UPDATE_H
+#define MN_UPDATE_H
+
+#include "train/train.h"
+
+#define MN_UPDATE_STATES  2  /* most state arenas of a rule */
+#define MN_UPDATE_SCALARS 10 /* most run-time scalars of its kernel */
+
+typedef struct mn_update_rule {
+    const char *name;
+    int32_t kind;    /* of the kernel */
+    int32_t n_state; /* arenas beside weights and gradients; may be fewer by the options, see mn_weight_optim_new */
+    /* Parameters that have made a and b steps may share one kernel call. */
+    int (*same)(int64_t a, int64_t b);
+    /* The kernel's scalars for a range of n elements whose parameters have made `steps` steps before; returns their
+     * number. */
+    int32_t (*scalars)(const mn_weight_optim *o, double n, double lr, double g_scale, int64_t steps, double *out);
+} mn_update_rule;
+
+struct mn_weight_optim {
+    modnas_ctx *ctx;
+    mn_store *store;
+    const mn_update_rule *rule;
+    int32_t flags, n_state; /* of the kernel */
+    double lr, weight_decay;
+    double momentum, dampening; /* SGD */
+    double beta1, beta2, eps;   /* Adam */
+    const mn_plan *plan;
+    void *state[MN_UPDATE_STATES]; /* arenas: device memory, offsets as the weights' */
+    int64_t *steps;                /* by parameter of the store: updates it has had */
+    size_t n_params;
+};
+
+/* `draft` with everything but plan, state and steps filled in becomes an optimizer of its own. */
+int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out);
+
+int mn_args_not_negative(const mn_args *a, const char *name); /* of a number: 0, or MODNAS_ECONFIG with file and line */
+
+#endif

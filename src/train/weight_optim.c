@@ -1,0 +1,107 @@
+/* The loop of every weight optimizer: which parameters move, and in how few kernel calls.
+ *
+ *   weights  [ w0 | w1 | w2 | ... ]     state arenas (momentum; Adam's m and v) have the weights' offsets, so a range
+ * of the grads    [ g0 |    | g2 | ... ]     weight arena is a range of all of them steps      3    0    3
+ *
+ * Only parameters with an active gradient move. Each counts its own updates: PyTorch keeps its state by parameter, so a
+ * candidate that is sampled for the first time after a thousand steps begins with an empty momentum and with t = 1 of
+ * Adam's bias correction. Neighbours that are active and equally far share one call; the gap that alignment leaves
+ * between two of them is zero in all arenas and stays so. Nothing is allocated after the optimizer was made. */
+#include <string.h>
+
+#include "train/update.h"
+
+/* Padding that alignment to 64 bytes may leave behind a parameter, in elements of the smallest type. */
+#define MAX_GAP 16
+
+static int make_plan(mn_weight_optim *o) {
+    modnas_kernel k;
+    memset(&k, 0, sizeof k);
+    k.kind = o->rule->kind;
+    k.pass = MODNAS_FORWARD;
+    k.dtype = mn_store_dtype(o->store);
+    k.flags = o->flags;
+    return mn_backend_plan(mn_store_backend(o->store), &k, &o->plan);
+}
+
+static size_t elem_bytes(const mn_store *s) {
+    return mn_store_dtype(s) == MODNAS_F64 ? sizeof(double) : sizeof(float);
+}
+
+int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out) {
+    modnas_ctx *ctx = draft->ctx;
+    mn_weight_optim *o = mn_alloc(ctx, 1, sizeof *o);
+    if (!o) return MODNAS_ENOMEM;
+    *o = *draft;
+    mn_ctx_hold(ctx);
+    o->n_params = mn_store_n_params(o->store);
+    o->steps = mn_alloc(ctx, o->n_params + 1, sizeof *o->steps);
+    int rc = o->steps ? make_plan(o) : MODNAS_ENOMEM;
+    for (int32_t i = 0; i < o->n_state && !rc; i++)
+        rc =
+            mn_backend_alloc(mn_store_backend(o->store), mn_store_count(o->store) * elem_bytes(o->store), &o->state[i]);
+    if (rc) {
+        mn_weight_optim_free(o);
+        return rc;
+    }
+    *out = o;
+    return 0;
+}
+
+void mn_weight_optim_free(mn_weight_optim *o) {
+    if (!o) return;
+    modnas_ctx *ctx = o->ctx;
+    for (int32_t i = 0; i < o->n_state; i++)
+        if (o->state[i]) mn_backend_free(mn_store_backend(o->store), o->state[i]);
+    mn_free(ctx, o->steps);
+    mn_free(ctx, o);
+    mn_ctx_drop(ctx);
+}
+
+int mn_args_not_negative(const mn_args *a, const char *name) {
+    const double x = mn_args_real(a, name);
+    return x >= 0 ? 0 : mn_args_fail(a, name, "is %g, it must not be negative", x);
+}
+
+double mn_weight_optim_lr(const mn_weight_optim *o) {
+    return o->lr;
+}
+
+size_t mn_weight_optim_state_bytes(const mn_weight_optim *o) {
+    return (size_t)o->n_state * mn_store_count(o->store) * elem_bytes(o->store);
+}
+
+typedef struct range {
+    size_t offset, count;
+    int64_t steps; /* of its parameters, before this update */
+} range;
+
+static int update_range(mn_weight_optim *o, const range *r, double lr, double g_scale) {
+    const size_t at = r->offset * elem_bytes(o->store);
+    void *args[2 + MN_UPDATE_STATES] = {(char *)mn_store_weights(o->store) + at, (char *)mn_store_grads(o->store) + at};
+    for (int32_t i = 0; i < o->n_state; i++) args[2 + i] = (char *)o->state[i] + at;
+    double scalars[MN_UPDATE_SCALARS];
+    const int32_t n = o->rule->scalars(o, (double)r->count, lr, g_scale, r->steps, scalars);
+    return mn_plan_run(o->plan, args, 2 + o->n_state, scalars, n, NULL);
+}
+
+/* Take the parameter into the range if it continues it; 0 if it does not. */
+static int extend(const mn_weight_optim *o, range *r, const mn_param *p, int64_t steps) {
+    const size_t end = r->offset + r->count;
+    if (!r->count || p->offset < end || p->offset - end >= MAX_GAP || !o->rule->same(r->steps, steps)) return 0;
+    r->count = p->offset + p->count - r->offset;
+    return 1;
+}
+
+int mn_weight_optim_step(mn_weight_optim *o, double lr, double g_scale) {
+    range r = {0, 0, 0};
+    for (size_t i = 0; i < o->n_params; i++) {
+        const mn_param *p = mn_store_param(o->store, i);
+        if (p->role == MN_ROLE_STAT || !mn_param_active(p)) continue;
+        const int64_t steps = o->steps[i]++;
+        if (extend(o, &r, p, steps)) continue;
+        if (r.count) MN_TRY(update_range(o, &r, lr, g_scale));
+        r = (range){p->offset, p->count, steps};
+    }
+    return r.count ? update_range(o, &r, lr, g_scale) : 0;
+}
