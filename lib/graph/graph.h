@@ -13,27 +13,22 @@
 #include "graph/store.h"
 
 typedef struct mn_run mn_run;
-typedef struct mn_node_op mn_node_op;
 typedef struct mn_slab mn_slab;
 
 typedef struct mn_value {
     int64_t dims[4];   /* N, C, H, W */
     int32_t dtype;
-    int32_t layout;    /* known after planning */
     int32_t needs_grad;
-    int32_t n_uses;    /* nodes that read it */
-    int32_t only_use;  /* index of the last node that reads it */
-    int32_t producer;  /* index of its node, -1: input or parameter */
+    int32_t n_uses;    /* vertices that read it */
     mn_param *param;   /* parameter it stands for, or NULL */
-    struct mn_value *alias; /* shares the storage of this value, or NULL */
-    struct mn_value *grad;  /* during planning: its gradient */
-    struct mn_value *other; /* during planning: its copy in another layout */
-    const void *bound; /* inputs: host memory given by mn_run_bind */
+    /* the rest belongs to planning and execution (run.h) */
+    int32_t layout, place, groups, producer, reader, keep, shared, tag, first, last;
     size_t bytes, offset;
-    int32_t place;     /* enum in run.h: slab, weight arena, gradient arena, bound, constant */
-    int32_t first, last; /* kernel calls between which it lives */
-    int32_t shared;    /* gradient that stands for several values: not to be written in place */
-    int32_t keep;      /* read after the run */
+    const void *bound;      /* inputs and constants: host memory */
+    int32_t bound_dtype, constant; /* constant: 1 + where its contents begin */
+    struct mn_value *alias; /* shares the storage of this value */
+    struct mn_value *grad;  /* its gradient */
+    struct mn_value *other; /* chain of its copies in other layouts */
 } mn_value;
 
 /* Memory shared by the runs of a model (one is executed at a time). Grows to the largest plan. */

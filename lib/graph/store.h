@@ -37,6 +37,9 @@ struct mn_param {
     mn_store *store;   /* NULL until added */
     size_t offset, count; /* elements in the arenas, padding included */
     uint64_t stamp;    /* gradient is active when equal to the store's */
+    const void *run;   /* the run that recorded it last, its recording, and its value there */
+    uint64_t recording;
+    struct mn_value *value;
 };
 
 /* A parameter before it is in a store. Owned by the caller (a module), who frees it after the store. */
@@ -68,6 +71,7 @@ int mn_param_get_grad(const mn_param *p, double *plain); /* zeros when inactive 
 
 void mn_store_zero_grad(mn_store *s); /* O(1): no gradient is active afterwards */
 int mn_param_active(const mn_param *p);
+void mn_param_touch(mn_param *p); /* its gradient was written: it is active now */
 
 typedef struct mn_range {
     size_t offset, count;

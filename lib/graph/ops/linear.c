@@ -1,0 +1,65 @@
+/* Fully connected layer: src (N,C,1,1), weights (O,C,1,1), bias (1,O,1,1). */
+#include "graph/run.h"
+
+static int fit(mn_run *run, mn_vertex *x, int32_t pass, modnas_kernel *k, mn_value **src, mn_value **weights, mn_value *dst) {
+    *src = mn_src(run, x, 0);
+    *weights = mn_src(run, x, 1);
+    mn_kernel_init(k, run, MODNAS_KERNEL_LINEAR, pass);
+    if (mn_src(run, x, 2)) k->flags |= MODNAS_KF_BIAS;
+    if (!run->opts.grads) k->flags |= MODNAS_KF_INFERENCE;
+    return mn_fit(run, k, src, weights, dst);
+}
+
+static int forward(mn_run *run, mn_vertex *x) {
+    modnas_kernel k;
+    mn_value *src, *weights;
+    MN_TRY(fit(run, x, MODNAS_FORWARD, &k, &src, &weights, x->out));
+    return mn_emit(run, &k, (mn_value *[]){src, weights, mn_src(run, x, 2), x->out}, 4, NULL, 0);
+}
+
+static int backward(mn_run *run, mn_vertex *x, mn_value *g) {
+    mn_value *source = mn_src(run, x, 0), *w = mn_src(run, x, 1), *bias = mn_src(run, x, 2);
+    mn_value *src, *weights, *gy, *to, *to_bias = NULL, like = *x->out;
+    modnas_kernel k;
+    if (mn_wants_grad(w) || mn_wants_grad(bias)) {
+        MN_TRY(fit(run, x, MODNAS_BACKWARD_WEIGHTS, &k, &src, &weights, &like));
+        MN_TRY(mn_as(run, g, k.dst.layout, &gy));
+        if (mn_wants_grad(w))
+            MN_TRY(mn_grad_open(run, w, k.weights.layout, &to));
+        else
+            MN_TRY(mn_temp(run, w->dims, w->dtype, k.weights.layout, &to));
+        if (mn_wants_grad(bias)) MN_TRY(mn_grad_open(run, bias, MODNAS_LAYOUT_PLAIN, &to_bias));
+        if (!to_bias) k.flags &= ~MODNAS_KF_BIAS;
+        MN_TRY(mn_emit(run, &k, (mn_value *[]){src, gy, to, to_bias}, 4, NULL, 0));
+        if (mn_wants_grad(w)) MN_TRY(mn_grad_close(run, w, to));
+        if (to_bias) MN_TRY(mn_grad_close(run, bias, to_bias));
+    }
+    if (mn_wants_grad(source)) {
+        like = *x->out;
+        MN_TRY(fit(run, x, MODNAS_BACKWARD_DATA, &k, &src, &weights, &like));
+        k.flags &= ~MODNAS_KF_BIAS;
+        MN_TRY(mn_as(run, g, k.dst.layout, &gy));
+        MN_TRY(mn_grad_open(run, source, k.src.layout, &to));
+        MN_TRY(mn_emit(run, &k, (mn_value *[]){gy, weights, to}, 3, NULL, 0));
+        MN_TRY(mn_grad_close(run, source, to));
+    }
+    return 0;
+}
+
+static const mn_op op_linear = {"linear", forward, backward};
+
+int mn_linear(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias, mn_value **dst) {
+    char a[64], b[64];
+    const int64_t *s = src->dims, *w = weights->dims;
+    if (s[2] != 1 || s[3] != 1 || w[2] != 1 || w[3] != 1 || s[1] != w[1])
+        return mn_fail(run->ctx, MODNAS_ESHAPE, "linear: src %s does not fit weights %s", mn_dims_text(s, a), mn_dims_text(w, b));
+    if (bias && (bias->dims[1] != w[0] || bias->dims[0] * bias->dims[2] * bias->dims[3] != 1))
+        return mn_fail(run->ctx, MODNAS_ESHAPE, "linear: bias has %lld elements for %lld outputs", (long long)bias->dims[1],
+                       (long long)w[0]);
+    const int64_t dims[4] = {s[0], w[0], 1, 1};
+    mn_vertex *x;
+    MN_TRY(mn_vertex_new(run, &op_linear, (mn_value *[]){src, weights, bias}, 3, dims, &x));
+    run->macs += w[0] * w[1];
+    *dst = x->dst;
+    return 0;
+}
