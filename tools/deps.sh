@@ -76,7 +76,10 @@ install() {
         [ -n "$(candidate "$p")" ] || die "this distribution has no package '$p', which is needed here"
     done
     say "running: ${as_root:+sudo }apt-get install -y --no-install-recommends $*"
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" || die "apt-get could not install: $*"
+    mkdir -p build/deps
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >build/deps/apt.log 2>&1 && return
+    tail -n 20 build/deps/apt.log >&2
+    die "apt-get could not install: $*"
 }
 # The version of a package that apt would install, without its epoch; nothing if there is none.
 candidate() {
