@@ -1,7 +1,7 @@
 /* The two contracts everyone implements: optimizers propose, estimators train and score.
  *
- *   optimizer   ask(n) -> archs    tell(arch, status, metrics)    step(estim): one gradient update of the architecture parameters
- *   estimator   run: drives the whole phase;  evaluate(arch) -> metrics
+ *   optimizer   ask(n) -> archs    tell(arch, status, metrics)    step(estim): one gradient update of the alphas
+ *   estimator   run: drives the whole phase, evaluating as it goes (mn_estim_evaluate)
  *
  * The host owns the loop (pull), or an estimator's run does (push); both go through these. */
 #ifndef MN_SEARCH_H
@@ -13,7 +13,8 @@
 typedef struct mn_optim mn_optim;
 typedef struct mn_estim mn_estim;
 
-/* Named results of one evaluation, in a fixed order; the first one is the score (higher is better) unless an objective says more. */
+/* Named results of one evaluation, in a fixed order; the first one is the score (higher is better) unless an objective
+ * says more. */
 #define MN_MAX_METRICS 16
 typedef struct mn_metrics {
     int32_t n;
@@ -21,11 +22,12 @@ typedef struct mn_metrics {
     double value[MN_MAX_METRICS];
 } mn_metrics;
 
-/* ---- optimizers: kind "optim" ------------------------------------------------------------------------------------------------- */
+/* ---- optimizers: kind "optim" ------------------------------------------------------------------------ */
 
 typedef struct mn_optim_vt {
     const char *type;
-    /* Up to n archs (made by mn_arch_new for the space); *n_out of them; MODNAS_EDONE when nothing is left. NULL: gradient method. */
+    /* Up to n archs (made by mn_arch_new for the space); *n_out of them; MODNAS_EDONE when nothing is left. NULL:
+     * gradient method. */
     int (*ask)(mn_optim *o, int32_t n, mn_arch *archs, int32_t *n_out);
     int (*tell)(mn_optim *o, const mn_arch *arch, int status, const mn_metrics *metrics);
     int (*step)(mn_optim *o, mn_estim *e); /* NULL: no gradient method */
@@ -36,15 +38,18 @@ struct mn_optim { /* out of the builder: mn_optim ** */
     const mn_optim_vt *vt;
     modnas_ctx *ctx;
     mn_model *model;
-    void *state;
+    int32_t n_active; /* gradient methods: size of the active sets of an architecture step; 0: all candidates */
+    void *state;      /* owned block */
 };
 typedef struct mn_optim_env {
     mn_model *model;
     uint64_t seed;
 } mn_optim_env;
-void mn_optim_free(mn_optim *o);
+/* state_bytes of zeroed state. */
+int mn_optim_new(const mn_optim_vt *vt, modnas_ctx *ctx, const mn_optim_env *env, size_t state_bytes, mn_optim **out);
+void mn_optim_free(mn_optim *o); /* NULL is fine */
 
-/* ---- metrics: kind "metrics" ----------------------------------------------------------------------------------------------------- */
+/* ---- metrics: kind "metrics" ------------------------------------------------------------------------- */
 
 typedef struct mn_metric mn_metric;
 struct mn_metric { /* out of the builder: mn_metric ** */
@@ -53,23 +58,25 @@ struct mn_metric { /* out of the builder: mn_metric ** */
     void (*destroy)(mn_metric *m);
     void *state;
 };
-void mn_metric_free(mn_metric *m);
-int mn_metrics_add(mn_metrics *m, const char *name, double value);
-const double *mn_metrics_get(const mn_metrics *m, const char *name);
+void mn_metric_free(mn_metric *m);                                                  /* NULL is fine */
+int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value); /* replaces a value of that name */
+const double *mn_metrics_get(const mn_metrics *m, const char *name);                /* NULL when absent */
+/* What is maximised: the first metric, negated where less is better (loss, params, macs, latency_ms, arena_bytes). */
+double mn_metrics_score(const mn_metrics *m);
 
-/* ---- what an estimator tells its observers ------------------------------------------------------------------------------------------ */
+/* ---- what an estimator tells its observers ----------------------------------------------------------- */
 
 typedef struct mn_progress {
-    const char *estim, *phase;      /* "search", "train" | "valid" | "arch" */
+    const char *estim, *phase; /* "search", "train" | "valid" | "arch" */
     int64_t epoch, epochs, step, steps;
-    double loss, acc_top1, lr;      /* means so far in the epoch */
-    double seconds, left;           /* of this estimator; left < 0: unknown */
+    double loss, acc_top1, lr; /* means so far in the epoch */
+    double seconds, left;      /* of this estimator; left < 0: unknown */
 } mn_progress;
 
-typedef struct mn_evaluation {      /* one line of history.tsv */
+typedef struct mn_evaluation { /* one line of history.tsv */
     int64_t index;
     const char *estim;
-    const mn_node *arch;            /* exported description; may be NULL */
+    const mn_node *arch; /* exported description; may be NULL */
     int status;
     double score;
     const mn_metrics *metrics;
@@ -82,30 +89,37 @@ typedef struct mn_observer {
     void *ud;
 } mn_observer;
 
-/* ---- estimators: kind "estim" (DefaultEstim, SuperNetEstim) --------------------------------------------------------------------------- */
+/* ---- estimators: kind "estim" (DefaultEstim, SuperNetEstim) ------------------------------------------ */
 
 typedef struct mn_estim_vt {
     const char *type;
+    int (*prepare)(mn_estim *e); /* what can be done and found wrong before the first step; run does it too when it was
+                                    not asked for */
     int (*run)(mn_estim *e);
-    void (*destroy)(mn_estim *e);
+    void (*destroy)(mn_estim *e); /* what `state` holds beyond its block; NULL: nothing */
 } mn_estim_vt;
 
 struct mn_estim { /* out of the builder: mn_estim ** */
     const mn_estim_vt *vt;
     modnas_ctx *ctx;
     char *name;
-    const mn_node *conf;      /* its section; borrowed */
+    const mn_node *conf; /* its section; borrowed */
     mn_model *model;
-    mn_trainer *trainer;      /* borrowed */
-    mn_optim *optim;          /* may be NULL; borrowed */
-    mn_exporter *exporter;    /* may be NULL; borrowed */
-    mn_metric *metric;        /* owned */
+    mn_trainer *trainer;   /* borrowed */
+    mn_optim *optim;       /* may be NULL; borrowed */
+    mn_exporter *exporter; /* may be NULL; borrowed */
+    mn_metric *metric;     /* owned */
     mn_observer observer;
     int64_t n_evaluations;
     double best_score;
-    mn_metrics best_metrics;
-    mn_node *best_arch;       /* owned; NULL while none */
-    void *state;
+    mn_metrics best_metrics; /* n 0: nothing was best yet */
+    mn_node *best_arch;      /* owned; NULL while none, or without an exporter */
+    /* where it is */
+    int64_t epoch, epochs;
+    int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
+    double started, lr;
+    mn_scores arch_scores; /* of the architecture steps of this epoch */
+    void *state;           /* owned block */
 };
 typedef struct mn_estim_env {
     const char *name;
@@ -116,7 +130,20 @@ typedef struct mn_estim_env {
     mn_exporter *exporter;
     mn_observer observer;
 } mn_estim_env;
-void mn_estim_free(mn_estim *e);
+/* state_bytes of zeroed state; reads `epochs` and builds the metric from env->conf. */
+int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out);
+void mn_estim_free(mn_estim *e);          /* NULL is fine */
+extern const char *const mn_estim_keys[]; /* keys of an estimator's section beside type and args; ends with NULL */
+
+/* Report a step (and log a fifth of an epoch); non-zero when the run is to stop: MODNAS_ECANCELED, or what the observer
+ * returned. */
+int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *sofar);
+/* Measure the derived network with the weights as they are, and report it: the best choice of every mixed op (of a
+ * sampled path, a mixture or an index alike), its metrics, then its params and macs. The first of equal scores stays
+ * the best. */
+int mn_estim_evaluate(mn_estim *e);
+/* Log the end of an epoch. */
+void mn_estim_log_epoch(const mn_estim *e);
 
 int mn_optim_register(modnas_ctx *ctx);
 int mn_estim_register(modnas_ctx *ctx);

@@ -90,8 +90,7 @@ int mn_schedule_none(modnas_ctx *ctx, double lr, mn_schedule **out) {
     return 0;
 }
 
-/* ---- from a configuration: each reads its own args into the schedule
- * ------------------------------------------------------------ */
+/* ---- from a configuration: each reads its own args into the schedule --------------------------------- */
 
 static int read_constant(const mn_args *a, const mn_schedule_env *env, mn_schedule *s) {
     (void)env;

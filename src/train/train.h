@@ -9,8 +9,7 @@
 #include "data/data.h"
 #include "space/space.h"
 
-/* ---- weight optimizers: kind "optimizer" (SGD, Adam, AdamW); also used for architecture parameters
- * ------------------------- */
+/* ---- weight optimizers: kind "optimizer" (SGD, Adam, AdamW); also used for architecture parameters ---- */
 
 typedef struct mn_weight_optim mn_weight_optim;
 typedef struct mn_optimizer_env {
@@ -43,8 +42,7 @@ int mn_grad_norm_get(mn_grad_norm *m, double *norm);
 void mn_grad_norm_free(mn_grad_norm *m);
 double mn_clip_scale(double norm, double max_norm); /* factor of clipping to max_norm, at most 1 */
 
-/* ---- schedules: kind "lr_scheduler" (ConstantLR, StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR)
- * ---------------------- */
+/* ---- schedules: kind "lr_scheduler" (ConstantLR, StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR) ---- */
 
 typedef struct mn_schedule mn_schedule;
 typedef struct mn_schedule_env {
@@ -61,8 +59,7 @@ double mn_lr_multistep(double lr, const int64_t *milestones, size_t n, double ga
 double mn_lr_exponential(double lr, double gamma, int64_t epoch);
 double mn_lr_cosine(double lr, double eta_min, double t_max, int64_t epoch);
 
-/* ---- criteria: kind "criterion" (CrossEntropyLoss, CrossEntropyLabelSmoothingLoss)
- * -------------------------------------------- */
+/* ---- criteria: kind "criterion" (CrossEntropyLoss, CrossEntropyLabelSmoothingLoss) ------------------- */
 
 typedef struct mn_criterion mn_criterion;
 struct mn_criterion { /* out of the builder: mn_criterion ** */
@@ -72,8 +69,7 @@ struct mn_criterion { /* out of the builder: mn_criterion ** */
 };
 void mn_criterion_free(mn_criterion *c);
 
-/* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer)
- * ------------------------------------------------------------------ */
+/* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer) --------------------------------------- */
 
 typedef struct mn_trainer mn_trainer;
 typedef struct mn_trainer_env { /* out of the builder: mn_trainer ** */
@@ -112,6 +108,7 @@ int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
 typedef int (*mn_tick_fn)(int64_t step, int64_t steps, const mn_scores *sofar, void *ud);
 int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_tick_fn tick, void *ud);
 mn_model *mn_trainer_model(const mn_trainer *t);
+void mn_trainer_input(const mn_trainer *t, int32_t input[3]); /* C, H, W of the training images */
 const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t);
 void mn_trainer_free(mn_trainer *t);
 

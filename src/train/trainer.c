@@ -34,9 +34,7 @@ int mn_trainer_room(mn_trainer *t, int64_t n, int64_t classes) {
     return 0;
 }
 
-/* ---- phases
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- phases ------------------------------------------------------------------------------------------ */
 
 static int make_schedule(mn_trainer *t, double lr, int64_t epochs, mn_schedule **out) {
     const mn_schedule_env env = {lr, epochs};
@@ -81,9 +79,7 @@ const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t) {
     return &t->times;
 }
 
-/* ---- prepare
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* ---- prepare ----------------------------------------------------------------------------------------- */
 
 typedef struct preparation {
     mn_trainer *t;
@@ -138,9 +134,7 @@ int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active) {
     return 0;
 }
 
-/* ---- making
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- making ------------------------------------------------------------------------------------------ */
 
 static int check_data(const mn_args *a, const mn_trainer *t) {
     const mn_model *m = t->model;

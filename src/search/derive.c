@@ -1,0 +1,53 @@
+/* Reducing a supernet to its best candidates for a while, and counting what is left. */
+#include "search/derive.h"
+
+int mn_derive_begin(mn_model *m) {
+    for (int32_t i = 0; i < mn_model_n_mixed(m); i++) {
+        int32_t best;
+        const int rc = mn_mixed_top(mn_model_mixed(m, i), 1, &best);
+        if (rc) {
+            mn_derive_end(m);
+            return rc;
+        }
+        mn_mixed_force(mn_model_mixed(m, i), best);
+    }
+    return 0;
+}
+
+void mn_derive_end(mn_model *m) {
+    for (int32_t i = 0; i < mn_model_n_mixed(m); i++) mn_mixed_force(mn_model_mixed(m, i), -1);
+}
+
+static int64_t count(mn_module *module) {
+    const mn_mixed *mixed = mn_mixed_of(module);
+    if (mixed && mixed->forced >= 0) return count(mn_mixed_module(mixed, mixed->forced));
+    int64_t n = 0;
+    for (size_t i = 0; i < module->params.n; i++) {
+        const mn_param *p = MN_AT(module->params, mn_module_param, i).param;
+        if (p->role == MN_ROLE_WEIGHT) n += mn_param_numel(p);
+    }
+    for (size_t i = 0; i < module->children.n; i++) n += count(MN_AT(module->children, mn_module *, i));
+    return n;
+}
+
+int64_t mn_derived_params(const mn_model *m) {
+    return count(m->root);
+}
+
+static int record(mn_model *m, mn_run *run, const int32_t input[3]) {
+    const mn_run_opts opts = {0};
+    const int64_t dims[4] = {1, input[0], input[1], input[2]};
+    mn_value *x, *logits;
+    MN_TRY(mn_run_begin(run, &opts));
+    MN_TRY(mn_input(run, dims, m->dtype, &x));
+    return mn_model_forward(m, run, x, &logits);
+}
+
+int mn_derived_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
+    mn_run *run;
+    MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &run));
+    const int rc = record(m, run, input);
+    if (!rc) *macs = mn_run_macs(run);
+    mn_run_free(run);
+    return rc;
+}

@@ -1,0 +1,16 @@
+/* The derived network: a supernet with every mixed op reduced to its best candidate. */
+#ifndef MN_DERIVE_H
+#define MN_DERIVE_H
+
+#include "space/space.h"
+
+/* Force the most probable candidate of every mixed op (an index op: its choice) until mn_derive_end. */
+int mn_derive_begin(mn_model *m);
+void mn_derive_end(mn_model *m);
+
+/* Trainable weights and biases of the modules that a derived network keeps. Between begin and end. */
+int64_t mn_derived_params(const mn_model *m);
+/* Multiply-adds for one input of C, H, W. Between begin and end. */
+int mn_derived_macs(mn_model *m, const int32_t input[3], int64_t *macs);
+
+#endif

@@ -1,0 +1,177 @@
+/* What all estimators share: life, reporting, and the evaluation of the derived network.
+ *
+ * An evaluation never depends on who listens: the estimator measures, keeps the best and counts; observers are told
+ * afterwards. */
+#include "search/search.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "config/config.h"
+#include "search/derive.h"
+
+#define LOGS_PER_EPOCH 5
+
+const char *const mn_estim_keys[] = {"epochs",
+                                     "subnet_epochs",
+                                     "arch_update_epoch_start",
+                                     "arch_update_epoch_intv",
+                                     "arch_update_intv",
+                                     "arch_update_batch",
+                                     "metrics",
+                                     "criterion",
+                                     "trainer",
+                                     "chkpt",
+                                     "main",
+                                     "pipeline",
+                                     "trial_args",
+                                     "record_path",
+                                     "name",
+                                     NULL};
+
+/* ---- life -------------------------------------------------------------------------------------------- */
+
+static int fill(mn_estim *e, const mn_estim_env *env) {
+    char where[256];
+    mn_estim_conf *conf;
+    MN_TRY(mn_estim_conf_load(e->ctx, env->conf, &conf));
+    e->epochs = conf->epochs;
+    mn_estim_conf_free(e->ctx, conf);
+    if (e->epochs < 0)
+        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no epochs, %s needs them",
+                       mn_node_where(env->conf, where, sizeof where), env->name, e->vt->type);
+    const mn_node *metrics = mn_node_get(env->conf, "metrics");
+    if (!metrics || metrics->kind == MN_NULL)
+        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no metrics",
+                       mn_node_where(env->conf, where, sizeof where), env->name);
+    return mn_registry_build(e->ctx, "metrics", metrics, NULL, NULL, NULL, &e->metric);
+}
+
+int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out) {
+    mn_estim *e = mn_alloc(ctx, 1, sizeof *e);
+    if (!e) return MODNAS_ENOMEM;
+    e->vt = vt;
+    e->ctx = ctx;
+    mn_ctx_hold(ctx);
+    e->conf = env->conf;
+    e->model = env->model;
+    e->trainer = env->trainer;
+    e->optim = env->optim;
+    e->exporter = env->exporter;
+    e->observer = env->observer;
+    e->name = mn_strdup(ctx, env->name);
+    e->state = mn_alloc(ctx, 1, state_bytes);
+    const int rc = e->name && e->state ? fill(e, env) : MODNAS_ENOMEM;
+    if (rc)
+        mn_estim_free(e);
+    else
+        *out = e;
+    return rc;
+}
+
+void mn_estim_free(mn_estim *e) {
+    if (!e) return;
+    modnas_ctx *ctx = e->ctx;
+    if (e->vt->destroy && e->state) e->vt->destroy(e);
+    mn_metric_free(e->metric);
+    mn_node_free(ctx, e->best_arch);
+    mn_free(ctx, e->name);
+    mn_free(ctx, e->state);
+    mn_free(ctx, e);
+    mn_ctx_drop(ctx);
+}
+
+/* ---- reporting --------------------------------------------------------------------------------------- */
+
+static double mean(double sum, int64_t n) {
+    return n ? sum / (double)n : NAN;
+}
+
+static void log_step(const mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
+    const int64_t every = steps / LOGS_PER_EPOCH ? steps / LOGS_PER_EPOCH : 1;
+    const int train = phase[0] == 't', valid = phase[0] == 'v', last = step + 1 == steps;
+    if (!(train && ((step + 1) % every == 0 || last)) && !(valid && last)) return;
+    mn_str text = {.ctx = e->ctx};
+    mn_str_addf(&text, "%s: [%3" PRId64 "/%" PRId64 "] Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f",
+                train ? "Train" : "Valid", step + 1, steps, mean(s->top1, s->n), mean(s->top5, s->n),
+                mean(s->loss, s->n));
+    if (train) mn_str_addf(&text, " | LR: %.4f", e->lr);
+    if (!text.failed) mn_log(e->ctx, MODNAS_LOG_INFO, "%s", text.text);
+    mn_str_free(&text);
+}
+
+int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
+    const double seconds = mn_seconds() - e->started;
+    mn_progress p = {
+        .estim = e->name, .phase = phase, .epoch = e->epoch, .epochs = e->epochs, .step = step, .steps = steps};
+    p.loss = mean(s->loss, s->n);
+    p.acc_top1 = mean(s->top1, s->n);
+    p.lr = e->lr;
+    p.seconds = seconds;
+    p.left = e->n_steps ? seconds / (double)e->n_steps * (double)(e->total_steps - e->n_steps) : -1;
+    log_step(e, phase, step, steps, s);
+    if (e->observer.progress) MN_TRY(e->observer.progress(&p, e->observer.ud));
+    return mn_canceled(e->ctx);
+}
+
+void mn_estim_log_epoch(const mn_estim *e) {
+    const double per_epoch = (mn_seconds() - e->started) / (double)(e->epoch + 1);
+    const int64_t left = (int64_t)(per_epoch * (double)(e->epochs - e->epoch - 1) + 0.5);
+    char best[48] = "";
+    if (e->best_metrics.n) snprintf(best, sizeof best, "Opt: %.4f | ", e->best_score);
+    mn_log(e->ctx, MODNAS_LOG_INFO, "%s: [%3" PRId64 "/%" PRId64 "] %sETA: %" PRId64 " h %" PRId64 " m %" PRId64 " s",
+           e->name, e->epoch + 1, e->epochs, best, left / 3600, left / 60 % 60, left % 60);
+}
+
+/* ---- evaluation -------------------------------------------------------------------------------------- */
+
+static int measure(mn_estim *e, mn_metrics *m, mn_node **arch) {
+    int64_t macs;
+    int32_t input[3];
+    MN_TRY(e->metric->measure(e->metric, e, m));
+    mn_trainer_input(e->trainer, input);
+    MN_TRY(mn_derived_macs(e->model, input, &macs));
+    MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
+    MN_TRY(mn_metrics_add(e->ctx, m, "macs", (double)macs));
+    return e->exporter ? e->exporter->run(e->exporter, e->model, arch) : 0;
+}
+
+static void log_evaluation(const mn_estim *e, const mn_metrics *m, const mn_node *arch) {
+    mn_str text = {.ctx = e->ctx};
+    mn_node_json(&text, arch);
+    mn_str_add(&text, " -> ");
+    for (int32_t i = 0; i < m->n; i++) mn_str_addf(&text, "%s%s %.6g", i ? ", " : "", m->name[i], m->value[i]);
+    if (!text.failed) mn_log(e->ctx, MODNAS_LOG_INFO, "Evaluate: %s", text.text);
+    mn_str_free(&text);
+}
+
+/* Takes arch. */
+static int commit(mn_estim *e, const mn_metrics *m, mn_node *arch) {
+    const double score = mn_metrics_score(m);
+    const int is_best = isfinite(score) && (!e->best_metrics.n || score > e->best_score);
+    const mn_evaluation v = {e->n_evaluations++, e->name, arch, 0, score, m, is_best};
+    log_evaluation(e, m, arch);
+    if (is_best) {
+        mn_node_free(e->ctx, e->best_arch);
+        e->best_arch = arch;
+        e->best_metrics = *m;
+        e->best_score = score;
+    }
+    const int rc = e->observer.evaluated ? e->observer.evaluated(&v, e->observer.ud) : 0;
+    if (!is_best) mn_node_free(e->ctx, arch);
+    return rc;
+}
+
+int mn_estim_evaluate(mn_estim *e) {
+    mn_metrics m = {0};
+    mn_node *arch = NULL;
+    MN_TRY(mn_derive_begin(e->model));
+    const int rc = measure(e, &m, &arch);
+    mn_derive_end(e->model);
+    if (rc) {
+        mn_node_free(e->ctx, arch);
+        return rc;
+    }
+    return commit(e, &m, arch);
+}

@@ -1,0 +1,46 @@
+/* Named results of an evaluation. */
+#include <string.h>
+
+#include "search/search.h"
+
+static double *find(mn_metrics *m, const char *name) {
+    for (int32_t i = 0; i < m->n; i++)
+        if (strcmp(m->name[i], name) == 0) return &m->value[i];
+    return NULL;
+}
+
+int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value) {
+    double *old = find(m, name);
+    if (old) {
+        *old = value;
+        return 0;
+    }
+    if (m->n == MN_MAX_METRICS)
+        return mn_fail(ctx, MODNAS_EUNSUPPORTED, "more than %d metrics of one evaluation", MN_MAX_METRICS);
+    m->name[m->n] = name;
+    m->value[m->n++] = value;
+    return 0;
+}
+
+const double *mn_metrics_get(const mn_metrics *m, const char *name) {
+    for (int32_t i = 0; i < m->n; i++)
+        if (strcmp(m->name[i], name) == 0) return &m->value[i];
+    return NULL;
+}
+
+double mn_metrics_score(const mn_metrics *m) {
+    static const char *const less_is_better[] = {"loss", "params", "macs", "latency_ms", "arena_bytes"};
+    if (!m->n) return 0;
+    for (size_t i = 0; i < MN_COUNT(less_is_better); i++)
+        if (strcmp(m->name[0], less_is_better[i]) == 0) return -m->value[0];
+    return m->value[0];
+}
+
+void mn_metric_free(mn_metric *m) {
+    if (!m) return;
+    modnas_ctx *ctx = m->ctx;
+    if (m->destroy) m->destroy(m);
+    mn_free(ctx, m->state);
+    mn_free(ctx, m);
+    mn_ctx_drop(ctx);
+}

@@ -1,0 +1,28 @@
+/* Life of an optimizer. */
+#include "search/search.h"
+
+int mn_optim_new(const mn_optim_vt *vt, modnas_ctx *ctx, const mn_optim_env *env, size_t state_bytes, mn_optim **out) {
+    mn_optim *o = mn_alloc(ctx, 1, sizeof *o);
+    void *state = mn_alloc(ctx, 1, state_bytes);
+    if (!o || !state) {
+        mn_free(ctx, o);
+        mn_free(ctx, state);
+        return MODNAS_ENOMEM;
+    }
+    o->vt = vt;
+    o->ctx = ctx;
+    o->model = env->model;
+    o->state = state;
+    mn_ctx_hold(ctx);
+    *out = o;
+    return 0;
+}
+
+void mn_optim_free(mn_optim *o) {
+    if (!o) return;
+    modnas_ctx *ctx = o->ctx;
+    if (o->vt->destroy) o->vt->destroy(o);
+    mn_free(ctx, o->state);
+    mn_free(ctx, o);
+    mn_ctx_drop(ctx);
+}
