@@ -44,12 +44,14 @@ all: $(B)/libmodnas.so $(B)/modnas plugins
 plugins: $(B)/modnas-plugins/modnas-dnnl.so
 
 # ---- the library ------------------------------------------------------------------------------------------------------
+# Each file of the reference backend is compiled once for f32 and once for f64.
+OPT_ref := $(if $(filter release,$(VARIANT)),-O3)
 $(B)/obj/lib/backend/ref/%.f32.o: lib/backend/ref/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_lib) -DMN_REAL=float -DMN_REAL_IS_F32=1 -c $< -o $@
+	$(CC) $(CFLAGS) $(OPT_ref) $(INC_lib) -DMN_REAL=float -DMN_REAL_IS_F32=1 -c $< -o $@
 $(B)/obj/lib/backend/ref/%.f64.o: lib/backend/ref/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_lib) -DMN_REAL=double -DMN_REAL_IS_F32=0 -c $< -o $@
+	$(CC) $(CFLAGS) $(OPT_ref) $(INC_lib) -DMN_REAL=double -DMN_REAL_IS_F32=0 -c $< -o $@
 $(B)/obj/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(INC_lib) -c $< -o $@

@@ -86,10 +86,10 @@ static const arg_row rows[] = {
     {K(BATCH_NORM, BACKWARD_DATA), "g_beta", KC_OUT, SRC_C, 0, AFFINE, 0},
     {K(BATCH_NORM, BACKWARD_DATA), "g_residual", KC_OUT, DST, 0, RESIDUAL, 0},
 
-    {K(POOL2D, FORWARD), "x", KC_IN, SRC, KC_FILL_UNIT, 0, 0},
+    {K(POOL2D, FORWARD), "x", KC_IN, SRC, KC_FILL_APART, 0, 0},
     {K(POOL2D, FORWARD), "y", KC_OUT, DST, 0, 0, 0},
     {K(POOL2D, FORWARD), "workspace", KC_WORKSPACE_OUT, ONE, 0, 0, INFERENCE},
-    {K(POOL2D, BACKWARD_DATA), "x", KC_IN, SRC, KC_FILL_UNIT, 0, 0},
+    {K(POOL2D, BACKWARD_DATA), "x", KC_IN, SRC, KC_FILL_APART, 0, 0},
     {K(POOL2D, BACKWARD_DATA), "y", KC_IN, DST, KC_FILL_UNIT, 0, 0},
     {K(POOL2D, BACKWARD_DATA), "g_y", KC_IN, DST, KC_FILL_UNIT, 0, 0},
     {K(POOL2D, BACKWARD_DATA), "workspace", KC_WORKSPACE_IN, ONE, 0, 0, 0},

@@ -32,6 +32,8 @@ static double draw(const drawing *d, int64_t i) {
     switch (d->a->fill) {
     case KC_FILL_BN:
         return (2 * u - 1) * (1 + (double)(channel % 3)) + (double)(channel % 5 - 2);
+    case KC_FILL_APART:
+        return floor(u * 512) / 256 - 1 + (double)(i % 61) / 64 / 256;
     case KC_FILL_ACT:
         return off_corners(d->c, -5 + 13 * u);
     case KC_FILL_POSITIVE:

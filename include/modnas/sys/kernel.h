@@ -155,11 +155,13 @@ typedef struct modnas_kernel {
  * shuffle FORWARD          x, y      channel c = i (C/groups) + j goes to j groups + i        (BACKWARD_DATA: g_y, g_x)
  * softmax FORWARD          x, y      over C                      BACKWARD_DATA: y, g_y, g_x (out)
  * softmax_xent FORWARD     x (N,C,1,1), target, loss (1), prob (out, N,C,1,1)   scalars: label_smoothing eta
- *     loss = mean over N of -sum_c t_c log softmax(x)_c; labels (i32, N): t = (1 - eta) onehot + eta / C
+ *     loss = mean over N of -sum_c t_c log softmax(x)_c; labels (i32, N): t = (1 - eta) onehot + eta / C; soft targets q:
+ *     t = (1 - eta) q + eta / C
  *     a label outside 0..C-1 gives MODNAS_EINVAL with sample and label
  * softmax_xent BACKWARD_DATA prob, target, g_loss (1), g_x (out)   scalars: eta
  * dropout FORWARD          x, y, mask (out, as x)                scalars: p, seed (< 2^53), step
- *     mask = 0 or 1 / (1 - p); element i of plain order is kept when its Philox draw (seed, step, i) is >= p
+ *     mask = 0 or 1 / (1 - p); element i of plain order is kept when its Philox draw (seed, step, i) is >= p: word i of
+ *     the generator of lib/base/rng.c with stream 0, times 2^-32
  * dropout BACKWARD_DATA    mask, g_y, g_x (out)
  * fill FORWARD             y                                     scalars: n elements, value          (flat range)
  * axpby FORWARD            x, y (inout)                          scalars: n, a, b     y = a x + b y  (x not read if a = 0,
