@@ -2,7 +2,8 @@
  * and what architecture descriptions are made of.
  *
  * Nodes are owned by their parent; a root is freed with mn_node_free. Every node knows the file and line it came from
- * (line 0: made by a flag, an override or a default; `file` then says which, e.g. "-o"). Scalars carry YAML 1.2 core types. */
+ * (line 0: made by a flag, an override or a default; `file` then says which, e.g. "-o a.b=1"); the value of a key has the
+ * line of its key. Scalars carry YAML 1.2 core types. */
 #ifndef MN_NODE_H
 #define MN_NODE_H
 
@@ -15,7 +16,7 @@ struct mn_node {
     int32_t kind;
     int32_t line;
     char *file;   /* owned copy; NULL if unknown */
-    char *text;   /* STR: the string. INT, REAL: as written, for messages. Else NULL */
+    char *text;   /* STR: the string. NULL, BOOL, INT, REAL: as written, NULL if nothing was (`key:` against `key: null`) */
     int64_t i;    /* BOOL (0, 1), INT */
     double r;     /* INT, REAL */
     size_t n;     /* SEQ, MAP: children */
@@ -38,7 +39,9 @@ mn_node *mn_node_path(const mn_node *root, const char *dotted); /* "a.b.0.c": nu
 /* Take `value` (on success and on failure). set replaces; add appends to a sequence. */
 int mn_node_set(modnas_ctx *ctx, mn_node *map, const char *key, mn_node *value);
 int mn_node_add(modnas_ctx *ctx, mn_node *seq, mn_node *value);
-int mn_node_set_path(modnas_ctx *ctx, mn_node *root, const char *dotted, mn_node *value); /* makes missing maps */
+int mn_node_push(modnas_ctx *ctx, mn_node *map, const char *key, mn_node *value); /* a key known to be new */
+/* Makes missing maps. MODNAS_ECONFIG where the path leads through a scalar or past the end of a list. */
+int mn_node_set_path(modnas_ctx *ctx, mn_node *root, const char *dotted, mn_node *value);
 void mn_node_remove(modnas_ctx *ctx, mn_node *map, const char *key);
 /* The original's merge: map + map recurse, list + list concatenates, else b replaces a. `b` is copied. */
 int mn_node_merge(modnas_ctx *ctx, mn_node *a, const mn_node *b);
@@ -46,6 +49,10 @@ int mn_node_merge(modnas_ctx *ctx, mn_node *a, const mn_node *b);
 const char *mn_node_kind_name(int32_t kind); /* "a list", "a number", ... for messages */
 /* "file.yaml:12" or "-o a.b=1" or "default": where a node came from; into buf, returns buf. */
 const char *mn_node_where(const mn_node *n, char *buf, size_t bytes);
+/* "the string 'banana'", "the number 3", "a map": what is there, for messages; into buf, returns buf. */
+const char *mn_node_what(const mn_node *n, char *buf, size_t bytes);
+/* Say where a node came from: file is copied, line and file of its children stay. */
+int mn_node_place(modnas_ctx *ctx, mn_node *n, const char *file, int32_t line);
 
 void mn_node_json(mn_str *s, const mn_node *n);  /* one line of JSON; null for NULL */
 void mn_node_yaml(mn_str *s, const mn_node *n);  /* block style, comes back the same through the reader */

@@ -1,0 +1,369 @@
+/* YAML text to trees: a normaliser on libyaml's events.
+ *
+ * libyaml cuts the text into events; here they become nodes with places and core types, anchors are expanded into
+ * copies, merge keys (`<<`) are applied, and what has no meaning for us (duplicate keys, keys that are no scalars,
+ * cycles) is refused. A copied alias is charged with its size, so that a few lines cannot expand into gigabytes.
+ *
+ *   text --yaml_strict.c--> (only refuses) --libyaml events--> here --> SEQ of documents
+ *
+ * libyaml has its own memory; it lives only as long as the call. */
+#include <stdio.h>
+#include <string.h>
+
+#include "config/yaml.h"
+
+enum {
+    DEPTH_MAX = 100,       /* levels of lists and maps */
+    EXPANDED_MAX = 100000, /* nodes that aliases may add to a document */
+    BYTES_MAX = 64 << 20,  /* of text */
+};
+
+typedef struct anchor {
+    char *name;
+    const mn_node *node; /* NULL while it is being read */
+    size_t n_nodes;
+    int depth;
+} anchor;
+
+typedef struct reader {
+    mn_yaml_source src;
+    yaml_parser_t parser;
+    mn_vec anchors; /* of the document */
+    mn_node *trash; /* values of merge keys: anchors may point into them until the document ends */
+    size_t n_expanded;
+} reader;
+
+int mn_yaml_fail(const mn_yaml_source *src, size_t line, const char *fmt, ...) {
+    char text[600];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (!src->lines) return mn_fail(src->ctx, MODNAS_ECONFIG, "%s: %s", src->file, text);
+    return mn_fail(src->ctx, MODNAS_ECONFIG, "%s:%zu: %s", src->file, line, text);
+}
+
+int mn_yaml_parser_fail(const mn_yaml_source *src, const yaml_parser_t *p) {
+    if (p->error == YAML_MEMORY_ERROR)
+        return mn_fail(src->ctx, MODNAS_ENOMEM, "out of memory while reading %s", src->file);
+    size_t line = p->problem_mark.line + 1;
+    if (p->error == YAML_READER_ERROR) {
+        line = 1;
+        for (size_t i = 0; i < p->problem_offset && i < src->bytes; i++) line += src->text[i] == '\n';
+    }
+    return mn_yaml_fail(src, line, "%s%s%s", p->context ? p->context : "", p->context ? ": " : "",
+                        p->problem ? p->problem : "this is no YAML");
+}
+
+static int next_event(reader *r, yaml_event_t *e) {
+    if (yaml_parser_parse(&r->parser, e)) return 0;
+    return mn_yaml_parser_fail(&r->src, &r->parser);
+}
+
+static size_t line_of(const yaml_event_t *e) {
+    return e->start_mark.line + 1;
+}
+
+static int place(const reader *r, mn_node *n, size_t line) {
+    return mn_node_place(r->src.ctx, n, r->src.file, r->src.lines ? (int32_t)line : 0);
+}
+
+/* ---- anchors ---- */
+
+static anchor *find_anchor(const reader *r, const char *name) {
+    for (size_t i = r->anchors.n; i-- > 0;) { /* the last one of a name counts */
+        anchor *a = &MN_AT(r->anchors, anchor, i);
+        if (strcmp(a->name, name) == 0) return a;
+    }
+    return NULL;
+}
+
+/* Note that an anchored node begins; *index is where, SIZE_MAX if there is no anchor. */
+static int open_anchor(reader *r, const yaml_char_t *name, size_t *index) {
+    *index = SIZE_MAX;
+    if (!name) return 0;
+    anchor a = {.name = mn_strdup(r->src.ctx, (const char *)name)};
+    if (!a.name) return MODNAS_ENOMEM;
+    if (!mn_vec_push(r->src.ctx, &r->anchors, &a, 1)) {
+        mn_free(r->src.ctx, a.name);
+        return MODNAS_ENOMEM;
+    }
+    *index = r->anchors.n - 1;
+    return 0;
+}
+
+static size_t measure(const mn_node *n, int *depth) {
+    size_t total = 1;
+    int deepest = 0;
+    for (size_t i = 0; i < n->n; i++) {
+        int d;
+        total += measure(n->items[i], &d);
+        if (d > deepest) deepest = d;
+    }
+    *depth = 1 + deepest;
+    return total;
+}
+
+static void close_anchor(reader *r, size_t index, const mn_node *n) {
+    if (index == SIZE_MAX) return;
+    anchor *a = &MN_AT(r->anchors, anchor, index);
+    a->node = n;
+    a->n_nodes = measure(n, &a->depth);
+}
+
+static int read_alias(reader *r, const yaml_event_t *e, int depth, mn_node **out) {
+    const char *name = (const char *)e->data.alias.anchor;
+    const anchor *a = find_anchor(r, name);
+    const size_t line = line_of(e);
+    if (!a) return mn_yaml_fail(&r->src, line, "no anchor '&%s' comes before this alias", name);
+    if (!a->node) return mn_yaml_fail(&r->src, line, "'*%s' contains itself", name);
+    if (depth + a->depth > DEPTH_MAX) return mn_yaml_fail(&r->src, line, "more than %d levels deep", DEPTH_MAX);
+    if (a->n_nodes > EXPANDED_MAX - r->n_expanded)
+        return mn_yaml_fail(&r->src, line, "aliases expand to more than %d values", EXPANDED_MAX);
+    r->n_expanded += a->n_nodes;
+    *out = mn_node_copy(r->src.ctx, a->node);
+    return *out ? 0 : MODNAS_ENOMEM;
+}
+
+static void drop_document(reader *r) {
+    for (size_t i = 0; i < r->anchors.n; i++) mn_free(r->src.ctx, MN_AT(r->anchors, anchor, i).name);
+    mn_vec_free(r->src.ctx, &r->anchors);
+    mn_vec_init(&r->anchors, sizeof(anchor));
+    mn_node_free(r->src.ctx, r->trash);
+    r->trash = NULL;
+    r->n_expanded = 0;
+}
+
+/* ---- maps ---- */
+
+/* Add what `from` has and `map` lacks. */
+static int merge_missing(reader *r, mn_node *map, const mn_node *from, size_t line) {
+    if (from->kind != MN_MAP) return mn_yaml_fail(&r->src, line, "'<<' wants a map or a list of maps");
+    for (size_t i = 0; i < from->n; i++) {
+        if (mn_node_get(map, from->keys[i])) continue;
+        MN_TRY(mn_node_push(r->src.ctx, map, from->keys[i], mn_node_copy(r->src.ctx, from->items[i])));
+    }
+    return 0;
+}
+
+/* The value of a merge key: merged keys come first, in the order of their maps; the map's own values win and move over.
+ */
+static int apply_merge(reader *r, mn_node *map, const mn_node *value, size_t line) {
+    modnas_ctx *ctx = r->src.ctx;
+    mn_node *all = mn_node_new(ctx, MN_MAP);
+    if (!all) return MODNAS_ENOMEM;
+    int rc = 0;
+    const size_t n = value->kind == MN_SEQ ? value->n : 1;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = merge_missing(r, all, value->kind == MN_SEQ ? value->items[i] : value, line);
+    for (size_t i = 0; i < map->n && !rc; i++) {
+        mn_node *own = map->items[i];
+        map->items[i] = NULL;
+        rc = mn_node_set(ctx, all, map->keys[i], own);
+    }
+    if (!rc) {
+        const mn_node old = *map;
+        map->n = all->n;
+        map->items = all->items;
+        map->keys = all->keys;
+        all->n = old.n;
+        all->items = old.items;
+        all->keys = old.keys;
+    }
+    mn_node_free(ctx, all);
+    return rc;
+}
+
+static int keep_until_end(reader *r, mn_node *n) {
+    if (!r->trash && !(r->trash = mn_node_new(r->src.ctx, MN_SEQ))) {
+        mn_node_free(r->src.ctx, n);
+        return MODNAS_ENOMEM;
+    }
+    return mn_node_add(r->src.ctx, r->trash, n);
+}
+
+static int read_node(reader *r, const yaml_event_t *e, int depth, mn_node **out);
+
+/* The node that comes next. */
+static int read_next(reader *r, int depth, mn_node **out) {
+    yaml_event_t e;
+    MN_TRY(next_event(r, &e));
+    const int rc = read_node(r, &e, depth, out);
+    yaml_event_delete(&e);
+    return rc;
+}
+
+static int is_merge_key(const yaml_event_t *e) {
+    return e->type == YAML_SCALAR_EVENT && e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && !e->data.scalar.tag &&
+           e->data.scalar.length == 2 && memcmp(e->data.scalar.value, "<<", 2) == 0;
+}
+
+/* One `key: value` whose key began with e. *merge takes the value of a merge key. */
+static int read_pair(reader *r, const yaml_event_t *e, int depth, mn_node *map, mn_map *seen, mn_node **merge) {
+    const size_t line = line_of(e);
+    mn_node *key = NULL, *value = NULL;
+    MN_TRY(read_node(r, e, depth, &key));
+    MN_TRY(keep_until_end(r, key)); /* it may have an anchor */
+    if (key->kind == MN_NULL) return mn_yaml_fail(&r->src, line, "a key is empty or null");
+    if (key->kind > MN_STR) return mn_yaml_fail(&r->src, line, "a key is %s", mn_node_kind_name(key->kind));
+    if (mn_map_get(seen, key->text)) return mn_yaml_fail(&r->src, line, "key '%.80s' is there twice", key->text);
+    MN_TRY(mn_map_put(r->src.ctx, seen, key->text, map));
+    MN_TRY(read_next(r, depth, &value));
+    if (is_merge_key(e)) {
+        *merge = value;
+        return keep_until_end(r, value);
+    }
+    if (r->src.lines) value->line = (int32_t)line;
+    return mn_node_push(r->src.ctx, map, key->text, value);
+}
+
+static int read_map(reader *r, int depth, mn_node *map) {
+    mn_map seen = {0};
+    mn_node *merge = NULL;
+    yaml_event_t e;
+    int rc;
+    while ((rc = next_event(r, &e)) == 0 && e.type != YAML_MAPPING_END_EVENT) {
+        rc = read_pair(r, &e, depth, map, &seen, &merge);
+        yaml_event_delete(&e);
+        if (rc) break;
+    }
+    if (!rc) yaml_event_delete(&e);
+    if (!rc && merge) rc = apply_merge(r, map, merge, (size_t)merge->line);
+    mn_map_free(r->src.ctx, &seen);
+    return rc;
+}
+
+/* ---- lists, scalars, documents ---- */
+
+static int read_list(reader *r, int depth, mn_node *list) {
+    for (;;) {
+        yaml_event_t e;
+        MN_TRY(next_event(r, &e));
+        mn_node *item = NULL;
+        const int end = e.type == YAML_SEQUENCE_END_EVENT;
+        int rc = end ? 0 : read_node(r, &e, depth, &item);
+        yaml_event_delete(&e);
+        if (end) return 0;
+        if (!rc) rc = mn_node_add(r->src.ctx, list, item);
+        if (rc) return rc;
+    }
+}
+
+/* A list or map that e begins; its tag may only say what it is. */
+static int read_container(reader *r, const yaml_event_t *e, int depth, mn_node **out) {
+    const int map = e->type == YAML_MAPPING_START_EVENT;
+    const char *tag = (const char *)(map ? e->data.mapping_start.tag : e->data.sequence_start.tag);
+    const char *known = map ? "tag:yaml.org,2002:map" : "tag:yaml.org,2002:seq";
+    if (tag && strcmp(tag, "!") != 0 && strcmp(tag, known) != 0)
+        return mn_yaml_fail(&r->src, line_of(e), "tag '%s' is not known for %s", tag, map ? "a map" : "a list");
+    if (depth >= DEPTH_MAX) return mn_yaml_fail(&r->src, line_of(e), "more than %d levels deep", DEPTH_MAX);
+    size_t index;
+    MN_TRY(open_anchor(r, map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor, &index));
+    mn_node *n = mn_node_new(r->src.ctx, map ? MN_MAP : MN_SEQ);
+    if (!n) return MODNAS_ENOMEM;
+    int rc = place(r, n, line_of(e));
+    if (!rc) rc = map ? read_map(r, depth + 1, n) : read_list(r, depth + 1, n);
+    if (rc) {
+        mn_node_free(r->src.ctx, n);
+        return rc;
+    }
+    close_anchor(r, index, n);
+    *out = n;
+    return 0;
+}
+
+static int read_scalar(reader *r, const yaml_event_t *e, mn_node **out) {
+    mn_node *n;
+    const int quoted = e->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+    size_t index;
+    MN_TRY(mn_yaml_scalar(&r->src, line_of(e), (const char *)e->data.scalar.value, e->data.scalar.length,
+                          (const char *)e->data.scalar.tag, quoted, &n));
+    int rc = place(r, n, line_of(e));
+    if (!rc) rc = open_anchor(r, e->data.scalar.anchor, &index);
+    if (rc) {
+        mn_node_free(r->src.ctx, n);
+        return rc;
+    }
+    close_anchor(r, index, n);
+    *out = n;
+    return 0;
+}
+
+static int read_node(reader *r, const yaml_event_t *e, int depth, mn_node **out) {
+    if (e->type == YAML_ALIAS_EVENT) return read_alias(r, e, depth, out);
+    return e->type == YAML_SCALAR_EVENT ? read_scalar(r, e, out) : read_container(r, e, depth, out);
+}
+
+static int read_stream(reader *r, mn_node *docs) {
+    for (int end = 0; !end;) {
+        yaml_event_t e;
+        MN_TRY(next_event(r, &e));
+        end = e.type == YAML_STREAM_END_EVENT;
+        const int starts = e.type == YAML_DOCUMENT_START_EVENT;
+        yaml_event_delete(&e);
+        if (!starts) continue; /* also the end of a document */
+        mn_node *doc = NULL;
+        MN_TRY(read_next(r, 0, &doc));
+        drop_document(r);
+        MN_TRY(mn_node_add(r->src.ctx, docs, doc));
+    }
+    return 0;
+}
+
+static int read_source(const mn_yaml_source *src, mn_node **docs) {
+    if (src->bytes > BYTES_MAX)
+        return mn_yaml_fail(src, 1, "%zu bytes of YAML, at most %d are read", src->bytes, BYTES_MAX);
+    MN_TRY(mn_yaml_strict(src));
+    reader r = {.src = *src};
+    mn_vec_init(&r.anchors, sizeof(anchor));
+    mn_node *all = mn_node_new(src->ctx, MN_SEQ);
+    if (!all) return MODNAS_ENOMEM;
+    int rc = MODNAS_ENOMEM;
+    if (!yaml_parser_initialize(&r.parser)) {
+        mn_fail(src->ctx, MODNAS_ENOMEM, "out of memory while reading %s", src->file);
+        goto done;
+    }
+    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)src->text, src->bytes);
+    rc = read_stream(&r, all);
+    yaml_parser_delete(&r.parser);
+    drop_document(&r);
+done:
+    if (rc)
+        mn_node_free(src->ctx, all);
+    else
+        *docs = all;
+    return rc;
+}
+
+/* A byte order mark says nothing in UTF-8. */
+static mn_yaml_source make_source(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, int lines) {
+    const size_t skip = bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
+    return (mn_yaml_source){ctx, text + skip, bytes - skip, file ? file : "?", lines};
+}
+
+int mn_yaml_read(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs) {
+    const mn_yaml_source src = make_source(ctx, text, bytes, file, 1);
+    return read_source(&src, docs);
+}
+
+int mn_yaml_value(modnas_ctx *ctx, const char *text, const char *file, mn_node **out) {
+    const mn_yaml_source src = make_source(ctx, text, strlen(text), file, 0);
+    mn_node *docs, *value = NULL;
+    MN_TRY(read_source(&src, &docs));
+    int rc = 0;
+    if (docs->n > 1) rc = mn_yaml_fail(&src, 1, "%zu documents where one value is wanted", docs->n);
+    if (docs->n == 1) {
+        value = docs->items[0];
+        docs->n = 0;
+    } else if (!rc) {
+        value = mn_node_new(ctx, MN_NULL);
+        rc = value ? mn_node_place(ctx, value, src.file, 0) : MODNAS_ENOMEM;
+    }
+    mn_node_free(ctx, docs);
+    if (rc)
+        mn_node_free(ctx, value);
+    else
+        *out = value;
+    return rc;
+}

@@ -1,0 +1,36 @@
+/* Inside of the YAML reader: the core schema's types and the checks that libyaml lacks. The interface is config/node.h. */
+#ifndef MN_CONFIG_YAML_H
+#define MN_CONFIG_YAML_H
+
+#include <yaml.h>
+
+#include "config/node.h"
+
+/* What is being read, for messages. */
+typedef struct mn_yaml_source {
+    modnas_ctx *ctx;
+    const char *text;
+    size_t bytes;
+    const char *file;
+    int lines; /* 0: the text is one value, places have no line */
+} mn_yaml_source;
+
+/* "file:line: what"; line counts from 1. Returns MODNAS_ECONFIG. */
+int mn_yaml_fail(const mn_yaml_source *src, size_t line, const char *fmt, ...) MN_PRINTF(3, 4);
+/* What libyaml stumbled over; MODNAS_ECONFIG or MODNAS_ENOMEM. */
+int mn_yaml_parser_fail(const mn_yaml_source *src, const yaml_parser_t *parser);
+/* Refuse what YAML forbids although libyaml accepts it, and what libyaml reads in another way than YAML 1.2. */
+int mn_yaml_strict(const mn_yaml_source *src);
+
+/* Its parts that look at the characters alone: the whole text, and a block scalar at start..end inside a block collection at
+ * column indent (-1: none). */
+int mn_yaml_check_bytes(const mn_yaml_source *src);
+int mn_yaml_check_block(const mn_yaml_source *src, size_t start, size_t end, long indent, size_t line);
+
+/* Kind of a plain scalar in the YAML 1.2 core schema. */
+int32_t mn_yaml_core_kind(const char *text);
+/* Make the node of a scalar. tag: as resolved, or NULL; quoted: not in plain style. */
+int mn_yaml_scalar(const mn_yaml_source *src, size_t line, const char *text, size_t bytes, const char *tag, int quoted,
+                   mn_node **out);
+
+#endif

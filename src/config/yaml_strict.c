@@ -1,0 +1,341 @@
+/* What YAML 1.2 forbids although libyaml lets it through, and what libyaml (a 1.1 scanner) reads in another way:
+ * refused.
+ *
+ * libyaml's scanner runs over the text once more, and each token is looked at together with the text between it and the
+ * one before (the gap). Three things are known at each token: the column of the innermost block collection (`indent`,
+ * -1 at the top), whether it is in a flow collection, and whether it is the first on its line. From these follow the
+ * rules below, each with its place in YAML 1.2.2. Doubtful but valid forms may be refused here; wrong ones must not
+ * pass. */
+#include <string.h>
+
+#include "config/yaml.h"
+
+typedef struct open_collection {
+    int flow;        /* 0 block, '[' or '{' */
+    long indent;     /* of a block collection; a flow one keeps that of its surroundings */
+    size_t key_line; /* where the implicit key that waits for its ':' began; 0: none */
+} open_collection;
+
+typedef struct strict {
+    const mn_yaml_source *src;
+    yaml_parser_t parser;
+    mn_vec open;            /* open_collection; the first is the document */
+    size_t chars, at;       /* a character index of the text and its byte offset */
+    size_t gap, start, end; /* the token's bytes are start..end, the gap's gap..start */
+    size_t prev_end;        /* of `prev` */
+    yaml_token_type_t prev; /* the last token that has text of its own */
+    int adjacent;           /* the token touches that one */
+    int json_key;           /* that one may be the end of a key that needs no blank behind its ':' */
+} strict;
+
+static int is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+static int is_break(char c) {
+    return c == '\n' || c == '\r';
+}
+
+/* The character at a byte offset; the end of the text counts as a line end. */
+static char at(const strict *s, size_t i) {
+    return i < s->src->bytes ? s->src->text[i] : '\n';
+}
+
+static int is_space(char c) {
+    return is_blank(c) || is_break(c);
+}
+
+static int is_flow_indicator(char c) {
+    return c && strchr(",[]{}", c) != NULL;
+}
+
+static open_collection *top(strict *s) {
+    return &MN_AT(s->open, open_collection, s->open.n - 1);
+}
+
+static int fail(const strict *s, const yaml_token_t *t, const char *what) {
+    return mn_yaml_fail(s->src, t->start_mark.line + 1, "%s", what);
+}
+
+/* Byte offset of a mark; marks count characters and mostly come in order. */
+static size_t offset_of(strict *s, size_t index) {
+    if (index < s->chars) s->chars = s->at = 0;
+    for (; s->chars < index && s->at < s->src->bytes; s->chars++) do
+            s->at++;
+        while (((unsigned char)at(s, s->at) & 0xc0) == 0x80);
+    return s->at;
+}
+
+static size_t line_start(const strict *s, size_t i) {
+    while (i && !is_break(at(s, i - 1))) i--;
+    return i;
+}
+
+/* ---- gaps ---- */
+
+/* Between tokens are blanks, line ends and comments, and a comment has a blank or a line end in front (6.6). */
+static int check_gap(const strict *s, const yaml_token_t *t) {
+    for (size_t i = s->gap; i < s->start; i++) {
+        const char c = at(s, i);
+        if (is_space(c)) continue;
+        if (c != '#') return fail(s, t, "text that belongs to nothing");
+        if (i && !is_space(at(s, i - 1))) return fail(s, t, "a '#' that starts a comment wants a blank in front");
+        while (i < s->start && !is_break(at(s, i))) i++;
+    }
+    return 0;
+}
+
+/* Columns of blanks in front of the token on its line; -1 if it is not the first there. tab: whether one is among them.
+ */
+static long leading(const strict *s, size_t *n_spaces, int *tab) {
+    const size_t from = line_start(s, s->start);
+    size_t i = from;
+    while (i < s->start && at(s, i) == ' ') i++;
+    *n_spaces = i - from;
+    *tab = 0;
+    for (; i < s->start; i++) {
+        if (!is_blank(at(s, i))) return -1;
+        *tab |= at(s, i) == '\t';
+    }
+    return (long)(s->start - from);
+}
+
+static int begins_block(yaml_token_type_t type) {
+    return type == YAML_BLOCK_SEQUENCE_START_TOKEN || type == YAML_BLOCK_MAPPING_START_TOKEN ||
+           type == YAML_BLOCK_ENTRY_TOKEN || type == YAML_KEY_TOKEN;
+}
+
+static int is_node(yaml_token_type_t type) {
+    return type == YAML_SCALAR_TOKEN || type == YAML_ANCHOR_TOKEN || type == YAML_ALIAS_TOKEN ||
+           type == YAML_TAG_TOKEN || type == YAML_FLOW_SEQUENCE_START_TOKEN || type == YAML_FLOW_MAPPING_START_TOKEN;
+}
+
+static int is_marker(yaml_token_type_t type) {
+    return type == YAML_STREAM_START_TOKEN || type == YAML_STREAM_END_TOKEN || type == YAML_DOCUMENT_START_TOKEN ||
+           type == YAML_DOCUMENT_END_TOKEN || type == YAML_VERSION_DIRECTIVE_TOKEN ||
+           type == YAML_TAG_DIRECTIVE_TOKEN || type == YAML_BLOCK_END_TOKEN;
+}
+
+/* Tabs are no indentation (6.1); what continues a flow collection or belongs to a block is indented more than it
+ * (7.4, 8.2). */
+static int check_indent(strict *s, const yaml_token_t *t, int after_key) {
+    size_t n_spaces;
+    int tab;
+    if (is_marker(t->type)) return 0;
+    const long columns = leading(s, &n_spaces, &tab);
+    const open_collection *o = top(s);
+    if (o->flow) {
+        if (columns >= 0 && (long)n_spaces <= o->indent)
+            return fail(s, t, "a line of a list in [] or a map in {} has to be indented more than what it belongs to");
+        return 0;
+    }
+    if (columns >= 0 && tab) return fail(s, t, "a tab in the indentation");
+    if (columns >= 0 && columns <= o->indent && is_node(t->type) && !after_key)
+        return fail(s, t, "this line has to be indented more than what it belongs to");
+    if (columns < 0 && begins_block(t->type)) {
+        for (size_t i = s->start; i > s->gap && !is_break(at(s, i - 1)); i--)
+            if (at(s, i - 1) == '\t') return fail(s, t, "a tab in the indentation");
+    }
+    return 0;
+}
+
+/* ---- tokens ---- */
+
+/* A scalar's lines behind its first: indented more than the block it is in (7.3). Plain ones in blocks libyaml checks
+ * itself. */
+static int check_scalar_lines(strict *s, const yaml_token_t *t) {
+    const open_collection *o = top(s);
+    for (size_t i = s->start; i < s->end; i++) {
+        if (!is_break(at(s, i)) || (at(s, i) == '\r' && at(s, i + 1) == '\n')) continue;
+        size_t k = i + 1;
+        while (k < s->end && at(s, k) == ' ') k++;
+        const size_t n_spaces = k - i - 1;
+        while (k < s->end && is_blank(at(s, k))) k++;
+        if (k < s->end && !is_break(at(s, k)) && (long)n_spaces <= o->indent)
+            return fail(s, t, "a string's next line has to be indented more than what it belongs to");
+    }
+    return 0;
+}
+
+/* A plain scalar that is an indicator only, or begins with one that 1.2 does not let it begin with there (7.3.3). */
+static int check_plain(const strict *s, const yaml_token_t *t, int flow) {
+    const char first = at(s, s->start), second = at(s, s->start + 1);
+    if (strchr("-?:", first) && (is_space(second) || (flow && is_flow_indicator(second))))
+        return fail(s, t, "'-', '?' and ':' alone are no strings; quote them");
+    if (strchr(",[]{}#&*!|>'\"%@`", first)) return fail(s, t, "a string cannot begin with this character; quote it");
+    return 0;
+}
+
+static int check_scalar(strict *s, const yaml_token_t *t) {
+    const yaml_scalar_style_t style = t->data.scalar.style;
+    const int flow = top(s)->flow;
+    if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
+        return mn_yaml_check_block(s->src, s->start, s->end, top(s)->indent, t->start_mark.line + 1);
+    if (style == YAML_PLAIN_SCALAR_STYLE) MN_TRY(check_plain(s, t, flow));
+    return style == YAML_PLAIN_SCALAR_STYLE && !flow ? 0 : check_scalar_lines(s, t);
+}
+
+/* '-', '?' and ':' have a blank behind, except ':' behind a key in quotes or brackets within {} and [] (7.4.2, 8.2). */
+static int check_indicator(strict *s, const yaml_token_t *t) {
+    open_collection *o = top(s);
+    const char next = at(s, s->end);
+    if (t->type == YAML_BLOCK_ENTRY_TOKEN && o->flow) return fail(s, t, "'-' starts no item within []");
+    if (t->type == YAML_KEY_TOKEN && s->start == s->end) { /* an implicit key begins */
+        o->key_line = t->start_mark.line + 1;
+        return 0;
+    }
+    if (t->type == YAML_VALUE_TOKEN) {
+        if (o->flow == '[' && o->key_line && o->key_line != t->start_mark.line + 1)
+            return fail(s, t, "a key within [] and its ':' have to be on one line");
+        o->key_line = 0;
+        if (s->start == s->end) return 0;
+        if (o->flow && (is_flow_indicator(next) || s->json_key)) return 0;
+    } else if (s->adjacent && t->type == YAML_KEY_TOKEN && !is_flow_indicator(at(s, s->start - 1))) {
+        return fail(s, t, "'?' in a string; quote it");
+    }
+    if (!is_space(next)) return fail(s, t, "'-', '?' and ':' want a blank behind them");
+    return 0;
+}
+
+/* Names of anchors end at a blank (6.9.2; in 1.2 they may hold ':', which libyaml ends them at), tags too (6.9.1). */
+static int check_property(const strict *s, const yaml_token_t *t) {
+    const char next = at(s, s->end);
+    if (is_space(next) || (top((strict *)s)->flow && is_flow_indicator(next))) return 0;
+    return fail(s, t, "a tag, anchor or alias wants a blank behind it");
+}
+
+/* A directive stands in front of a document, behind nothing or '...' (9.2). */
+static int check_directive(const strict *s, const yaml_token_t *t) {
+    if (s->prev == YAML_STREAM_START_TOKEN || s->prev == YAML_DOCUMENT_END_TOKEN ||
+        s->prev == YAML_TAG_DIRECTIVE_TOKEN || s->prev == YAML_VERSION_DIRECTIVE_TOKEN)
+        return 0;
+    return fail(s, t, "a directive ('%') inside a document");
+}
+
+static int check_document_end(const strict *s, const yaml_token_t *t) {
+    size_t i = s->end;
+    while (is_blank(at(s, i))) i++;
+    if (is_break(at(s, i)) || at(s, i) == '#') return 0;
+    return fail(s, t, "text behind '...'");
+}
+
+static int check_token(strict *s, const yaml_token_t *t) {
+    switch ((int)t->type) {
+    case YAML_SCALAR_TOKEN:
+        return check_scalar(s, t);
+    case YAML_KEY_TOKEN:
+    case YAML_VALUE_TOKEN:
+    case YAML_BLOCK_ENTRY_TOKEN:
+        return check_indicator(s, t);
+    case YAML_ANCHOR_TOKEN:
+    case YAML_ALIAS_TOKEN:
+    case YAML_TAG_TOKEN:
+        return check_property(s, t);
+    case YAML_VERSION_DIRECTIVE_TOKEN:
+    case YAML_TAG_DIRECTIVE_TOKEN:
+        return check_directive(s, t);
+    case YAML_DOCUMENT_END_TOKEN:
+        return check_document_end(s, t);
+    case YAML_FLOW_ENTRY_TOKEN:
+        if (s->prev == YAML_FLOW_ENTRY_TOKEN || s->prev == YAML_FLOW_SEQUENCE_START_TOKEN ||
+            s->prev == YAML_FLOW_MAPPING_START_TOKEN)
+            return fail(s, t, "a ',' with nothing in front");
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+/* A node touches nothing but an indicator in front (7.4, 8.1): "a"b and [a]b are neither one nor two. */
+static int check_adjacent(const strict *s, const yaml_token_t *t) {
+    if (!s->adjacent || !is_node(t->type)) return 0;
+    if (s->prev == YAML_SCALAR_TOKEN || s->prev == YAML_ANCHOR_TOKEN || s->prev == YAML_ALIAS_TOKEN ||
+        s->prev == YAML_TAG_TOKEN || s->prev == YAML_FLOW_SEQUENCE_END_TOKEN || s->prev == YAML_FLOW_MAPPING_END_TOKEN)
+        return fail(s, t, "two values without a blank between them");
+    return 0;
+}
+
+/* ---- the walk ---- */
+
+static int push(strict *s, int flow, long indent) {
+    const open_collection o = {.flow = flow, .indent = indent};
+    return mn_vec_push(s->src->ctx, &s->open, &o, 1) ? 0 : MODNAS_ENOMEM;
+}
+
+/* Follow what opens and closes. */
+static int track(strict *s, const yaml_token_t *t) {
+    switch ((int)t->type) {
+    case YAML_BLOCK_SEQUENCE_START_TOKEN:
+    case YAML_BLOCK_MAPPING_START_TOKEN:
+        return push(s, 0, (long)t->start_mark.column);
+    case YAML_FLOW_SEQUENCE_START_TOKEN:
+        return push(s, '[', top(s)->indent);
+    case YAML_FLOW_MAPPING_START_TOKEN:
+        return push(s, '{', top(s)->indent);
+    case YAML_BLOCK_END_TOKEN:
+    case YAML_FLOW_SEQUENCE_END_TOKEN:
+    case YAML_FLOW_MAPPING_END_TOKEN:
+        if (s->open.n > 1) s->open.n--;
+        return 0;
+    case YAML_FLOW_ENTRY_TOKEN:
+        top(s)->key_line = 0;
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+static int ends_json_key(const yaml_token_t *t) {
+    if (t->type == YAML_SCALAR_TOKEN)
+        return t->data.scalar.style == YAML_SINGLE_QUOTED_SCALAR_STYLE ||
+               t->data.scalar.style == YAML_DOUBLE_QUOTED_SCALAR_STYLE;
+    return t->type == YAML_FLOW_SEQUENCE_END_TOKEN || t->type == YAML_FLOW_MAPPING_END_TOKEN;
+}
+
+static int step(strict *s, const yaml_token_t *t, int *after_key) {
+    s->start = offset_of(s, t->start_mark.index);
+    s->end = offset_of(s, t->end_mark.index);
+    s->adjacent = s->start <= s->prev_end && s->start && !is_space(at(s, s->start - 1));
+    MN_TRY(check_gap(s, t));
+    MN_TRY(check_indent(s, t, *after_key));
+    MN_TRY(check_adjacent(s, t));
+    MN_TRY(check_token(s, t));
+    MN_TRY(track(s, t));
+    *after_key = t->type == YAML_KEY_TOKEN && s->start == s->end;
+    if (s->end > s->gap) s->gap = s->end;
+    if (s->end > s->start || is_marker(t->type)) {
+        if (t->type == YAML_BLOCK_END_TOKEN) return 0;
+        s->prev = t->type;
+        s->prev_end = s->end;
+        s->json_key = ends_json_key(t);
+    }
+    return 0;
+}
+
+static int walk(strict *s) {
+    int after_key = 0;
+    MN_TRY(push(s, 0, -1));
+    for (int end = 0; !end;) {
+        yaml_token_t t;
+        if (!yaml_parser_scan(&s->parser, &t)) return mn_yaml_parser_fail(s->src, &s->parser);
+        end = t.type == YAML_STREAM_END_TOKEN || t.type == YAML_NO_TOKEN;
+        const int rc = t.type == YAML_STREAM_START_TOKEN ? 0 : step(s, &t, &after_key);
+        yaml_token_delete(&t);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+int mn_yaml_strict(const mn_yaml_source *src) {
+    MN_TRY(mn_yaml_check_bytes(src));
+    strict s = {.src = src, .prev = YAML_STREAM_START_TOKEN};
+    mn_vec_init(&s.open, sizeof(open_collection));
+    if (!yaml_parser_initialize(&s.parser))
+        return mn_fail(src->ctx, MODNAS_ENOMEM, "out of memory while reading %s", src->file);
+    yaml_parser_set_encoding(&s.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&s.parser, (const unsigned char *)src->text, src->bytes);
+    const int rc = walk(&s);
+    yaml_parser_delete(&s.parser);
+    mn_vec_free(src->ctx, &s.open);
+    return rc;
+}
