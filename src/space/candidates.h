@@ -1,0 +1,22 @@
+/* Candidate operators that backbones build directly too. The table of all candidates is in candidates.c. */
+#ifndef MN_CANDIDATES_H
+#define MN_CANDIDATES_H
+
+#include "space/space.h"
+
+/* The inverted residual convolution of MobileNetV2: 1x1 to h = expansion * chn_in (left out if h = chn_in), depthwise k
+ * x k with the stride, 1x1 to chn_out; batch norm after each, `act` after the first two. No residual. Children "0",
+ * "1", ... as PyTorch's Sequential. */
+int mn_mbconv_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion, int32_t kernel,
+                  int32_t act, mn_module **out);
+/* Halves height and width without a window: ReLU, then two 1x1 stride-2 convolutions side by side, one over the pixels
+ * at even, one over those at odd places, joined over channels, batch norm (settings of model->ops). Odd chn_out: the
+ * first one has the channel more; odd sizes: the second one sees a zero row or column at the end. */
+int mn_factorized_reduce_new(mn_model *model, int32_t chn_in, int32_t chn_out, mn_module **out);
+/* Zeros of chn channels; stride s: every s-th row and column of the source's size, rounded up. */
+int mn_zero_op_new(mn_model *model, int32_t chn, int32_t stride, mn_module **out);
+int mn_candidates_register(modnas_ctx *ctx);
+/* "file:line: " of spec into buf, "" if it came from no file. */
+const char *mn_spec_prefix(const mn_node *spec, char *buf, size_t bytes);
+
+#endif

@@ -1,0 +1,101 @@
+/* Slots. A Slot is a module whose only child, "ent", is what a constructor put there; while it has none it cannot be
+ * run. */
+#include "space/slot.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int slot_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    const mn_slot *s = m->state;
+    if (s->entity) return mn_forward(s->entity, run, src, n_src, dst);
+    return mn_fail(m->model->ctx, MODNAS_EINVAL, "slot %s (%d -> %d channels, stride %d) is empty", s->name, s->chn_in,
+                   s->chn_out, s->stride);
+}
+
+static void slot_destroy(mn_module *m) {
+    mn_slot *s = m->state;
+    mn_vec *all = &m->model->slots;
+    for (size_t i = 0; i < all->n; i++) {
+        if (MN_AT(*all, mn_slot *, i) != s) continue;
+        memmove(&MN_AT(*all, mn_slot *, i), &MN_AT(*all, mn_slot *, i) + 1, (all->n - i - 1) * sizeof(mn_slot *));
+        all->n--;
+    }
+    mn_node_free(m->model->ctx, s->kwargs);
+    mn_free(m->model->ctx, s->name);
+    mn_free(m->model->ctx, s->op);
+}
+
+static const mn_module_vt slot_vt = {"slot", slot_forward, slot_destroy};
+
+static int init_slot(mn_slot *s, mn_model *model) {
+    char name[16];
+    s->sid = 0;
+    for (size_t i = 0; i < model->slots.n; i++) { /* one more than the largest: numbers are not used twice */
+        const int32_t sid = MN_AT(model->slots, mn_slot *, i)->sid;
+        if (sid >= s->sid) s->sid = sid + 1;
+    }
+    snprintf(name, sizeof name, "%d", s->sid);
+    s->name = mn_strdup(model->ctx, name);
+    return s->name && mn_vec_push(model->ctx, &model->slots, &s, 1) ? 0 : MODNAS_ENOMEM;
+}
+
+int mn_slot_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, mn_node *kwargs, mn_module **out) {
+    mn_module *m;
+    int rc = 0;
+    if (chn_in < 1 || chn_out < 1 || stride < 1)
+        rc = mn_fail(model->ctx, MODNAS_ESHAPE, "a slot with %d -> %d channels and stride %d", chn_in, chn_out, stride);
+    if (!rc) rc = mn_module_new(model, &slot_vt, sizeof(mn_slot), &m);
+    if (rc) {
+        mn_node_free(model->ctx, kwargs);
+        return rc;
+    }
+    mn_slot *s = m->state;
+    s->module = m;
+    s->chn_in = chn_in;
+    s->chn_out = chn_out;
+    s->stride = stride;
+    s->kwargs = kwargs;
+    rc = init_slot(s, model);
+    if (rc)
+        mn_module_free(m);
+    else
+        *out = m;
+    return rc;
+}
+
+mn_slot *mn_slot_of(mn_module *m) {
+    return m->vt == &slot_vt ? m->state : NULL;
+}
+
+int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op) {
+    modnas_ctx *ctx = s->module->model->ctx;
+    char *name = op ? mn_strdup(ctx, op) : NULL;
+    if (op && !name) {
+        mn_module_free(entity);
+        return MODNAS_ENOMEM;
+    }
+    const int rc = s->entity ? mn_module_replace(s->entity, entity) : mn_module_add(s->module, "ent", entity);
+    if (rc) {
+        mn_free(ctx, name);
+        return rc;
+    }
+    mn_free(ctx, s->op);
+    s->op = name;
+    s->entity = entity;
+    return 0;
+}
+
+mn_slot *mn_model_slot(const mn_model *model, size_t i) {
+    return i < model->slots.n ? MN_AT(model->slots, mn_slot *, i) : NULL;
+}
+
+mn_slot *mn_model_empty_slot(const mn_model *model) {
+    for (size_t i = 0; i < model->slots.n; i++)
+        if (!MN_AT(model->slots, mn_slot *, i)->entity) return MN_AT(model->slots, mn_slot *, i);
+    return NULL;
+}
+
+int mn_slot_name(const mn_slot *s, mn_str *out) {
+    mn_str_addf(out, "slot %s (%d -> %d channels, stride %d)", s->name, s->chn_in, s->chn_out, s->stride);
+    return out->failed ? MODNAS_ENOMEM : 0;
+}

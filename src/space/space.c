@@ -1,0 +1,220 @@
+/* Architecture parameters of a model: made once, named uniquely, looked up by name, and set together.
+ *
+ * Names follow the original: what is given, made unique with _1, _2, ...; else a letter for the type and a number that
+ * all parameters of the space share: c_0, t_1, n_2. */
+#include "space/space.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void free_param(modnas_ctx *ctx, mn_arch_param *p) {
+    if (!p) return;
+    mn_node_free(ctx, p->choices);
+    mn_param_free(p->tensor);
+    mn_free(ctx, p->name);
+    mn_free(ctx, p);
+}
+
+static void free_space(mn_space *s) {
+    modnas_ctx *ctx = s->model->ctx;
+    for (size_t i = 0; i < s->params.n; i++) free_param(ctx, MN_AT(s->params, mn_arch_param *, i));
+    mn_vec_free(ctx, &s->params);
+    mn_vec_free(ctx, &s->mixed);
+    mn_free(ctx, s);
+}
+
+int mn_space_of(mn_model *model, mn_space **out) {
+    if (!model->space) {
+        mn_space *s = mn_alloc(model->ctx, 1, sizeof *s);
+        if (!s) return MODNAS_ENOMEM;
+        s->model = model;
+        mn_vec_init(&s->params, sizeof(mn_arch_param *));
+        mn_vec_init(&s->mixed, sizeof(mn_mixed *));
+        model->space = s;
+        model->space_free = free_space;
+    }
+    *out = model->space;
+    return 0;
+}
+
+mn_arch_param *mn_space_find(const mn_space *s, const char *name) {
+    for (size_t i = 0; i < s->params.n; i++)
+        if (strcmp(MN_AT(s->params, mn_arch_param *, i)->name, name) == 0) return MN_AT(s->params, mn_arch_param *, i);
+    return NULL;
+}
+
+static int unique_name(mn_space *s, const char *given, int32_t type, char **out) {
+    modnas_ctx *ctx = s->model->ctx;
+    mn_str name = {.ctx = ctx};
+    char made[16];
+    snprintf(made, sizeof made, "%c_%d", type - 'A' + 'a', s->next_id);
+    const char *base = given ? given : made;
+    mn_str_add(&name, base);
+    for (int i = 1; !name.failed && mn_space_find(s, name.text); i++) {
+        name.n = 0;
+        mn_str_addf(&name, "%s_%d", base, i);
+    }
+    *out = mn_str_take(&name);
+    return *out ? 0 : MODNAS_ENOMEM;
+}
+
+/* A named parameter at the end of the list; takes choices. */
+static int add_param(mn_space *s, const char *name, int32_t type, mn_node *choices, mn_arch_param **out) {
+    modnas_ctx *ctx = s->model->ctx;
+    mn_arch_param *p = mn_alloc(ctx, 1, sizeof *p);
+    if (!p) {
+        mn_node_free(ctx, choices);
+        return MODNAS_ENOMEM;
+    }
+    p->type = type;
+    p->choices = choices;
+    int rc = unique_name(s, name, type, &p->name);
+    if (!rc && !mn_vec_push(ctx, &s->params, &p, 1)) rc = MODNAS_ENOMEM;
+    if (rc) {
+        free_param(ctx, p);
+        return rc;
+    }
+    s->next_id++;
+    *out = p;
+    return 0;
+}
+
+int mn_space_categorical(mn_space *s, const char *name, mn_node *choices, mn_arch_param **out) {
+    if (choices->kind != MN_SEQ || !choices->n || choices->n > INT32_MAX) {
+        mn_node_free(s->model->ctx, choices);
+        return mn_fail(s->model->ctx, MODNAS_EINVAL, "parameter %s has no list of choices", name ? name : "of a space");
+    }
+    const int32_t n = (int32_t)choices->n;
+    MN_TRY(add_param(s, name, MN_CATEGORICAL, choices, out));
+    (*out)->n = n;
+    return 0;
+}
+
+int mn_space_numeric(mn_space *s, const char *name, double low, double high, int integer, mn_arch_param **out) {
+    if (!(low <= high))
+        return mn_fail(s->model->ctx, MODNAS_EINVAL, "parameter %s lies between %g and %g", name ? name : "of a space",
+                       low, high);
+    MN_TRY(add_param(s, name, MN_NUMERIC, NULL, out));
+    (*out)->low = (*out)->value = low;
+    (*out)->high = high;
+    (*out)->integer = integer;
+    return 0;
+}
+
+int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **out) {
+    mn_model *model = s->model;
+    const int64_t dims[4] = {1, n, 1, 1};
+    mn_arch_param *p;
+    if (n < 1) return mn_fail(model->ctx, MODNAS_EINVAL, "parameter %s has %d elements", name ? name : "of a space", n);
+    if (mn_model_committed(model))
+        return mn_fail(model->ctx, MODNAS_EINVAL, "the model is committed: no more architecture parameters");
+    MN_TRY(add_param(s, name, MN_TENSOR, NULL, &p));
+    int rc = mn_param_new(model->ctx, MN_ROLE_ARCH, 1, dims, MN_INIT_NORMAL, 1e-3, &p->tensor);
+    const mn_module_param entry = {p->name, p->tensor};
+    if (!rc && !mn_vec_push(model->ctx, &model->arch_params, &entry, 1)) rc = MODNAS_ENOMEM;
+    if (rc) {
+        s->params.n--;
+        free_param(model->ctx, p);
+        return rc;
+    }
+    p->n = n;
+    *out = p;
+    return 0;
+}
+
+/* ---- archs: the categorical parameters together
+ * ------------------------------------------------------------------------------ */
+
+int32_t mn_space_n_categorical(const mn_space *s) {
+    int32_t n = 0;
+    for (size_t i = 0; i < s->params.n; i++) n += MN_AT(s->params, mn_arch_param *, i)->type == MN_CATEGORICAL;
+    return n;
+}
+
+mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i) {
+    for (size_t k = 0; k < s->params.n; k++) {
+        mn_arch_param *p = MN_AT(s->params, mn_arch_param *, k);
+        if (p->type == MN_CATEGORICAL && i-- == 0) return p;
+    }
+    return NULL;
+}
+
+int mn_arch_new(modnas_ctx *ctx, int32_t n, mn_arch *out) {
+    int32_t *index = mn_alloc(ctx, n > 0 ? (size_t)n : 1, sizeof *index);
+    if (!index) return MODNAS_ENOMEM;
+    out->n = n;
+    out->index = index;
+    return 0;
+}
+
+void mn_arch_free(modnas_ctx *ctx, mn_arch *a) {
+    mn_free(ctx, a->index);
+    *a = (mn_arch){0, NULL};
+}
+
+static int check_count(const mn_space *s, const mn_arch *a) {
+    const int32_t n = mn_space_n_categorical(s);
+    if (a->n == n) return 0;
+    return mn_fail(s->model->ctx, MODNAS_EINVAL, "an architecture of %d choices for %d parameters", a->n, n);
+}
+
+int mn_space_apply(mn_space *s, const mn_arch *a) {
+    MN_TRY(check_count(s, a));
+    for (int32_t i = 0; i < a->n; i++) {
+        const mn_arch_param *p = mn_space_categorical_at(s, i);
+        if (a->index[i] < 0 || a->index[i] >= p->n)
+            return mn_fail(s->model->ctx, MODNAS_EINVAL, "choice %d of parameter %s, which has %d", a->index[i],
+                           p->name, p->n);
+    }
+    for (int32_t i = 0; i < a->n; i++) mn_space_categorical_at(s, i)->index = a->index[i];
+    s->model->version++;
+    return 0;
+}
+
+int mn_space_current(const mn_space *s, mn_arch *out) {
+    MN_TRY(check_count(s, out));
+    for (int32_t i = 0; i < out->n; i++) out->index[i] = mn_space_categorical_at(s, i)->index;
+    return 0;
+}
+
+/* ---- size: a product of any length, in limbs of nine decimal digits, lowest first
+ * ----------------------------------------------- */
+
+enum { LIMB = 1000000000 };
+
+static int multiply(modnas_ctx *ctx, mn_vec *number, uint64_t by) {
+    unsigned __int128 carry = 0;
+    for (size_t i = 0; i < number->n; i++) {
+        carry += (unsigned __int128)MN_AT(*number, uint32_t, i) * by;
+        MN_AT(*number, uint32_t, i) = (uint32_t)(carry % LIMB);
+        carry /= LIMB;
+    }
+    for (; carry; carry /= LIMB) {
+        const uint32_t limb = (uint32_t)(carry % LIMB);
+        if (!mn_vec_push(ctx, number, &limb, 1)) return MODNAS_ENOMEM;
+    }
+    return 0;
+}
+
+static uint64_t choices_of(const mn_arch_param *p) {
+    if (p->type != MN_NUMERIC) return (uint64_t)p->n;
+    const double n = p->integer ? p->high - p->low + 1 : 1;
+    return n < 9e15 ? (uint64_t)n : (uint64_t)9e15;
+}
+
+int mn_space_size(const mn_space *s, mn_str *out) {
+    modnas_ctx *ctx = s->model->ctx;
+    mn_vec number;
+    const uint32_t one = 1;
+    mn_vec_init(&number, sizeof(uint32_t));
+    int rc = mn_vec_push(ctx, &number, &one, 1) ? 0 : MODNAS_ENOMEM;
+    for (size_t i = 0; i < s->params.n && !rc; i++)
+        rc = multiply(ctx, &number, choices_of(MN_AT(s->params, mn_arch_param *, i)));
+    if (!rc) {
+        mn_str_addf(out, "%u", MN_AT(number, uint32_t, number.n - 1));
+        for (size_t i = number.n - 1; i-- > 0;) mn_str_addf(out, "%09u", MN_AT(number, uint32_t, i));
+        if (out->failed) rc = MODNAS_ENOMEM;
+    }
+    mn_vec_free(ctx, &number);
+    return rc;
+}
