@@ -39,7 +39,7 @@ static double draw(const drawing *d, int64_t i) {
     case KC_FILL_POSITIVE:
         return 0.5 + u;
     case KC_FILL_GAMMA:
-        return (0.5 + u) * (channel % 4 == 3 ? -1 : 1);
+        return (0.5 + u) * (channel % 4 == 3 ? -1 : 1) * (d->c->kernel.act == MODNAS_ACT_RELU6 ? 4 : 1);
     case KC_FILL_LABEL:
         return floor(u * (double)d->c->kernel.src.dims[1]);
     case KC_FILL_PROB:
