@@ -1,0 +1,89 @@
+/* The commands that only look: list, describe, devices, config, version. Each asks the library for text, or for JSON,
+ * and prints it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "progress.h"
+
+static int print_text(modnas_ctx *ctx, int rc, char *text) {
+    if (rc != 0) {
+        cli_error_of(ctx, rc);
+        return rc == MODNAS_ENOMEM || rc == MODNAS_EIO ? CLI_FAILED : CLI_USAGE;
+    }
+    const size_t n = strlen(text);
+    fputs(text, stdout);
+    if (n == 0 || text[n - 1] != '\n') putchar('\n');
+    modnas_string_free(ctx, text);
+    return CLI_OK;
+}
+
+static modnas_ctx *new_ctx(int quiet) {
+    modnas_ctx_opts opts = {.size = sizeof opts, .log_fn = progress_log, .log_level = MODNAS_LOG_WARN};
+    modnas_ctx *ctx = NULL;
+    progress_start(quiet);
+    const int rc = modnas_ctx_new(&opts, &ctx);
+    if (rc != 0) cli_error_of(NULL, rc);
+    return ctx;
+}
+
+int cli_list(const cli_args *args) {
+    char *text = NULL;
+    modnas_ctx *ctx = new_ctx(0);
+    if (!ctx) return CLI_FAILED;
+    const char *kind = cli_args_operand(args);
+    const int rc =
+        cli_args_value(args, OPT_JSON) ? modnas_list_json(ctx, kind, &text) : modnas_list_text(ctx, kind, &text);
+    const int status = print_text(ctx, rc, text);
+    modnas_ctx_free(ctx);
+    return status;
+}
+
+int cli_devices(const cli_args *args) {
+    char *text = NULL;
+    modnas_ctx *ctx = new_ctx(0);
+    if (!ctx) return CLI_FAILED;
+    const int rc = cli_args_value(args, OPT_JSON) ? modnas_devices_json(ctx, &text) : modnas_devices_text(ctx, &text);
+    const int status = print_text(ctx, rc, text);
+    modnas_ctx_free(ctx);
+    return status;
+}
+
+int cli_version(const cli_args *args) {
+    (void)args;
+    printf("modnas %s\n", modnas_version());
+    if (strcmp(modnas_version(), MODNAS_VERSION_STRING) != 0)
+        printf("built with the headers of %s\n", MODNAS_VERSION_STRING);
+    return CLI_OK;
+}
+
+/* The commands on a configuration differ in one call. */
+typedef int (*show_fn)(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text);
+
+static int show_config(const cli_args *args, show_fn show) {
+    char *text = NULL;
+    modnas_config *cfg = NULL;
+    modnas_ctx *ctx = new_ctx(cli_args_value(args, OPT_QUIET) != NULL);
+    if (!ctx) return CLI_FAILED;
+    int rc = modnas_config_new(ctx, &cfg), status = CLI_FAILED;
+    if (rc != 0)
+        cli_error_of(ctx, rc);
+    else if ((status = cli_args_config(args, ctx, cfg)) == CLI_OK && (rc = show(args, ctx, cfg, &text)) <= 0)
+        status = print_text(ctx, rc, text);
+    else if (status == CLI_OK)
+        status = rc;
+    modnas_config_free(cfg);
+    modnas_ctx_free(ctx);
+    return status;
+}
+
+static int show_json(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
+    (void)args;
+    (void)ctx;
+    return modnas_config_json(cfg, text);
+}
+
+int cli_config(const cli_args *args) {
+    return show_config(args, show_json);
+}

@@ -1,0 +1,184 @@
+/* The table at the end of a run, read from the text of results.json:
+ *
+ *   fmnist_search: seed 1, dnnl 3.2.0, 2 threads, 6:51, peak 512 MiB
+ *
+ *   estimator  evaluations  score   acc_top1  loss
+ *   warmup               1  0.8312  0.8312    0.4820
+ *   search               4  0.8870  0.8870    0.3104
+ *
+ *   search found
+ *     MB3E3 MB5E6 NIL MB7E3
+ *
+ *   architecture  exp/fmnist_search/outputs/arch_search_best.yaml
+ *   ...
+ */
+#include "summary.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "progress.h"
+
+enum { TEXT = 256, MAX_METRICS = 8 };
+
+static const char *text_of(const char *value, const char *otherwise, char *buf) {
+    const char *text = json_string(value, buf, TEXT);
+    return text ? text : otherwise;
+}
+
+static void print_head(const char *results) {
+    char name[TEXT], backend[TEXT], version[TEXT], time[32];
+    const double seconds = json_number(json_get(results, "seconds"), NAN),
+                 peak = json_number(json_get(results, "peak_rss_bytes"), NAN);
+    text_of(json_get(results, "backend"), "", backend);
+    printf("%s: seed %.0f, %s", text_of(json_get(results, "name"), "run", name),
+           json_number(json_get(results, "seed"), 0), backend);
+    if (json_string(json_get(json_get(results, "versions"), backend), version, TEXT)) printf(" %s", version);
+    printf(", %.0f threads", json_number(json_get(results, "threads"), 0));
+    if (isfinite(seconds)) printf(", %s", progress_time(seconds, time, sizeof time));
+    if (isfinite(peak)) printf(", peak %.0f MiB", peak / 1048576);
+    printf("\n\n");
+}
+
+/* ---- one row an estimator
+ * -------------------------------------------------------------------------------------------------- */
+
+/* Names of the metrics that any estimator has, in the order met. */
+static int metric_names(const char *estims, char names[MAX_METRICS][TEXT]) {
+    char key[TEXT];
+    const char *at = NULL, *estim;
+    int n = 0;
+    while ((estim = json_next(estims, &at, key, sizeof key))) {
+        const char *metrics = json_get(json_get(estim, "best"), "metrics"), *inner = NULL;
+        while (json_next(metrics, &inner, key, sizeof key)) {
+            int i = 0;
+            while (i < n && strcmp(names[i], key)) i++;
+            if (i == n && n < MAX_METRICS) strcpy(names[n++], key);
+        }
+    }
+    return n;
+}
+
+static int width_of_names(const char *estims) {
+    char key[TEXT];
+    const char *at = NULL;
+    size_t width = strlen("estimator");
+    while (json_next(estims, &at, key, sizeof key))
+        if (strlen(key) > width) width = strlen(key);
+    return (int)width;
+}
+
+static void print_number(const char *value, int width) {
+    const double x = json_number(value, NAN);
+    if (!isfinite(x))
+        printf("  %*s", width, "-");
+    else if (x >= 10 && x < 1e15 && x == (double)(int64_t)x)
+        printf("  %*.0f", width, x);
+    else
+        printf("  %*.4f", width, x);
+}
+
+static void print_rows(const char *estims) {
+    char names[MAX_METRICS][TEXT], key[TEXT];
+    const char *at = NULL, *estim;
+    const int n = metric_names(estims, names), width = width_of_names(estims);
+    printf("%-*s  evaluations    score", width, "estimator");
+    for (int i = 0; i < n; i++) printf("  %10s", names[i]);
+    putchar('\n');
+    while ((estim = json_next(estims, &at, key, sizeof key))) {
+        const char *best = json_get(estim, "best");
+        printf("%-*s  %11.0f", width, key, json_number(json_get(estim, "evaluations"), 0));
+        print_number(json_get(best, "score"), 7);
+        for (int i = 0; i < n; i++) {
+            const int column = (int)strlen(names[i]);
+            print_number(json_get(json_get(best, "metrics"), names[i]), column > 10 ? column : 10);
+        }
+        putchar('\n');
+    }
+    putchar('\n');
+}
+
+/* ---- architectures
+ * --------------------------------------------------------------------------------------------------------- */
+
+typedef struct wrap {
+    int width, column;
+} wrap;
+
+static void print_word(wrap *w, const char *word, size_t n) {
+    if (w->column > 2 && w->column + 1 + (int)n > w->width) {
+        fputs("\n ", stdout);
+        w->column = 1;
+    }
+    printf(" %.*s", (int)n, word);
+    w->column += 1 + (int)n;
+}
+
+/* A list with one choice a Slot reads best as words; whatever else an exporter writes is shown as it is. */
+static void print_arch(const char *arch, int width) {
+    wrap w = {width, 1};
+    char key[TEXT], word[TEXT];
+    const char *at = NULL, *item, *inner;
+    putchar(' ');
+    if (*arch != '[') print_word(&w, arch, json_length(arch));
+    while (*arch == '[' && (item = json_next(arch, &at, key, sizeof key))) {
+        inner = NULL;
+        const char *only = *item == '[' ? json_next(item, &inner, key, sizeof key) : item;
+        if (only != item && json_next(item, &inner, key, sizeof key)) only = NULL; /* more than one: the whole list */
+        if (json_string(only, word, sizeof word))
+            print_word(&w, word, strlen(word));
+        else
+            print_word(&w, item, json_length(item));
+    }
+    putchar('\n');
+}
+
+static void print_archs(const char *estims) {
+    char key[TEXT];
+    const char *at = NULL, *estim;
+    const int width = progress_width(STDOUT_FILENO);
+    while ((estim = json_next(estims, &at, key, sizeof key))) {
+        const char *arch = json_get(json_get(estim, "best"), "arch");
+        if (!arch || strncmp(arch, "null", 4) == 0 || strncmp(arch, "[]", 2) == 0 || strncmp(arch, "{}", 2) == 0)
+            continue;
+        printf("%s found\n", key);
+        print_arch(arch, width);
+        putchar('\n');
+    }
+}
+
+/* ---- files
+ * ----------------------------------------------------------------------------------------------------------------- */
+
+static void print_file(const char *what, const char *folder, const char *middle, const char *estim, const char *end) {
+    char path[4 * TEXT];
+    const int n = snprintf(path, sizeof path, "%s/%s%s%s", folder, middle, estim, end);
+    if (n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0) printf("%-13s %s\n", what, path);
+}
+
+static void print_files(const char *results, const char *config) {
+    char root[TEXT], name[TEXT], folder[2 * TEXT + 2], key[TEXT];
+    const char *at = NULL, *estims = json_get(results, "estim");
+    const char *base = text_of(json_get(json_get(config, "expman"), "root_dir"), "exp", root);
+    snprintf(folder, sizeof folder, "%s/%s", base, text_of(json_get(results, "name"), "", name));
+    while (json_next(estims, &at, key, sizeof key)) {
+        print_file("architecture", folder, "outputs/arch_", key, "_best.yaml");
+        print_file("weights", folder, "chkpt/model_", key, "_best.safetensors");
+    }
+    print_file("history", folder, "outputs/history.tsv", "", "");
+    print_file("results", folder, "outputs/results.json", "", "");
+}
+
+void summary_print(modnas_ctx *ctx, modnas_config *cfg, const char *results) {
+    char *config = NULL;
+    if (!results) return;
+    const char *estims = json_get(results, "estim");
+    print_head(results);
+    print_rows(estims);
+    print_archs(estims);
+    if (modnas_config_json(cfg, &config) == 0) print_files(results, config);
+    modnas_string_free(ctx, config);
+}
