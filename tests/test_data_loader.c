@@ -1,0 +1,192 @@
+/* Loaders: orders, the same bytes with and without the thread, restarts, ends, forks, memory. */
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "data/loader.h"
+#include "util_counted.h"
+
+START_TEST(orders) {
+    static seen a, b, c;
+    mn_loaders l = build("valid_ratio: 0.3, trn_batch_size: 64");
+    ck_assert_int_eq(mn_loader_n_batches(l.train), 11); /* 700 = 10 x 64 + 60 */
+    run_epoch(l.train, 0, &a);
+    run_epoch(l.train, 1, &b);
+    run_epoch(l.train, 0, &c);
+    ck_assert_int_eq(memcmp(a.x, c.x, 700 * 2 * sizeof *a.x), 0); /* an epoch is what its number says */
+    int same_place = 0;
+    double sum = 0;
+    for (int i = 0; i < 700; i++) {
+        same_place += a.x[2 * i] == b.x[2 * i];
+        ck_assert(a.x[2 * i + 1] > 0); /* augmented */
+        sum += a.x[2 * i + 1];
+    }
+    ck_assert_int_lt(same_place, 12); /* one expected of a random permutation */
+    ck_assert(sum > 700 * 0.4 && sum < 700 * 0.6);
+    run_epoch(l.valid, 0, &a);
+    for (int i = 0; i < 300; i++) ck_assert(a.x[2 * i + 1] == 0); /* validation samples are not */
+    const mn_loader_env env = {.train = set, .seed = 6};
+    mn_loaders other;
+    ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.3, trn_batch_size: 64", &other), 0);
+    run_epoch(other.train, 0, &b);
+    ck_assert_int_ne(memcmp(b.x, c.x, 700 * 2 * sizeof *a.x), 0);
+    free_loaders(&other);
+    free_loaders(&l);
+}
+END_TEST
+
+START_TEST(same_bytes_with_thread) {
+    static seen a, b;
+    mn_loaders now = build("workers: 0, trn_batch_size: 33"), ahead = build("workers: 3, trn_batch_size: 33");
+    for (int64_t e = 0; e < 4; e++) {
+        mn_batch batch;
+        const int64_t n = run_epoch(now.train, e, &a);
+        ck_assert_int_eq(mn_loader_start(ahead.train, 9), 0);
+        for (int64_t i = 0; i < 7 * e; i++)
+            ck_assert_int_eq(mn_loader_next(ahead.train, &batch), 0); /* and away from there */
+        run_epoch(ahead.train, e, &b);
+        ck_assert_int_eq(memcmp(a.x, b.x, 2 * (size_t)n * sizeof *a.x), 0);
+        ck_assert_int_eq(memcmp(a.y, b.y, (size_t)n * sizeof *a.y), 0);
+    }
+    free_loaders(&now);
+    free_loaders(&ahead);
+}
+END_TEST
+
+/* Started again at once, many times, at every stage of the thread's work. */
+START_TEST(restarts) {
+    static seen a;
+    mn_loaders l = build("trn_batch_size: 8"), now = build("trn_batch_size: 8, workers: 0");
+    run_epoch(now.train, 3, &a);
+    for (int i = 0; i < 2000; i++) {
+        mn_batch b;
+        ck_assert_int_eq(mn_loader_start(l.train, i), 0);
+        if (i % 3 == 0) continue;
+        ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
+        ck_assert_int_eq(b.index, 0);
+        if (i == 1000) ck_assert_int_eq(mn_loader_start(l.train, 3), 0);
+        if (i == 1000) ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
+        if (i == 1000) ck_assert_int_eq(memcmp(b.x, a.x, 16 * sizeof *b.x), 0);
+    }
+    free_loaders(&l); /* with batches prepared and not taken */
+    free_loaders(&now);
+}
+END_TEST
+
+/* A batch stays as it was until the next call, however far ahead the thread is. */
+START_TEST(lent_batch_stays) {
+    mn_loaders l = build("trn_batch_size: 10");
+    mn_batch b;
+    float copy[20];
+    while (mn_loader_next(l.train, &b) == 0) {
+        memcpy(copy, b.x, sizeof copy);
+        if (b.index % 10 == 0) usleep(1000);
+        ck_assert_int_eq(memcmp(copy, b.x, sizeof copy), 0);
+    }
+    free_loaders(&l);
+}
+END_TEST
+
+START_TEST(endless) {
+    mn_loaders l = build("trn_batch_size: 400"); /* 400, 400, 200 */
+    static seen a;
+    mn_batch b;
+    for (int i = 0; i < 10; i++) {
+        ck_assert_int_eq(mn_loader_next_endless(l.train, &b), 0);
+        ck_assert_int_eq(b.index, i % 3);
+        ck_assert_int_eq(b.n, i % 3 == 2 ? 200 : 400);
+    }
+    float last = b.x[0]; /* the first of epoch 3 */
+    run_epoch(l.train, 3, &a);
+    ck_assert_float_eq(last, a.x[0]);
+    free_loaders(&l);
+    l = build("trn_batch_size: 4000, parallel_multiplier: 2"); /* more than there is */
+    ck_assert_int_eq(mn_loader_n_batches(l.train), 1);
+    ck_assert_int_eq(mn_loader_next_endless(l.train, &b), 0);
+    ck_assert_int_eq(b.n, N);
+    free_loaders(&l);
+    l = build("trn_batch_size: 50, parallel_multiplier: 2");
+    ck_assert_int_eq(mn_loader_batch_size(l.train), 100);
+    free_loaders(&l);
+}
+END_TEST
+
+START_TEST(plain_order) {
+    static seen s;
+    mn_loader *l;
+    ck_assert_int_eq(mn_loader_plain(ctx, set, 64, &l), 0);
+    for (int64_t e = 0; e < 2; e++) {
+        ck_assert_int_eq(run_epoch(l, e, &s), N);
+        for (int i = 0; i < N; i++) ck_assert(s.x[2 * i] == i && s.x[2 * i + 1] == 0 && s.y[i] == i % CLASSES);
+    }
+    mn_loader_free(l);
+    ck_assert_int_eq(mn_loader_plain(ctx, set, 0, &l), MODNAS_EINVAL);
+    mn_loader_free(NULL);
+}
+END_TEST
+
+/* Once made, a loader allocates nothing; it leaves the caller's signal mask alone. */
+START_TEST(no_allocation) {
+    static seen s;
+    sigset_t before, after;
+    sigemptyset(&before);
+    sigaddset(&before, SIGUSR1);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    mn_loaders l = build("valid_ratio: 0.2");
+    const int64_t n = ctx->n_allocs;
+    for (int64_t e = 0; e < 3; e++) run_epoch(l.train, e, &s);
+    for (int64_t e = 0; e < 3; e++) run_epoch(l.valid, e, &s);
+    ck_assert_int_eq(ctx->n_allocs, n);
+    ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
+    for (int sig = 1; sig < 32; sig++) ck_assert_int_eq(sigismember(&after, sig), sig == SIGUSR1);
+    ck_assert(mn_loader_waited(l.train) >= 0 && mn_loader_waited(l.train) < 10);
+    free_loaders(&l);
+}
+END_TEST
+
+/* In a forked child the thread is not there: said, and freed without waiting for it. */
+START_TEST(forked) {
+    mn_loaders l = build("");
+    mn_batch b;
+    ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        const int rc = mn_loader_next(l.train, &b), rc2 = mn_loader_start(l.train, 1);
+        mn_loader_free(l.train);
+        _exit(rc == MODNAS_EFORK && rc2 == MODNAS_EFORK ? 0 : 1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(status, 0);
+    ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
+    free_loaders(&l);
+}
+END_TEST
+
+START_TEST(out_of_memory) {
+    const int64_t live = host.live;
+    const int32_t map[CLASSES] = {0};
+    int rc = MODNAS_ENOMEM, tries = 0;
+    for (; rc; tries++) {
+        const mn_loader_opts o = {.set = set, .batch = 10, .label_map = map, .n_classes = 1, .stream = "a"};
+        mn_loader *l = NULL;
+        host.left = tries;
+        rc = mn_loader_new(ctx, &o, &l);
+        host.left = -1;
+        ck_assert(rc == 0 || rc == MODNAS_ENOMEM);
+        mn_loader_free(l);
+        ck_assert_int_eq(host.live, live);
+    }
+    ck_assert_int_eq(tries, 7); /* the loader, index, order, x, y, map: six blocks */
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("data_loader");
+    util_add(s, "batches", counted_setup, counted_teardown,
+             (const TTest *[]){orders, same_bytes_with_thread, restarts, lent_batch_stays, endless, plain_order,
+                               no_allocation, forked, out_of_memory, NULL});
+    return util_run(s);
+}
