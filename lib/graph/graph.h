@@ -118,7 +118,8 @@ int mn_run_read_f32(mn_run *run, const mn_value *v, float *plain);
 
 int64_t mn_run_macs(const mn_run *run);       /* multiply-adds of convolutions and linear layers recorded */
 int64_t mn_run_n_calls(const mn_run *run);    /* kernel calls of the plan */
-size_t mn_run_slab_bytes(const mn_run *run);  /* what the plan needs of the slab */
+size_t mn_run_slab_bytes(const mn_run *run);  /* what the plan's values need of the slab */
+size_t mn_run_scratch_bytes(const mn_run *run); /* and behind them the work space of the kernel that wants most */
 /* Of slab bytes at the end of forward, those recorded under `tag` (saved for the backward). */
 size_t mn_run_saved_bytes(const mn_run *run, int32_t tag);
 

@@ -83,6 +83,7 @@ void mn_run_tag(mn_run *run, int32_t tag) { run->tag = tag; }
 int64_t mn_run_macs(const mn_run *run) { return run->macs; }
 int64_t mn_run_n_calls(const mn_run *run) { return (int64_t)run->calls.n; }
 size_t mn_run_slab_bytes(const mn_run *run) { return run->slab_bytes; }
+size_t mn_run_scratch_bytes(const mn_run *run) { return run->scratch_bytes; }
 
 size_t mn_run_saved_bytes(const mn_run *run, int32_t tag) {
     return (size_t)tag < run->saved.n ? MN_AT(run->saved, size_t, tag) : 0;
