@@ -30,9 +30,7 @@ static int check_committed(const mn_model *m) {
     return mn_fail(m->ctx, MODNAS_EINVAL, "the model has no memory yet: it is not committed");
 }
 
-/* ---- save
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- save ---------------------------------------------------------------------------------------------- */
 
 static int fill(size_t i, float *data, void *ud) {
     return mn_param_get_f32(param_at(ud, i), data);
@@ -49,9 +47,7 @@ int mn_model_save(mn_model *m, const char *path, const char *const *metadata) {
     return rc;
 }
 
-/* ---- load
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- load ---------------------------------------------------------------------------------------------- */
 
 typedef struct loading {
     mn_model *model;

@@ -33,8 +33,7 @@ static int finish(int rc, mn_module *m, mn_module **out) {
     return rc;
 }
 
-/* ---- convolution
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- convolution --------------------------------------------------------------------------------------- */
 
 static int conv_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     const mn_conv_desc *d = m->state;
@@ -107,9 +106,7 @@ int mn_conv2d_new(mn_model *model, const mn_conv_desc *desc, mn_module **out) {
     return finish(conv_params(m, &d), m, out);
 }
 
-/* ---- batch norm
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- batch norm ---------------------------------------------------------------------------------------- */
 
 typedef struct bn_state {
     int32_t affine;
@@ -153,8 +150,7 @@ int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, doub
     return finish(rc, m, out);
 }
 
-/* ---- layers without parameters
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- layers without parameters ------------------------------------------------------------------------- */
 
 static int act_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     MN_TRY(one_src(m, n_src));
@@ -215,9 +211,7 @@ int mn_dropout_new(mn_model *model, double p, mn_module **out) {
     return plain_new(model, &dropout_vt, &p, sizeof p, out);
 }
 
-/* ---- linear
- * --------------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- linear -------------------------------------------------------------------------------------------- */
 
 static int linear_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     mn_value *weights, *bias;
@@ -250,9 +244,7 @@ int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn
     return finish(linear_params(m, chn_in, chn_out, bias), m, out);
 }
 
-/* ---- the usual three
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the usual three ----------------------------------------------------------------------------------- */
 
 int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t k, int32_t stride, int32_t groups,
                        int32_t act, mn_module **out) {

@@ -131,8 +131,7 @@ int mn_module_path(const mn_module *m, mn_str *out) {
     return out->failed ? MODNAS_ENOMEM : 0;
 }
 
-/* ---- forward
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- forward ------------------------------------------------------------------------------------------- */
 
 int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     if (m->vt->forward) return m->vt->forward(m, run, src, n_src, dst);

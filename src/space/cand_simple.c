@@ -2,9 +2,7 @@
 #include "module/layers.h"
 #include "space/candidates.h"
 
-/* ---- zeros
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- zeros --------------------------------------------------------------------------------------------- */
 
 typedef struct zero_state {
     int32_t chn, stride;
@@ -28,8 +26,7 @@ int mn_zero_op_new(mn_model *model, int32_t chn, int32_t stride, mn_module **out
     return 0;
 }
 
-/* ---- factorized reduction
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- factorized reduction ------------------------------------------------------------------------------ */
 
 /* Every second pixel from (1, 1) on, as many as there are from (0, 0) on: what is missing at an odd size is zero. */
 static int odd_pixels(mn_run *run, mn_value *src, mn_value **dst) {

@@ -75,8 +75,7 @@ int mn_candidates_register(modnas_ctx *ctx) {
     return mn_registry_add_all(ctx, rows, MN_COUNT(rows));
 }
 
-/* ---- by name
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- by name ------------------------------------------------------------------------------------------- */
 
 const char *mn_spec_prefix(const mn_node *spec, char *buf, size_t bytes) {
     char where[256];

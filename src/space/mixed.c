@@ -12,8 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- order in the model
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- order in the model -------------------------------------------------------------------------------- */
 
 static int give_number(mn_module *mod, void *ud) {
     mn_mixed *m = mn_mixed_of(mod);
@@ -51,8 +50,7 @@ mn_mixed *mn_model_mixed(const mn_model *model, int32_t i) {
     return v && i >= 0 && (size_t)i < v->n ? MN_AT(*v, mn_mixed *, (size_t)i) : NULL;
 }
 
-/* ---- the module
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- the module ---------------------------------------------------------------------------------------- */
 
 int mn_mixed_record(mn_mixed *m, mn_run *run, int32_t i, mn_value *src, mn_value **dst) {
     mn_run_tag(run, m->tag);
@@ -118,9 +116,7 @@ mn_module *mn_mixed_module(const mn_mixed *m, int32_t i) {
     return MN_AT(m->module->children, mn_module *, (size_t)i);
 }
 
-/* ---- building
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- building ------------------------------------------------------------------------------------------ */
 
 /* Name and spec of candidate i of a list (Name or spec) or a map (name -> spec). */
 static int candidate_at(modnas_ctx *ctx, const mn_node *candidates, size_t i, const char **name, const mn_node **spec) {

@@ -5,9 +5,7 @@
 
 #include "space/mixed.h"
 
-/* ---- alpha
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* ---- alpha --------------------------------------------------------------------------------------------- */
 
 /* As stored, without allocating: the store converts only to its own type for free. */
 static int read_alpha(const mn_mixed *m, double *alpha) {
@@ -75,8 +73,7 @@ int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index) {
     return rc;
 }
 
-/* ---- the active set
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- the active set ------------------------------------------------------------------------------------ */
 
 void mn_draw_distinct(mn_rng *rng, double *weight, int32_t n, int32_t k, int32_t *out) {
     for (int32_t d = 0; d < k; d++) {
@@ -126,9 +123,7 @@ void mn_mixed_force(mn_mixed *m, int32_t candidate) {
     m->module->model->version++;
 }
 
-/* ---- the step
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- the step ------------------------------------------------------------------------------------------ */
 
 void mn_model_set_draw(mn_model *model, uint64_t draw) {
     if (model->draw == draw) return;

@@ -30,9 +30,7 @@ static int record_every(mn_mixed *m, mn_run *run, mn_value *src) {
     return 0;
 }
 
-/* ---- sums
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- sums ---------------------------------------------------------------------------------------------- */
 
 static int softmax_sum_forward(mn_mixed *m, mn_run *run, mn_value *src, mn_value **dst) {
     mn_value *alpha, *p;
@@ -57,9 +55,7 @@ static int gumbel_sum_forward(mn_mixed *m, mn_run *run, mn_value *src, mn_value 
     return mn_weighted_sum(run, p, m->value, m->n, dst);
 }
 
-/* ---- gates
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- gates --------------------------------------------------------------------------------------------- */
 
 /* k distinct positions of the active set into m->path, the first one drawn is the path that is remembered. */
 static int draw_paths(mn_mixed *m, int32_t k, const char *purpose) {

@@ -16,9 +16,10 @@ typedef struct walk {
     int32_t n_mixed, n_widest;
     setting *before;
     int32_t *pick;     /* by mixed op: the candidate that the present path takes */
-    size_t *saved;     /* by tag: most bytes kept by any candidate */
-    size_t *saved_now; /* by tag, path and run: what it kept */
+    size_t *saved;     /* by run and tag: most bytes kept by any candidate */
+    size_t *saved_now; /* by path, run and tag: what it kept */
     size_t *need;      /* by path and run: slab */
+    size_t scratch;    /* the largest work space of a kernel, behind all values */
     int32_t *heaviest; /* by mixed op */
     size_t n_paths;
 } walk;
@@ -31,9 +32,7 @@ static size_t *saved_of(const walk *w, size_t path, int32_t run) {
     return w->saved_now + row(w, path, run) * (size_t)(w->n_mixed + 1);
 }
 
-/* ---- settings
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* ---- settings ------------------------------------------------------------------------------------------ */
 
 static int keep_settings(walk *w) {
     for (int32_t i = 0; i < w->n_mixed; i++) {
@@ -85,9 +84,7 @@ static void set_candidate(mn_mixed *m, int32_t c, const mn_prepare_run *r) {
     if (r->arch_step) m->choice = c;
 }
 
-/* ---- paths
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* ---- paths --------------------------------------------------------------------------------------------- */
 
 static int record_path(walk *w, size_t path) {
     const mn_prepare_opts *o = w->opts;
@@ -97,12 +94,15 @@ static int record_path(walk *w, size_t path) {
         w->model->version++;
         MN_TRY(o->record(o->runs[r].run, r, o->ud));
         w->need[row(w, path, r)] = mn_run_slab_bytes(o->runs[r].run);
+        const size_t scratch = mn_run_scratch_bytes(o->runs[r].run);
+        if (scratch > w->scratch) w->scratch = scratch;
         for (int32_t t = 0; t <= w->n_mixed; t++) {
             const size_t bytes = mn_run_saved_bytes(o->runs[r].run, t);
+            size_t *most = &w->saved[(size_t)r * (size_t)(w->n_mixed + 1) + (size_t)t];
             saved_of(w, path, r)[t] = bytes;
-            if (bytes <= w->saved[t]) continue;
-            w->saved[t] = bytes;
-            if (t) w->heaviest[t - 1] = w->pick[t - 1];
+            if (bytes <= *most) continue;
+            *most = bytes;
+            if (t && r == 0) w->heaviest[t - 1] = w->pick[t - 1];
         }
     }
     w->n_paths++;
@@ -130,11 +130,12 @@ static size_t bound(const walk *w) {
     size_t most = 0;
     for (size_t path = 0; path < w->n_paths; path++)
         for (int32_t r = 0; r < w->opts->n_runs; r++) {
+            const size_t *saved = w->saved + (size_t)r * (size_t)(w->n_mixed + 1);
             size_t bytes = w->need[row(w, path, r)];
-            for (int32_t t = 0; t <= w->n_mixed; t++) bytes += w->saved[t] - saved_of(w, path, r)[t];
+            for (int32_t t = 0; t <= w->n_mixed; t++) bytes += saved[t] - saved_of(w, path, r)[t];
             if (bytes > most) most = bytes;
         }
-    return most;
+    return most + w->scratch;
 }
 
 static int allocate(walk *w) {
@@ -143,7 +144,7 @@ static int allocate(walk *w) {
     w->before = mn_alloc(ctx, n + 1, sizeof *w->before);
     w->pick = mn_alloc(ctx, n + 1, sizeof *w->pick);
     w->heaviest = mn_alloc(ctx, n + 1, sizeof *w->heaviest);
-    w->saved = mn_alloc(ctx, n + 1, sizeof *w->saved);
+    w->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *w->saved);
     if (!w->before || !w->pick || !w->heaviest || !w->saved) return MODNAS_ENOMEM;
     MN_TRY(keep_settings(w));
     const size_t paths = (size_t)w->n_widest + N_RANDOM + 2;

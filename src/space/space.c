@@ -122,8 +122,7 @@ int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **ou
     return 0;
 }
 
-/* ---- archs: the categorical parameters together
- * ------------------------------------------------------------------------------ */
+/* ---- archs: the categorical parameters together -------------------------------------------------------- */
 
 int32_t mn_space_n_categorical(const mn_space *s) {
     int32_t n = 0;
@@ -177,8 +176,7 @@ int mn_space_current(const mn_space *s, mn_arch *out) {
     return 0;
 }
 
-/* ---- size: a product of any length, in limbs of nine decimal digits, lowest first
- * ----------------------------------------------- */
+/* ---- size: a product of any length, in limbs of nine decimal digits, lowest first ---------------------- */
 
 enum { LIMB = 1000000000 };
 

@@ -52,7 +52,7 @@ int mn_space_current(const mn_space *s, mn_arch *out); /* out made by mn_arch_ne
  * count) as decimal digits; any size. */
 int mn_space_size(const mn_space *s, mn_str *out);
 
-/* ---- candidates: kind "candidate" ---------------------------------------------------------------------------------------------- */
+/* ---- candidates: kind "candidate" ---------------------------------------------------------------------- */
 
 typedef struct mn_candidate_env { /* out of the builder: mn_module ** */
     mn_model *model;
@@ -64,7 +64,7 @@ typedef struct mn_candidate_env { /* out of the builder: mn_module ** */
 /* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG when it does not fit (slot and reason). spec: Name or spec. */
 int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot, mn_module **out);
 
-/* ---- mixed ops: kind "mixed_op" -------------------------------------------------------------------------------------------------- */
+/* ---- mixed ops: kind "mixed_op" ------------------------------------------------------------------------ */
 
 typedef struct mn_mixed mn_mixed;
 typedef struct mn_mixed_vt {
@@ -125,7 +125,7 @@ void mn_mixed_reset_ops(mn_mixed *m);
 /* Indices of the k most probable, descending, ties to the lower index; k <= n. */
 int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index);
 
-/* ---- what the pieces register ------------------------------------------------------------------------------------------------------ */
+/* ---- what the pieces register -------------------------------------------------------------------------- */
 int mn_space_register(modnas_ctx *ctx);    /* candidates and mixed ops */
 int mn_models_register(modnas_ctx *ctx);   /* src/models */
 int mn_construct_register(modnas_ctx *ctx);/* src/construct */
