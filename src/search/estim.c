@@ -152,6 +152,7 @@ static int commit(mn_estim *e, const mn_metrics *m, mn_node *arch) {
     const int is_best = isfinite(score) && (!e->best_metrics.n || score > e->best_score);
     const mn_evaluation v = {e->n_evaluations++, e->name, arch, 0, score, m, is_best};
     log_evaluation(e, m, arch);
+    e->last_metrics = *m;
     if (is_best) {
         mn_node_free(e->ctx, e->best_arch);
         e->best_arch = arch;

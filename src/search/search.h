@@ -55,6 +55,7 @@ typedef struct mn_metric mn_metric;
 struct mn_metric { /* out of the builder: mn_metric ** */
     modnas_ctx *ctx;
     int (*measure)(mn_metric *m, mn_estim *e, mn_metrics *out); /* appends */
+    int32_t needs_valid;                                        /* 1: measured on validation data */
     void (*destroy)(mn_metric *m);
     void *state;
 };
@@ -111,6 +112,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     mn_metric *metric;     /* owned */
     mn_observer observer;
     int64_t n_evaluations;
+    mn_metrics last_metrics; /* of the latest evaluation */
     double best_score;
     mn_metrics best_metrics; /* n 0: nothing was best yet */
     mn_node *best_arch;      /* owned; NULL while none, or without an exporter */

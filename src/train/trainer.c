@@ -112,25 +112,26 @@ static int add_pass(preparation *p, mn_pass *pass, const mn_loader *l, int parti
     return mn_trainer_room(p->t, n, p->t->model->n_classes);
 }
 
-/* Full batches and partial ones are met in two rounds of at most three runs. */
-static int prepare_round(mn_trainer *t, int arch, int32_t n_active, int partial) {
+/* Full batches and partial ones are met in two rounds of at most three runs. all: not only the architecture step. */
+static int prepare_round(mn_trainer *t, int all, int arch, int32_t n_active, int partial) {
     preparation p = {.t = t, .opts = {.record = record}};
     const mn_loader *valid = t->loaders.valid, *arch_data = valid ? valid : t->loaders.train;
     p.opts.ud = &p;
-    MN_TRY(add_pass(&p, &t->pass[MN_PASS_TRAIN], t->loaders.train, partial, 0, 0));
+    if (all) MN_TRY(add_pass(&p, &t->pass[MN_PASS_TRAIN], t->loaders.train, partial, 0, 0));
     if (arch) MN_TRY(add_pass(&p, &t->pass[MN_PASS_ARCH], arch_data, partial, 1, n_active));
-    MN_TRY(add_pass(&p, &t->pass[MN_PASS_EVAL], valid, partial, 0, 0));
+    if (all) MN_TRY(add_pass(&p, &t->pass[MN_PASS_EVAL], valid, partial, 0, 0));
     return p.opts.n_runs ? mn_prepare(t->model, &p.opts, NULL) : 0;
 }
 
 int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active) {
-    if (t->prepared && (!arch || (t->prepared_arch && t->prepared_active == n_active))) return 0;
-    MN_TRY(prepare_round(t, arch, n_active, 0));
-    MN_TRY(prepare_round(t, arch, n_active, 1));
+    const int all = !t->prepared, also_arch = arch && (!t->prepared_arch || t->prepared_active != n_active);
+    if (!all && !also_arch) return 0;
+    MN_TRY(prepare_round(t, all, also_arch, n_active, 0));
+    MN_TRY(prepare_round(t, all, also_arch, n_active, 1));
     for (int i = 0; i < MN_N_PASSES; i++) t->pass[i].dims[0] = 0;
     t->prepared = 1;
-    t->prepared_arch = arch;
-    t->prepared_active = n_active;
+    if (also_arch) t->prepared_arch = 1;
+    if (also_arch) t->prepared_active = n_active;
     return 0;
 }
 

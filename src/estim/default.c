@@ -1,0 +1,49 @@
+/* DefaultEstim: train the weights for a number of epochs; score after the last one, and every valid_intv before it.
+ *
+ * On a supernet each step trains what its mixed ops run (a sampled path, a mixture, an index); a score is that of the
+ * derived network. Without validation data nothing is scored: the network that is trained on everything at the end is
+ * measured on the test set. */
+#include "estim/parts.h"
+
+typedef struct default_estim {
+    int64_t valid_intv; /* 0: after the last epoch only */
+} default_estim;
+
+static int prepare(mn_estim *e) {
+    return mn_trainer_prepare(e->trainer, 0, 0);
+}
+
+static int run(mn_estim *e) {
+    const default_estim *s = e->state;
+    const int scores = mn_estim_can_score(e);
+    MN_TRY(mn_estim_begin(e));
+    if (!scores) mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: there is no validation data, nothing is scored", e->name);
+    for (int64_t epoch = 0; epoch < e->epochs; epoch++) {
+        MN_TRY(mn_estim_train_epoch(e, epoch, NULL));
+        const int due = epoch + 1 == e->epochs || (s->valid_intv && (epoch + 1) % s->valid_intv == 0);
+        if (scores && due) MN_TRY(mn_estim_evaluate(e));
+        mn_estim_log_epoch(e);
+    }
+    return 0;
+}
+
+static const mn_estim_vt vt = {"DefaultEstim", prepare, run, NULL};
+
+static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    mn_estim *e;
+    const int64_t intv = mn_args_given(a, "valid_intv") ? mn_args_int(a, "valid_intv") : 0;
+    if (intv < 0) return mn_args_fail(a, "valid_intv", "is %lld, it is at least 0", (long long)intv);
+    MN_TRY(mn_estim_need_trainer(a->ctx, env, vt.type));
+    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(default_estim), &e));
+    ((default_estim *)e->state)->valid_intv = intv;
+    *(mn_estim **)out = e;
+    return 0;
+}
+
+static const mn_arg_def args[] = {
+    {"valid_intv", MN_ARG_INT, "null", NULL, "epochs between two scores; null: only after the last one"},
+    {"save_best", MN_ARG_BOOL, "true", NULL, "taken for old configurations: the best is always saved"},
+    {NULL, 0, NULL, NULL, NULL}};
+
+const mn_component mn_default_estim_component = {"estim", "DefaultEstim", "trains the weights", args, build, NULL};

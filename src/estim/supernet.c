@@ -1,0 +1,164 @@
+/* SuperNetEstim: weights and architecture in turns.
+ *
+ *   epoch:  for each training batch:  [architecture steps, when they are due]  [next path of a proposing optimizer]
+ * weight step evaluate the current best architecture with the shared weights
+ *
+ * Architecture steps are due in epochs from arch_update_epoch_start on, every arch_update_epoch_intv-th of them, there
+ * whenever floor((step + 1) / I) exceeds the updates made in this epoch: I = arch_update_intv, or with -1 the number of
+ * training batches over that of validation batches (at least 1: one pass over each an epoch), or with 0 all batches of
+ * the epoch (once, at its last step). Each time arch_update_batch steps are made.
+ *
+ * A proposing optimizer (RandomSearchOptim on index ops) names the path of every weight step. When it has proposed the
+ * whole space, paths are drawn at random from then on, repeats included. At the end of an epoch the path of its last
+ * step is evaluated and told. */
+#include <inttypes.h>
+#include <math.h>
+
+#include "config/config.h"
+#include "estim/parts.h"
+
+typedef struct supernet {
+    int64_t epoch_start, epoch_intv, intv, batch;
+    int64_t n_updates; /* in this epoch */
+    double interval;   /* between updates; 0: none in this epoch */
+    mn_arch arch;      /* path of a proposing optimizer; n 0: it proposes none */
+    int32_t exhausted; /* it has nothing left to propose */
+    uint64_t n_drawn;
+} supernet;
+
+static int is_gradient(const mn_estim *e) {
+    return e->optim->vt->step != NULL;
+}
+
+static int prepare(mn_estim *e) {
+    return mn_trainer_prepare(e->trainer, is_gradient(e), e->optim->n_active);
+}
+
+static double interval(const mn_estim *e, int64_t epoch) {
+    const supernet *s = e->state;
+    const double n_train = (double)mn_trainer_n_train(e->trainer), n_valid = (double)mn_trainer_n_valid(e->trainer);
+    if (!is_gradient(e) || epoch < s->epoch_start || (epoch - s->epoch_start) % s->epoch_intv) return 0;
+    if (s->intv > 0) return (double)s->intv;
+    if (s->intv == 0) return n_train;
+    return n_valid > 0 && n_train > n_valid ? n_train / n_valid : 1;
+}
+
+static int update_arch(mn_estim *e, int64_t step) {
+    supernet *s = e->state;
+    if (s->interval == 0 || floor((double)(step + 1) / s->interval) <= (double)s->n_updates) return 0;
+    s->n_updates++;
+    for (int64_t i = 0; i < s->batch; i++) {
+        MN_TRY(e->optim->vt->step(e->optim, e));
+        MN_TRY(mn_estim_tick(e, "arch", step, mn_trainer_n_train(e->trainer), &e->arch_scores));
+    }
+    return 0;
+}
+
+static int draw(mn_estim *e) {
+    supernet *s = e->state;
+    mn_rng rng;
+    mn_rng_init(&rng, e->model->seed, mn_stream("SuperNetEstim"), s->n_drawn++);
+    for (int32_t i = 0; i < s->arch.n; i++)
+        s->arch.index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_categorical_at(e->model->space, i)->n);
+    return 0;
+}
+
+static int next_path(mn_estim *e) {
+    supernet *s = e->state;
+    int32_t n;
+    if (!s->arch.n) return 0;
+    int rc = s->exhausted ? draw(e) : e->optim->vt->ask(e->optim, 1, &s->arch, &n);
+    if (rc == MODNAS_EDONE) {
+        mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s; from here on paths are drawn at random", e->name,
+               modnas_errmsg(e->ctx));
+        s->exhausted = 1;
+        rc = draw(e);
+    }
+    return rc ? rc : mn_space_apply(e->model->space, &s->arch);
+}
+
+static int before_step(mn_estim *e, int64_t step) {
+    MN_TRY(update_arch(e, step));
+    return next_path(e);
+}
+
+/* The optimizer learns of evaluations before anyone else does with them. */
+static int evaluate(mn_estim *e) {
+    const supernet *s = e->state;
+    MN_TRY(mn_estim_evaluate(e));
+    return s->arch.n ? e->optim->vt->tell(e->optim, &s->arch, 0, &e->last_metrics) : 0;
+}
+
+static int run(mn_estim *e) {
+    supernet *s = e->state;
+    MN_TRY(mn_estim_begin(e));
+    for (int64_t epoch = 0; epoch < e->epochs; epoch++) {
+        s->interval = interval(e, epoch);
+        s->n_updates = 0;
+        MN_TRY(mn_estim_train_epoch(e, epoch, before_step));
+        MN_TRY(evaluate(e));
+        mn_estim_log_epoch(e);
+    }
+    return 0;
+}
+
+static void destroy(mn_estim *e) {
+    mn_arch_free(e->ctx, &((supernet *)e->state)->arch);
+}
+
+static const mn_estim_vt vt = {"SuperNetEstim", prepare, run, destroy};
+
+/* ---- making ------------------------------------------------------------------------------------------ */
+
+static int fail(const mn_estim *e, const char *key, int64_t value, const char *want) {
+    char where[256];
+    return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s.%s is %" PRId64 ", it is %s",
+                   mn_node_where(e->conf, where, sizeof where), e->name, key, value, want);
+}
+
+static int read_conf(mn_estim *e) {
+    supernet *s = e->state;
+    mn_estim_conf *conf;
+    MN_TRY(mn_estim_conf_load(e->ctx, e->conf, &conf));
+    s->epoch_start = conf->arch_update_epoch_start;
+    s->epoch_intv = conf->arch_update_epoch_intv;
+    s->intv = conf->arch_update_intv;
+    s->batch = conf->arch_update_batch;
+    mn_estim_conf_free(e->ctx, conf);
+    if (s->epoch_start < 0) return fail(e, "arch_update_epoch_start", s->epoch_start, "at least 0");
+    if (s->epoch_intv < 1) return fail(e, "arch_update_epoch_intv", s->epoch_intv, "at least 1");
+    if (s->intv < -1) return fail(e, "arch_update_intv", s->intv, "at least -1");
+    return s->batch < 1 ? fail(e, "arch_update_batch", s->batch, "at least 1") : 0;
+}
+
+static int fill(mn_estim *e) {
+    supernet *s = e->state;
+    char where[256];
+    if (!e->optim)
+        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s: SuperNetEstim needs an optimizer, there is no `optim`",
+                       mn_node_where(e->conf, where, sizeof where), e->name);
+    MN_TRY(read_conf(e));
+    if (!mn_estim_can_score(e))
+        return mn_fail(
+            e->ctx, MODNAS_ECONFIG,
+            "%s: estim.%s scores architectures on validation data and there is none: give data_loader a valid_ratio or "
+            "valid_size, or valid_data",
+            mn_node_where(e->conf, where, sizeof where), e->name);
+    return e->optim->vt->ask ? mn_arch_new(e->ctx, mn_space_n_categorical(e->model->space), &s->arch) : 0;
+}
+
+static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    mn_estim *e;
+    MN_TRY(mn_estim_need_trainer(a->ctx, env, vt.type));
+    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(supernet), &e));
+    const int rc = fill(e);
+    if (rc)
+        mn_estim_free(e);
+    else
+        *(mn_estim **)out = e;
+    return rc;
+}
+
+const mn_component mn_supernet_estim_component = {
+    "estim", "SuperNetEstim", "trains a supernet: weights and architecture in turns", NULL, build, NULL};

@@ -1,0 +1,98 @@
+/* ValidateMetrics, params and macs: what an evaluation measures.
+ *
+ * The first metric is the score. Estimators add params and macs of the derived network after the configured metric's
+ * own, so the two components here serve to make one of them the score. */
+#include <string.h>
+
+#include "search/derive.h"
+#include "search/search.h"
+
+static int new_metric(const mn_args *a, int (*measure)(mn_metric *, mn_estim *, mn_metrics *), void *out) {
+    mn_metric *m = mn_alloc(a->ctx, 1, sizeof *m);
+    if (!m) return MODNAS_ENOMEM;
+    m->ctx = a->ctx;
+    m->measure = measure;
+    mn_ctx_hold(a->ctx);
+    *(mn_metric **)out = m;
+    return 0;
+}
+
+/* ---- ValidateMetrics: one pass over the validation set ----------------------------------------------- */
+
+typedef struct validate {
+    int32_t first; /* of fields: the score */
+} validate;
+
+static const char *const fields[] = {"acc_top1", "acc_top5", "loss"};
+
+static int tick(int64_t step, int64_t steps, const mn_scores *sofar, void *ud) {
+    return mn_estim_tick(ud, "valid", step, steps, sofar);
+}
+
+static int measure_validation(mn_metric *m, mn_estim *e, mn_metrics *out) {
+    const int32_t first = ((const validate *)m->state)->first;
+    mn_scores s = {0, 0, 0, 0};
+    MN_TRY(mn_trainer_evaluate(e->trainer, NULL, &s, tick, e));
+    const double value[] = {s.top1 / (double)s.n, s.top5 / (double)s.n, s.loss / (double)s.n};
+    MN_TRY(mn_metrics_add(m->ctx, out, fields[first], value[first]));
+    for (size_t i = 0; i < MN_COUNT(fields); i++) MN_TRY(mn_metrics_add(m->ctx, out, fields[i], value[i]));
+    return 0;
+}
+
+static int build_validate(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    (void)env;
+    mn_metric *m;
+    MN_TRY(new_metric(a, measure_validation, &m));
+    m->needs_valid = 1;
+    validate *s = m->state = mn_alloc(a->ctx, 1, sizeof *s);
+    if (!s) {
+        mn_metric_free(m);
+        return MODNAS_ENOMEM;
+    }
+    for (size_t i = 0; mn_args_given(a, "field") && i < MN_COUNT(fields); i++)
+        if (strcmp(mn_args_str(a, "field"), fields[i]) == 0) s->first = (int32_t)i;
+    *(mn_metric **)out = m;
+    return 0;
+}
+
+/* ---- size and work of the derived network ------------------------------------------------------------ */
+
+static int measure_params(mn_metric *m, mn_estim *e, mn_metrics *out) {
+    return mn_metrics_add(m->ctx, out, "params", (double)mn_derived_params(e->model));
+}
+
+static int measure_macs(mn_metric *m, mn_estim *e, mn_metrics *out) {
+    int64_t macs;
+    int32_t input[3];
+    mn_trainer_input(e->trainer, input);
+    MN_TRY(mn_derived_macs(e->model, input, &macs));
+    return mn_metrics_add(m->ctx, out, "macs", (double)macs);
+}
+
+static int build_params(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    (void)env;
+    return new_metric(a, measure_params, out);
+}
+
+static int build_macs(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    (void)env;
+    return new_metric(a, measure_macs, out);
+}
+
+static const mn_arg_def validate_args[] = {
+    {"field", MN_ARG_STR, "null", "acc_top1|acc_top5|loss", "the score; null: acc_top1"}, {NULL, 0, NULL, NULL, NULL}};
+
+static const mn_component components[] = {
+    {"metrics", "ValidateMetrics", "accuracy and loss on the validation set", validate_args, build_validate, NULL},
+    {"metrics", "ParamsMetrics", "trainable parameters of the derived network; fewer are better", NULL, build_params,
+     NULL},
+    {"metrics", "MacsMetrics", "multiply-adds of the derived network for one image; fewer are better", NULL, build_macs,
+     NULL},
+};
+
+int mn_metrics_register(modnas_ctx *ctx) {
+    return mn_registry_add_all(ctx, components, MN_COUNT(components));
+}
