@@ -67,9 +67,17 @@ int mn_registry_visit(modnas_ctx *ctx, const char *kind, int (*fn)(const mn_comp
 /* The parts of a spec in any of its three forms. *args is borrowed (NULL if none). Keys beside type and args are refused unless
  * listed in `extra` (ends with NULL; may be NULL). MODNAS_ECONFIG with file:line. */
 int mn_spec_parse(modnas_ctx *ctx, const mn_node *spec, const char *const *extra, const char **type, const mn_node **args);
-/* Check a spec of a kind wholly: name, every arg's key, type and nested specs; builds nothing. */
+/* Check a spec of a kind wholly: name, every arg's key, type and nested specs; builds nothing. The keys that a kind's specs
+ * have beside type and args (criterion: mode; metrics: base, weight, alpha, beta) are known and need no `extra`. */
 int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra);
-/* Check + defaults + build. `more` (may be NULL): args from the framework that the spec's own win over. */
+/* As mn_spec_check, but of a part of a spec: it may leave out its type (`type` then says what is known, or NULL) and args that
+ * have to be given. */
+int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const char *type);
+/* Visit what a checked MN_ARG_SPECS holds: one spec, a list or a map of them; null: none. name: its key, NULL in a list. Stops at
+ * a non-zero return and returns it. */
+int mn_specs_visit(const mn_node *specs, int (*fn)(const char *name, const mn_node *spec, void *ud), void *ud);
+/* Check + defaults + build. `more` (may be NULL): args from the framework that the spec's own win over; those that the component
+ * does not declare are left out. The args live until the builder returns. */
 int mn_registry_build(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const mn_node *more,
                       const void *env, void *out);
 
@@ -80,7 +88,7 @@ int mn_args_bool(const mn_args *a, const char *name);
 const char *mn_args_str(const mn_args *a, const char *name);     /* NULL when null */
 const mn_node *mn_args_node(const mn_args *a, const char *name); /* NULL when null */
 int mn_args_given(const mn_args *a, const char *name);           /* not null */
-/* mn_fail with "file:line: Component.arg: " in front: for values that the type alone does not rule out. */
+/* MODNAS_ECONFIG with "file:line: Component.arg: " in front: for values that the type alone does not rule out. */
 int mn_args_fail(const mn_args *a, const char *name, const char *fmt, ...) MN_PRINTF(3, 4);
 
 #endif
