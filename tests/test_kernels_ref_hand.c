@@ -107,6 +107,22 @@ START_TEST(corners_have_no_gradient) {
 }
 END_TEST
 
+/* min(max(x, alpha), beta) is beta everywhere where alpha > beta (as numpy.clip), and has no slope. */
+START_TEST(clip_with_crossed_bounds) {
+    double x[] = {-1, 1.5, 9}, y[3], gy[] = {1, 1, 1}, gx[3];
+    const double bounds[] = {2, 1};
+    modnas_kernel k = kernel_of(MODNAS_KERNEL_ACTIVATION, MODNAS_FORWARD);
+    set_dims(&k.src, 1, 3, 1, 1);
+    set_dims(&k.dst, 1, 3, 1, 1);
+    k.act = MODNAS_ACT_CLIP;
+    ck_assert_int_eq(run_kernel(&k, (void *[]){x, y}, 2, bounds, 2), 0);
+    check_values(y, (double[]){1, 1, 1}, 3);
+    k.pass = MODNAS_BACKWARD_DATA;
+    ck_assert_int_eq(run_kernel(&k, (void *[]){x, y, gy, gx}, 4, bounds, 2), 0);
+    check_values(gx, (double[]){0, 0, 0}, 3);
+}
+END_TEST
+
 /* A loss that went wrong must not be hidden by an activation. */
 START_TEST(activations_pass_nan_on) {
     const int32_t acts[] = {MODNAS_ACT_RELU,         MODNAS_ACT_RELU6,      MODNAS_ACT_SIGMOID,
@@ -342,6 +358,7 @@ int main(void) {
     tcase_add_test(hand, pool_in_ceil_mode);
     tcase_add_test(hand, batch_norm_by_hand);
     tcase_add_test(hand, corners_have_no_gradient);
+    tcase_add_test(hand, clip_with_crossed_bounds);
     tcase_add_test(hand, activations_pass_nan_on);
     tcase_add_test(hand, dropout_mask_is_a_function_of_the_position);
     tcase_add_test(hand, shuffle_by_hand);

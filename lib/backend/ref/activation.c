@@ -9,8 +9,14 @@
 static double sigmoid(double x) {
     return x >= 0 ? 1 / (1 + exp(-x)) : exp(x) / (1 + exp(x));
 }
+static double at_least(double x, double lo) {
+    return x <= lo ? lo : x;
+}
+static double at_most(double x, double hi) {
+    return x >= hi ? hi : x;
+}
 static double clip(double x, double lo, double hi) {
-    return x >= hi ? hi : x <= lo ? lo : x;
+    return at_most(at_least(x, lo), hi);
 }
 static double inside(double x, double lo, double hi) {
     return !(x <= lo || x >= hi);
@@ -75,7 +81,6 @@ int MN_REF(activation_fits)(const modnas_kernel *k) {
     return MN_REF(dims_ok)(&k->src) && MN_REF(same_dims)(&k->src, &k->dst) && k->act >= 0 && k->act < N_ACTS;
 }
 
-/* ONNX wants clip with min > max to give max everywhere; clip() asks for the upper bound first, so it does. */
 int MN_REF(activation_forward)(const mn_ref_call *c) {
     MN_REF(act)(c->k->act, c->args[0], c->args[1], MN_REF(count)(&c->k->src), c->scalars[0], c->scalars[1]);
     return 0;
