@@ -189,19 +189,28 @@ START_TEST(brightness_and_contrast) {
 }
 END_TEST
 
-/* Pixels at the ends stay within 0..255: often pushed against an end, often not. */
+/* Half black, half white. Pixels stay within 0..255, and the clipping between the steps shows their order. With k < 1
+ * black is lifted; then with b > 1, brightness first is clipped at once: black (1 - k) 127.5, white (1 + k) 127.5, sum
+ * 255; contrast first gives b times that, a larger sum. b < 1 makes the sum 255 b either way. */
 START_TEST(jitter_clips) {
-    int at_white = 0, at_black = 0, between = 0;
-    mn_dataset *d = one_image((mn_image_opts){.brightness = 0.4, .contrast = 0.4}, pixels);
-    for (int i = 0; i < 500; i++) {
+    static const uint8_t ends[H * W] = {0, 0, 0, 255, 255, 255};
+    int brightness_first = 0, contrast_first = 0, darker = 0, steeper = 0;
+    mn_dataset *d = one_image((mn_image_opts){.brightness = 0.4, .contrast = 0.4}, ends);
+    for (int i = 0; i < 1000; i++) {
         float x[H * W];
         sample(d, 1, (uint64_t)i, x);
-        for (int j = 0; j < H * W; j++) ck_assert(pixel(x[j]) > -1e-4 && pixel(x[j]) < 255 + 1e-4);
-        at_white += pixel(x[5]) > 255 - 1e-4;
-        at_black += pixel(x[0]) < 1e-4;
-        between += pixel(x[5]) < 255 - 1e-4 && pixel(x[0]) > 1e-4;
+        const double black = pixel(x[0]), white = pixel(x[5]), sum = black + white;
+        ck_assert(black > -1e-4 && white < 255 + 1e-4);
+        steeper += black < 1e-4; /* k > 1 */
+        if (black < 1e-4 || white > 255 - 1e-4) continue;
+        brightness_first += fabs(sum - 255) < 1e-3;
+        contrast_first += sum > 255 + 1e-3;
+        darker += sum < 255 - 1e-3;
     }
-    ck_assert(at_white > 50 && at_black > 50 && between > 50);
+    ck_assert(steeper > 400 && steeper < 600);                  /* 500, deviation 16 */
+    ck_assert(darker > 180 && darker < 320);                    /* 250, deviation 14 */
+    ck_assert(brightness_first > 70 && brightness_first < 180); /* 125, deviation 10 */
+    ck_assert(contrast_first > 10);                             /* those not clipped at the end */
     mn_dataset_free(d);
 }
 END_TEST
