@@ -76,7 +76,7 @@ int mn_batch_norm(mn_run *run, mn_value *src, mn_value *gamma, mn_value *beta, m
 int mn_activation(mn_run *run, mn_value *src, int32_t act, double alpha, double beta, mn_value **dst);
 
 typedef struct mn_pool_opts {
-    int32_t algo, kernel[2], stride[2], pad[4], ceil_mode; /* stride 0: kernel */
+    int32_t algo, kernel[2], stride[2], pad[4], ceil_mode, dilation[2]; /* stride 0: kernel; dilation 0: 1 */
 } mn_pool_opts;
 int mn_pool2d(mn_run *run, mn_value *src, const mn_pool_opts *o, mn_value **dst);
 int mn_global_pool(mn_run *run, mn_value *src, int32_t algo, mn_value **dst); /* (N, C, 1, 1) */

@@ -10,7 +10,7 @@ static void describe(const mn_run *run, const mn_vertex *x, int32_t pass, modnas
     for (int i = 0; i < 2; i++) {
         k->u.window.kernel[i] = o->kernel[i];
         k->u.window.stride[i] = o->stride[i];
-        k->u.window.dilation[i] = 1;
+        k->u.window.dilation[i] = o->dilation[i];
     }
     memcpy(k->u.window.pad, o->pad, sizeof o->pad);
     k->u.window.groups = 1;
@@ -56,20 +56,23 @@ static int64_t out_size(int64_t in, int32_t kernel, int32_t stride, int32_t befo
 
 int mn_pool2d(mn_run *run, mn_value *src, const mn_pool_opts *opts, mn_value **dst) {
     mn_pool_opts o = *opts;
+    int32_t reach[2]; /* of a window */
     char a[64];
     for (int i = 0; i < 2; i++) {
         if (!o.stride[i]) o.stride[i] = o.kernel[i];
-        if (o.kernel[i] < 1 || o.stride[i] < 1 || o.pad[i] < 0 || o.pad[i + 2] < 0 || o.pad[i] >= o.kernel[i] ||
-            o.pad[i + 2] >= o.kernel[i])
-            return mn_fail(run->ctx, MODNAS_EINVAL, "pool2d: kernel %d, stride %d, padding %d and %d do not go together", o.kernel[i],
-                           o.stride[i], o.pad[i], o.pad[i + 2]);
+        if (!o.dilation[i]) o.dilation[i] = 1;
+        reach[i] = (o.kernel[i] - 1) * o.dilation[i] + 1;
+        if (o.kernel[i] < 1 || o.stride[i] < 1 || o.dilation[i] < 1 || o.pad[i] < 0 || o.pad[i + 2] < 0 || o.pad[i] >= reach[i] ||
+            o.pad[i + 2] >= reach[i])
+            return mn_fail(run->ctx, MODNAS_EINVAL, "pool2d: kernel %d, stride %d, dilation %d, padding %d and %d do not go together",
+                           o.kernel[i], o.stride[i], o.dilation[i], o.pad[i], o.pad[i + 2]);
     }
     const int64_t dims[4] = {src->dims[0], src->dims[1],
-                             out_size(src->dims[2], o.kernel[0], o.stride[0], o.pad[0], o.pad[2], o.ceil_mode),
-                             out_size(src->dims[3], o.kernel[1], o.stride[1], o.pad[1], o.pad[3], o.ceil_mode)};
+                             out_size(src->dims[2], reach[0], o.stride[0], o.pad[0], o.pad[2], o.ceil_mode),
+                             out_size(src->dims[3], reach[1], o.stride[1], o.pad[1], o.pad[3], o.ceil_mode)};
     if (dims[2] < 1 || dims[3] < 1)
         return mn_fail(run->ctx, MODNAS_ESHAPE, "pool2d: src %s is smaller than a window of %dx%d", mn_dims_text(src->dims, a),
-                       o.kernel[0], o.kernel[1]);
+                       reach[0], reach[1]);
     mn_vertex *x;
     MN_TRY(mn_vertex_new(run, &op_pool2d, &src, 1, dims, &x));
     x->u.pool = o;
