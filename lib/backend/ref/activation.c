@@ -36,10 +36,10 @@ static double hard_swish_slope(double x) {
     X(CLIP, clip(x, a, b), inside(x, a, b))                                                                            \
     X(SIGMOID, sigmoid(x), sigmoid(x) * (1 - sigmoid(x)))                                                              \
     X(HARD_SIGMOID, clip(x + 3, 0, 6) / 6, inside(x, -3, 3) / 6)                                                       \
-    X(HARD_SWISH, x *clip(x + 3, 0, 6) / 6, hard_swish_slope(x))                                                       \
-    X(SWISH, x *sigmoid(x), swish_slope(x))                                                                            \
+    X(HARD_SWISH, clip(x + 3, 0, 6) * x / 6, hard_swish_slope(x))                                                      \
+    X(SWISH, sigmoid(x) * x, swish_slope(x))                                                                           \
     X(TANH, tanh(x), 1 - tanh(x) * tanh(x))                                                                            \
-    X(LINEAR, a *x + b, a)
+    X(LINEAR, b + a * x, a)
 
 /* Two loops an activation: y = value(x), gx = gy slope(x). In place is fine. */
 #define ACT_LOOPS(NAME, value, slope)                                                                                  \
