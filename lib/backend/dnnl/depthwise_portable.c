@@ -1,0 +1,4 @@
+/* depthwise_body.h for one instruction set. */
+#include "backend/dnnl/vec_portable.h"
+
+#include "backend/dnnl/depthwise_body.h"

@@ -1,0 +1,204 @@
+/* The entry point: fills the vtable, opens and closes the backend, and passes plans to their row of the kernel table.
+ *
+ * A run works with the opened backend's logical thread count: OpenMP's count for the calling thread is set before oneDNN
+ * is called and put back after. Nothing process-wide is touched.
+ *
+ * Device 0 is the CPU with the widest instruction set that it has, device 1 with AVX2 at most, device 2 with portable C:
+ * the narrower ones run our own kernels (and blocks of 8) as a lesser CPU would. */
+#include <omp.h>
+#include <string.h>
+
+#include "backend/dnnl/layout.h"
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define VERSION "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH)
+
+/* The instruction sets, widest first, and what oneDNN calls them. */
+static const struct {
+    int isa;
+    const mn_simd *simd;
+    const char *version;
+} levels[] = {
+    {dnnl_cpu_isa_avx512_core, &mn_simd_avx512, VERSION ", avx512_core"},
+    {dnnl_cpu_isa_avx2, &mn_simd_avx2, VERSION ", avx2"},
+    {0, &mn_simd_portable, VERSION ", portable"},
+};
+enum { N_LEVELS = sizeof levels / sizeof levels[0] };
+
+/* The widest level, not above `first`, that this CPU (and oneDNN's own limit) has. */
+static int level_from(int first) {
+    const int isa = (int)dnnl_get_effective_cpu_isa();
+    int level = first;
+    while ((isa & levels[level].isa) != levels[level].isa) level++;
+    return level;
+}
+
+static void backend_close(void *state) {
+    mn_dnnl *s = state;
+    if (!s) return;
+    mn_dnnl_layouts_free(s);
+    if (s->stream) dnnl_stream_destroy(s->stream);
+    if (s->engine) dnnl_engine_destroy(s->engine);
+    s->host.free(s->host.host, s);
+}
+
+static int backend_open(const modnas_host *host, const modnas_backend_opts *opts, void **state) {
+    if (opts->threads < 1 || opts->threads > 256) return host->fail(host->host, MODNAS_EINVAL, "dnnl: threads is not in 1..256");
+    if (opts->device < 0 || opts->device >= N_LEVELS) return host->fail(host->host, MODNAS_EINVAL, "dnnl: device is not in 0..2");
+    mn_dnnl *s = host->alloc(host->host, sizeof *s);
+    if (!s) return host->fail(host->host, MODNAS_ENOMEM, "dnnl: out of memory");
+    memset(s, 0, sizeof *s);
+    s->host = *host;
+    s->threads = opts->threads;
+    s->simd = levels[level_from(opts->device)].simd;
+    dnnl_status_t status = dnnl_engine_create(&s->engine, dnnl_cpu, 0);
+    if (status == dnnl_success) status = dnnl_stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
+    if (status != dnnl_success) {
+        const int rc = mn_dnnl_fail(s, MODNAS_ENOBACKEND, "dnnl: oneDNN status %d on opening its CPU engine", (int)status);
+        backend_close(s);
+        return rc;
+    }
+    s->n_objects = 2;
+    *state = s;
+    return 0;
+}
+
+void *mn_dnnl_alloc(mn_dnnl *s, size_t bytes) {
+    void *mem = s->host.alloc(s->host.host, bytes ? bytes : 64);
+    if (!mem) mn_dnnl_fail(s, MODNAS_ENOMEM, "dnnl: out of memory for %zu bytes", bytes);
+    return mem;
+}
+
+size_t mn_dnnl_reserve(mn_dnnl_plan *p, size_t bytes) {
+    const size_t at = p->scratch;
+    p->scratch = at + (bytes + 63) / 64 * 64;
+    return at;
+}
+
+static int backend_alloc(void *state, size_t bytes, void **mem) {
+    void *got = mn_dnnl_alloc(state, bytes);
+    if (!got) return MODNAS_ENOMEM;
+    *mem = got;
+    return 0;
+}
+
+static void backend_free(void *state, void *mem) {
+    mn_dnnl *s = state;
+    if (mem) s->host.free(s->host.host, mem);
+}
+
+static int backend_copy(void *state, void *dst, const void *src, size_t bytes) {
+    (void)state;
+    if (bytes) memcpy(dst, src, bytes);
+    return 0;
+}
+
+static int backend_supports(void *state, const modnas_kernel *k) {
+    const mn_dnnl_kernel *row = mn_dnnl_kernel_of(k->kind);
+    if (!row || k->dtype != MODNAS_F32 || k->pass < 0 || k->pass > 2 || row->n_args[k->pass] == 0) return 0;
+    return row->supports(state, k);
+}
+
+static int32_t backend_want_layout(void *state, const modnas_kernel *k, int32_t role) {
+    const mn_dnnl_kernel *row = mn_dnnl_kernel_of(k->kind);
+    return row && k->dtype == MODNAS_F32 ? row->want(state, k, role) : MODNAS_LAYOUT_PLAIN;
+}
+
+static size_t backend_layout_bytes(void *state, const modnas_tdesc *t, int32_t groups) {
+    return mn_dnnl_layout_bytes(state, t, groups);
+}
+
+/* Make plan_run and plan_new see the logical thread count; returns what to give thread_leave. */
+static int thread_enter(const mn_dnnl *s) {
+    const int before = omp_get_max_threads();
+    if (before != s->threads) omp_set_num_threads(s->threads);
+    return before;
+}
+
+static void thread_leave(const mn_dnnl *s, int before) {
+    if (before != s->threads) omp_set_num_threads(before);
+}
+
+static void plan_free(void *state, void *plan) {
+    mn_dnnl *s = state;
+    mn_dnnl_plan *p = plan;
+    if (!p) return;
+    if (p->row->drop) p->row->drop(s, p);
+    s->host.free(s->host.host, p);
+}
+
+static int plan_new(void *state, const modnas_kernel *k, void **plan) {
+    mn_dnnl *s = state;
+    if (!backend_supports(s, k)) return mn_dnnl_refused(s, dnnl_unimplemented, "the plan", k);
+    const mn_dnnl_kernel *row = mn_dnnl_kernel_of(k->kind);
+    mn_dnnl_plan *p = mn_dnnl_alloc(s, row->plan_bytes);
+    if (!p) return MODNAS_ENOMEM;
+    memset(p, 0, row->plan_bytes);
+    p->row = row;
+    p->k = *k;
+    const int before = thread_enter(s);
+    const int rc = row->plan ? row->plan(s, p) : 0;
+    thread_leave(s, before);
+    if (rc) plan_free(s, p);
+    else *plan = p;
+    return rc;
+}
+
+static size_t plan_scratch(void *state, void *plan) {
+    (void)state;
+    return ((const mn_dnnl_plan *)plan)->scratch;
+}
+
+static int plan_run(void *state, void *plan, void *const *args, int32_t n_args, const double *scalars, int32_t n_scalars,
+                    void *scratch) {
+    mn_dnnl *s = state;
+    const mn_dnnl_plan *p = plan;
+    const int32_t want_args = p->row->n_args[p->k.pass], want_scalars = p->row->n_scalars[p->k.pass];
+    if (n_args < want_args || n_scalars < want_scalars) {
+        char text[320];
+        mn_dnnl_describe(&p->k, text, sizeof text);
+        return mn_dnnl_fail(s, MODNAS_EINVAL, "%d arguments and %d scalars given, %d and %d wanted by %s", n_args,
+                            n_scalars, want_args, want_scalars, text);
+    }
+    const mn_dnnl_run run = {args, scalars, scratch, n_args, n_scalars};
+    const int before = thread_enter(s);
+    const int rc = p->row->run(s, p, &run);
+    thread_leave(s, before);
+    return rc;
+}
+
+static int backend_in_parallel(void *state) {
+    (void)state;
+    return omp_in_parallel() ? 1 : 0;
+}
+
+static int64_t backend_n_objects(void *state) { return ((const mn_dnnl *)state)->n_objects; }
+
+int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *vt);
+
+MODNAS_API int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *vt) {
+    if (host->abi != MODNAS_PLUGIN_ABI || host->size < sizeof *host || vt->size < sizeof *vt) return MODNAS_EABI;
+    *vt = (modnas_backend_vt){
+        .size = sizeof *vt,
+        .abi = MODNAS_PLUGIN_ABI,
+        .name = "dnnl",
+        .version = levels[level_from(0)].version,
+        .open = backend_open,
+        .close = backend_close,
+        .alloc = backend_alloc,
+        .free = backend_free,
+        .upload = backend_copy,
+        .download = backend_copy,
+        .supports = backend_supports,
+        .want_layout = backend_want_layout,
+        .layout_bytes = backend_layout_bytes,
+        .plan_new = plan_new,
+        .plan_scratch = plan_scratch,
+        .plan_run = plan_run,
+        .plan_free = plan_free,
+        .in_parallel = backend_in_parallel,
+        .n_objects = backend_n_objects,
+    };
+    return 0;
+}

@@ -1,0 +1,4 @@
+/* flat_body.h for one instruction set. */
+#include "backend/dnnl/vec_avx2.h"
+
+#include "backend/dnnl/flat_body.h"

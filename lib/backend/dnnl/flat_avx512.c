@@ -1,0 +1,4 @@
+/* flat_body.h for one instruction set. */
+#include "backend/dnnl/vec_avx512.h"
+
+#include "backend/dnnl/flat_body.h"

@@ -1,0 +1,4 @@
+/* norm_body.h for one instruction set. */
+#include "backend/dnnl/vec_avx512.h"
+
+#include "backend/dnnl/norm_body.h"

@@ -1,0 +1,160 @@
+/* Batch norm over pixels of one channel block: see mn_simd_norm in simd.h.
+ *
+ * Sums run over `origin`-shifted values, so that a mean far from zero costs no digits. They are kept in f32 for a run of
+ * SUM_PIXELS pixels (four independent chains, to keep the adders busy) and then added to sums in double. */
+#include <stddef.h>
+
+#include "backend/dnnl/simd.h"
+#include "modnas/sys/kernel.h"
+
+enum { CHAINS = 4, SUM_PIXELS = 256 };
+
+typedef struct pair {
+    vsum first, second;
+} pair;
+
+VEC_FN void pair_flush(pair *total, const vec a[CHAINS], const vec b[CHAINS]) {
+    total->first = vsum_add(total->first, vec_add(vec_add(a[0], a[1]), vec_add(a[2], a[3])));
+    total->second = vsum_add(total->second, vec_add(vec_add(b[0], b[1]), vec_add(b[2], b[3])));
+}
+
+VEC_FN void clear(vec a[CHAINS]) {
+    for (int j = 0; j < CHAINS; j++) a[j] = vec_zero();
+}
+
+/* ---- forward ------------------------------------------------------------------------------------------------------------ */
+
+VEC_FN void add_value(vec origin, const float *x, vec *sum, vec *square) {
+    const vec d = vec_sub(vec_load(x), origin);
+    *sum = vec_add(*sum, d);
+    *square = vec_fma(d, d, *square);
+}
+
+static void sums(const mn_simd_pixels *p, const float *origin, const float *x, double *sum, double *sumsq) {
+    const vec o = vec_load(origin);
+    pair total = {vsum_zero(), vsum_zero()};
+    for (int64_t n = 0; n < p->n; n++) {
+        for (int64_t first = 0; first < p->hw; first += SUM_PIXELS) {
+            const int64_t end = first + SUM_PIXELS < p->hw ? first + SUM_PIXELS : p->hw;
+            const float *from = x + n * p->step;
+            vec a[CHAINS], b[CHAINS];
+            clear(a);
+            clear(b);
+            int64_t i = first;
+            for (; i + CHAINS <= end; i += CHAINS)
+                for (int j = 0; j < CHAINS; j++) add_value(o, from + (i + j) * VL, &a[j], &b[j]);
+            for (; i < end; i++) add_value(o, from + i * VL, &a[0], &b[0]);
+            pair_flush(&total, a, b);
+        }
+    }
+    vsum_store(sum, total.first);
+    vsum_store(sumsq, total.second);
+}
+
+VEC_FN vec clamp(int32_t act, vec v) {
+    if (act == MODNAS_ACT_NONE) return v;
+    v = vec_max(vec_zero(), v); /* constant first: a NaN comes through */
+    return act == MODNAS_ACT_RELU6 ? vec_min(vec_set1(6), v) : v;
+}
+
+VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
+                       float *y) {
+    const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift);
+    for (int64_t n = 0; n < p->n; n++) {
+        const int64_t from = n * p->step, end = from + p->hw * VL;
+        for (int64_t i = from; i < end; i += VL) {
+            vec v = vec_fma(vec_sub(vec_load(x + i), mean), scale, shift);
+            if (residual) v = vec_add(v, vec_load(residual + i));
+            vec_store(y + i, clamp(act, v));
+        }
+    }
+}
+
+/* The loop once for each activation, with and without residual: nothing is decided inside. */
+#define BY_ACT(call)                                                                               \
+    switch (act) {                                                                                 \
+    case MODNAS_ACT_RELU: call(MODNAS_ACT_RELU); break;                                            \
+    case MODNAS_ACT_RELU6: call(MODNAS_ACT_RELU6); break;                                          \
+    default: call(MODNAS_ACT_NONE); break;                                                         \
+    }
+
+static void apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
+                  float *y) {
+#define CALL(which) (residual ? apply_loop(p, which, c, x, residual, y) : apply_loop(p, which, c, x, NULL, y))
+    BY_ACT(CALL)
+#undef CALL
+}
+
+/* ---- backward ----------------------------------------------------------------------------------------------------------- */
+
+/* The gradient behind the activation: gy where y lies strictly between the corners. */
+VEC_FN vec unmask(int32_t act, const float *y, vec gy) {
+    if (act == MODNAS_ACT_NONE) return gy;
+    const vec v = vec_load(y);
+    const vmask positive = vec_gt(v, vec_zero());
+    return vec_keep(act == MODNAS_ACT_RELU6 ? vec_and(positive, vec_lt(v, vec_set1(6))) : positive, gy);
+}
+
+VEC_FN void add_gradient(int32_t act, vec mean, const float *x, const float *y, const float *gy, float *e, vec *sum, vec *dot) {
+    const vec g = unmask(act, y, vec_load(gy));
+    if (e) vec_store(e, g);
+    *sum = vec_add(*sum, g);
+    *dot = vec_fma(g, vec_sub(vec_load(x), mean), *dot);
+}
+
+VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const float *means, const float *x, const float *y,
+                           const float *gy, float *e, double *sum, double *dot) {
+    const vec mean = vec_load(means);
+    pair total = {vsum_zero(), vsum_zero()};
+    for (int64_t n = 0; n < p->n; n++) {
+        for (int64_t first = 0; first < p->hw; first += SUM_PIXELS) {
+            const int64_t end = first + SUM_PIXELS < p->hw ? first + SUM_PIXELS : p->hw;
+            vec a[CHAINS], b[CHAINS];
+            clear(a);
+            clear(b);
+            int64_t i = first;
+            for (; i + CHAINS <= end; i += CHAINS) {
+                for (int j = 0; j < CHAINS; j++) {
+                    const int64_t at = n * p->step + (i + j) * VL;
+                    add_gradient(act, mean, x + at, y + at, gy + at, e ? e + at : NULL, &a[j], &b[j]);
+                }
+            }
+            for (; i < end; i++) {
+                const int64_t at = n * p->step + i * VL;
+                add_gradient(act, mean, x + at, y + at, gy + at, e ? e + at : NULL, &a[0], &b[0]);
+            }
+            pair_flush(&total, a, b);
+        }
+    }
+    vsum_store(sum, total.first);
+    vsum_store(dot, total.second);
+}
+
+static void back_sums(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y, const float *gy,
+                      float *e, double *sum, double *dot) {
+#define CALL(which)                                                                                \
+    (e ? back_sums_loop(p, which, mean, x, y, gy, e, sum, dot) : back_sums_loop(p, which, mean, x, y, gy, NULL, sum, dot))
+    BY_ACT(CALL)
+#undef CALL
+}
+
+VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
+                            const float *gy, float *gx) {
+    const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift), slope = vec_load(c->slope);
+    for (int64_t n = 0; n < p->n; n++) {
+        const int64_t from = n * p->step, end = from + p->hw * VL;
+        for (int64_t i = from; i < end; i += VL) {
+            const vec e = unmask(act, y + i, vec_load(gy + i));
+            vec_store(gx + i, vec_fnma(vec_sub(vec_load(x + i), mean), slope, vec_fma(e, scale, shift)));
+        }
+    }
+}
+
+static void back_apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
+                       const float *gy, float *gx) {
+#define CALL(which) back_apply_loop(p, which, c, x, y, gy, gx)
+    BY_ACT(CALL)
+#undef CALL
+}
+
+const mn_simd_norm VEC_NAME(mn_simd_norm) = {.sums = sums, .apply = apply, .back_sums = back_sums, .back_apply = back_apply};

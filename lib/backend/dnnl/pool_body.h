@@ -1,0 +1,116 @@
+/* Pooling of one plane: see mn_simd_pool in simd.h. Windows are clipped at the border of the image.
+ *
+ *   max      a NaN wins; a window without elements gives 0. Backward looks for the first element of the window that equals the
+ *            result (or is a NaN) and gives it the gradient, so no workspace is needed.
+ *   average  divisor: taps inside the image, or (include_pad) those inside image and padding */
+#include <string.h>
+
+#include "backend/dnnl/simd.h"
+
+/* Taps begin .. end-1 of a window lie inside the image, the first of them at `at`; n_padded lie inside image and padding. */
+typedef struct span {
+    int64_t begin, end, at, n_padded;
+} span;
+
+/* How many taps of a window that starts at `first` lie before `border`. */
+VEC_FN int64_t taps_before(const mn_simd_pool_axis *a, int64_t first, int64_t border) {
+    const int64_t room = border - first;
+    const int64_t n = room <= 0 ? 0 : (room + a->dilation - 1) / a->dilation;
+    return n < a->kernel ? n : a->kernel;
+}
+
+VEC_FN span span_of(const mn_simd_pool_axis *a, int64_t out) {
+    const int64_t first = out * a->stride - a->pad_begin;
+    span s = {taps_before(a, first, 0), taps_before(a, first, a->in), 0, taps_before(a, first, a->in + a->pad_end)};
+    s.at = first + s.begin * a->dilation;
+    return s;
+}
+
+VEC_FN vec larger(vec best, vec v) { return vec_pick(vec_eq(best, best), vec_max(best, v), best); }
+
+/* Walk over the window's elements: `e` is the offset of each. */
+#define EACH_TAP(g, rows, columns, body)                                                           \
+    do {                                                                                           \
+        for (int64_t r = (rows).begin, ih = (rows).at; r < (rows).end; r++, ih += (g)->axis[0].dilation) { \
+            int64_t e = (ih * (g)->axis[1].in + (columns).at) * VL;                                \
+            for (int64_t c = (columns).begin; c < (columns).end; c++, e += (g)->axis[1].dilation * VL) { \
+                body;                                                                              \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+VEC_FN int is_empty(span rows, span columns) { return rows.begin >= rows.end || columns.begin >= columns.end; }
+
+VEC_FN vec weight_of(const mn_simd_pool_geometry *g, span rows, span columns) {
+    const int64_t inside = (rows.end - rows.begin) * (columns.end - columns.begin);
+    const int64_t n = g->include_pad ? rows.n_padded * columns.n_padded : inside;
+    return vec_set1(n > 0 ? 1.0f / (float)n : 0);
+}
+
+/* One output element after the other, with its window. */
+#define EACH_WINDOW(g, body)                                                                       \
+    do {                                                                                           \
+        int64_t at = 0;                                                                            \
+        for (int64_t oh = 0; oh < (g)->axis[0].out; oh++) {                                        \
+            const span rows = span_of(&(g)->axis[0], oh);                                          \
+            for (int64_t ow = 0; ow < (g)->axis[1].out; ow++, at += VL) {                          \
+                const span columns = span_of(&(g)->axis[1], ow);                                   \
+                body;                                                                              \
+            }                                                                                      \
+        }                                                                                          \
+    } while (0)
+
+VEC_FN vec window_max(const mn_simd_pool_geometry *g, span rows, span columns, const float *x) {
+    if (is_empty(rows, columns)) return vec_zero();
+    vec best = vec_load(x + (rows.at * g->axis[1].in + columns.at) * VL);
+    EACH_TAP(g, rows, columns, best = larger(best, vec_load(x + e)));
+    return best;
+}
+
+static void pool_max(const mn_simd_pool_geometry *g, const float *x, float *y) {
+    EACH_WINDOW(g, vec_store(y + at, window_max(g, rows, columns, x)));
+}
+
+VEC_FN vec window_sum(const mn_simd_pool_geometry *g, span rows, span columns, const float *x) {
+    vec sum = vec_zero();
+    EACH_TAP(g, rows, columns, sum = vec_add(sum, vec_load(x + e)));
+    return sum;
+}
+
+static void pool_avg(const mn_simd_pool_geometry *g, const float *x, float *y) {
+    EACH_WINDOW(g, vec_store(y + at, vec_mul(weight_of(g, rows, columns), window_sum(g, rows, columns, x))));
+}
+
+static void clear_plane(const mn_simd_pool_geometry *g, float *gx) {
+    memset(gx, 0, (size_t)(g->axis[0].in * g->axis[1].in) * VL * sizeof *gx);
+}
+
+VEC_FN void window_max_back(const mn_simd_pool_geometry *g, span rows, span columns, const float *x, vec y, vec gy, float *gx) {
+    vmask taken = vec_none();
+    EACH_TAP(g, rows, columns, {
+        const vec v = vec_load(x + e);
+        const vmask here = vec_and_not(vec_or(vec_eq(v, y), vec_ne(v, v)), taken);
+        vec_store(gx + e, vec_add(vec_load(gx + e), vec_keep(here, gy)));
+        taken = vec_or(taken, here);
+    });
+}
+
+static void pool_max_back(const mn_simd_pool_geometry *g, const float *x, const float *y, const float *gy, float *gx) {
+    clear_plane(g, gx);
+    EACH_WINDOW(g, window_max_back(g, rows, columns, x, vec_load(y + at), vec_load(gy + at), gx));
+}
+
+static void pool_avg_back(const mn_simd_pool_geometry *g, const float *gy, float *gx) {
+    clear_plane(g, gx);
+    EACH_WINDOW(g, {
+        const vec share = vec_mul(weight_of(g, rows, columns), vec_load(gy + at));
+        EACH_TAP(g, rows, columns, vec_store(gx + e, vec_add(vec_load(gx + e), share)));
+    });
+}
+
+const mn_simd_pool VEC_NAME(mn_simd_pool) = {
+    .max = pool_max,
+    .max_back = pool_max_back,
+    .avg = pool_avg,
+    .avg_back = pool_avg_back,
+};

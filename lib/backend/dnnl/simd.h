@@ -1,0 +1,139 @@
+/* The loops that are compiled once for each instruction set.
+ *
+ * A body (flat_body.h, norm_body.h, pool_body.h, depthwise_body.h) is written over the vector of vec_avx512.h, vec_avx2.h or
+ * vec_portable.h and included by one small file each: flat_avx512.c and so on. What comes out is a table of functions. They
+ * work on one part of the job, know nothing of threads, and read and write nothing behind the ends they are given.
+ *
+ * "Blocks" below are channel blocks of B = block floats: a plane is hw pixels of B floats. */
+#ifndef MN_DNNL_SIMD_H
+#define MN_DNNL_SIMD_H
+
+#include <stdint.h>
+
+enum { MN_SIMD_BLOCK_MAX = 16 };
+
+typedef struct mn_simd_sgd {
+    float lr, momentum, rest, decay, g_scale; /* rest: 1 - dampening */
+    int32_t first, nesterov;
+} mn_simd_sgd;
+
+typedef struct mn_simd_adam {
+    float lr, beta1, beta2, eps, decay, g_scale; /* lr: already divided by 1 - beta1^t */
+    float rest1, rest2;                          /* 1 - beta1, 1 - beta2 */
+    float correction2;                           /* sqrt(1 - beta2^t) */
+    int32_t decoupled;
+    float shrink; /* 1 - lr decay, for decoupled */
+} mn_simd_adam;
+
+/* n consecutive floats */
+typedef struct mn_simd_flat {
+    void (*fill)(float *y, int64_t n, float value);
+    void (*axpby)(const float *x, float *y, int64_t n, float a, float b); /* y = a x + b y; not read where the factor is 0 */
+    double (*dot)(const float *x, const float *y, int64_t n);
+    /* y[i] = sum over s: p[s] x[s][first + i] */
+    void (*weighted_sum)(const float *p, void *const *x, int32_t n_src, int64_t first, float *y, int64_t n);
+    /* n_vec vectors; a step of 0 repeats one vector, a step of B walks on */
+    void (*binary)(int32_t algo, const float *a, int64_t a_step, const float *b, int64_t b_step, float *y, int64_t n_vec);
+    void (*binary_flat)(int32_t algo, const float *a, const float *b, float *y, int64_t n);
+    void (*act)(int32_t act, float alpha, float beta, const float *x, float *y, int64_t n);
+    void (*act_back)(int32_t act, float alpha, float beta, const float *x, const float *gy, float *gx, int64_t n);
+    void (*sgd)(const mn_simd_sgd *c, float *w, const float *g, float *buf, int64_t n); /* buf may be NULL */
+    void (*adam)(const mn_simd_adam *c, float *w, const float *g, float *m, float *v, int64_t n);
+} mn_simd_flat;
+
+/* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. */
+typedef struct mn_simd_pixels {
+    int64_t n, step, hw;
+} mn_simd_pixels;
+
+/* Batch norm's constants of one channel block. */
+typedef struct mn_simd_norm_block {
+    float mean[MN_SIMD_BLOCK_MAX], scale[MN_SIMD_BLOCK_MAX], shift[MN_SIMD_BLOCK_MAX], slope[MN_SIMD_BLOCK_MAX];
+} mn_simd_norm_block;
+
+/* Batch norm over pixels of one channel block; act is NONE, RELU or RELU6. */
+typedef struct mn_simd_norm {
+    /* sum and sumsq (B doubles each) of x - origin */
+    void (*sums)(const mn_simd_pixels *p, const float *origin, const float *x, double *sum, double *sumsq);
+    /* y = act((x - mean) scale + shift + residual); residual may be NULL */
+    void (*apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
+                  float *y);
+    /* Sums of e and of e (x - mean), where e is gy where the activation let y through; e is stored unless `e` is NULL. */
+    void (*back_sums)(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y, const float *gy,
+                      float *e, double *sum, double *dot);
+    /* gx = e scale + shift - (x - mean) slope */
+    void (*back_apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
+                       const float *gy, float *gx);
+} mn_simd_norm;
+
+/* One axis of a pooling window. */
+typedef struct mn_simd_pool_axis {
+    int64_t in, out, kernel, stride, dilation, pad_begin, pad_end;
+} mn_simd_pool_axis;
+
+typedef struct mn_simd_pool_geometry {
+    mn_simd_pool_axis axis[2]; /* rows, columns */
+    int32_t include_pad;
+} mn_simd_pool_geometry;
+
+/* Pooling of one plane. */
+typedef struct mn_simd_pool {
+    void (*max)(const mn_simd_pool_geometry *g, const float *x, float *y);
+    void (*max_back)(const mn_simd_pool_geometry *g, const float *x, const float *y, const float *gy, float *gx);
+    void (*avg)(const mn_simd_pool_geometry *g, const float *x, float *y);
+    void (*avg_back)(const mn_simd_pool_geometry *g, const float *gy, float *gx);
+} mn_simd_pool;
+
+/* Depthwise convolution of one plane. Weights and their gradient are [kh][kw][B]. */
+typedef struct mn_simd_dw_geometry {
+    int64_t in[2], out[2], kernel[2], stride[2], dilation[2], pad[2]; /* rows, columns; pad: top, left */
+} mn_simd_dw_geometry;
+
+/* What forward does with its sums of one channel block: y = min(max(sum + bias, low), high). */
+typedef struct mn_simd_dw_post {
+    float bias[MN_SIMD_BLOCK_MAX], low, high;
+} mn_simd_dw_post;
+
+/* A strip: some neighbouring columns over all rows of the plane, the first of them at `first`. Forward and back_weights count
+ * output columns; back_data counts input columns with the padding in front, from a multiple of the stride on. */
+typedef void (*mn_simd_dw_forward_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *w,
+                                      const mn_simd_dw_post *post, float *y);
+typedef void (*mn_simd_dw_back_data_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *gy, const float *w, float *gx);
+/* gw += the strip's share */
+typedef void (*mn_simd_dw_back_weights_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *gy, float *gw);
+
+/* Strip functions of one width, unrolled for a square kernel (side, stride, dilation); padding at most dilation (side - 1). */
+typedef struct mn_simd_dw_strip {
+    int32_t side, stride, dilation, width;
+    mn_simd_dw_forward_fn forward;
+    mn_simd_dw_back_data_fn back_data;
+    mn_simd_dw_back_weights_fn back_weights;
+} mn_simd_dw_strip;
+
+typedef struct mn_simd_depthwise {
+    const mn_simd_dw_strip *strips; /* wider ones first */
+    int32_t n_strips;
+    /* any kernel, the whole plane */
+    void (*back_weights)(const mn_simd_dw_geometry *g, const float *x, const float *gy, float *gw);
+} mn_simd_depthwise;
+
+typedef struct mn_simd {
+    int32_t block; /* B */
+    const mn_simd_flat *flat;
+    const mn_simd_norm *norm;
+    const mn_simd_pool *pool;
+    const mn_simd_depthwise *depthwise;
+} mn_simd;
+
+extern const mn_simd mn_simd_avx512, mn_simd_avx2, mn_simd_portable;
+
+#define MN_SIMD_TABLES(isa)                                                                        \
+    extern const mn_simd_flat mn_simd_flat_##isa;                                                  \
+    extern const mn_simd_norm mn_simd_norm_##isa;                                                  \
+    extern const mn_simd_pool mn_simd_pool_##isa;                                                  \
+    extern const mn_simd_depthwise mn_simd_depthwise_##isa;
+MN_SIMD_TABLES(avx512)
+MN_SIMD_TABLES(avx2)
+MN_SIMD_TABLES(portable)
+
+#endif
