@@ -1,4 +1,4 @@
-/* Loaders: orders, the same bytes with and without the thread, restarts, ends, forks, memory. */
+/* Loaders: orders, the same bytes with and without the thread, restarts, restarts_while_busy, ends, forks, memory. */
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -62,15 +62,14 @@ START_TEST(same_bytes_with_thread) {
 }
 END_TEST
 
-/* Started again at once, many times, at every stage of the thread's work. */
-START_TEST(restarts) {
+/* Start again and again and take a few batches each time: always what the caller alone would have prepared. */
+static void restart(int n) {
     mn_loaders l = build("trn_batch_size: 8"), now = build("trn_batch_size: 8, workers: 0");
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < n; i++) {
         mn_batch b, want;
         ck_assert_int_eq(mn_loader_start(l.train, i), 0);
-        if (i % 3 == 0) continue;
         ck_assert_int_eq(mn_loader_start(now.train, i), 0);
-        for (int k = 0; k < i % 5; k++) {
+        for (int k = 0; k < i % 4; k++) {
             ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
             ck_assert_int_eq(mn_loader_next(now.train, &want), 0);
             ck_assert_int_eq(b.index, k);
@@ -79,6 +78,17 @@ START_TEST(restarts) {
     }
     free_loaders(&l); /* with batches prepared and not taken */
     free_loaders(&now);
+}
+
+START_TEST(restarts) {
+    restart(3000);
+}
+END_TEST
+
+/* Samples so slow that the thread is always in the middle of a batch. */
+START_TEST(restarts_while_busy) {
+    counted_delay_us = 20;
+    restart(100);
 }
 END_TEST
 
@@ -193,7 +203,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("data_loader");
     util_add(s, "batches", counted_setup, counted_teardown,
-             (const TTest *[]){orders, same_bytes_with_thread, restarts, lent_batch_stays, endless, plain_order,
-                               no_allocation, forked, out_of_memory, NULL});
+             (const TTest *[]){orders, same_bytes_with_thread, restarts, restarts_while_busy, lent_batch_stays, endless,
+                               plain_order, no_allocation, forked, out_of_memory, NULL});
     return util_run(s);
 }

@@ -104,6 +104,9 @@ START_TEST(split_two_sets) {
     ck_assert_int_eq(mn_loader_n_samples(l.train), N);
     ck_assert_int_eq(mn_loader_n_samples(l.valid), 30);
     free_loaders(&l);
+    other->h = 2; /* another shape */
+    ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "", &l), MODNAS_ESHAPE);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(ctx), "2 x 1 x 1 of 10 classes, validation samples 2 x 2 x 1"));
     mn_dataset_free(other);
     for (int twin = 0; twin < 2; twin++) { /* the same object; another with the same hash */
         other = twin ? make_set(N) : NULL;

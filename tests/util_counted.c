@@ -3,12 +3,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 util_host host;
 modnas_ctx *ctx;
 mn_dataset *set;
+int counted_delay_us;
 
 static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+    if (counted_delay_us) usleep((unsigned)counted_delay_us);
     dst[0] = (float)index;
     dst[1] = augment ? (float)mn_rng_real(rng) : 0;
     *label = d->labels[index];
@@ -32,6 +35,7 @@ void counted_setup(void) {
     const modnas_ctx_opts opts = util_host_opts(&host);
     ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
     ck_assert_int_eq(mn_data_register(ctx), 0);
+    counted_delay_us = 0;
     set = make_set(N);
 }
 

@@ -11,6 +11,7 @@ enum { N = 1000, CLASSES = 10 };
 extern util_host host;
 extern modnas_ctx *ctx;
 extern mn_dataset *set;
+extern int counted_delay_us; /* how long a sample takes; 0 at first */
 void counted_setup(void);
 void counted_teardown(void); /* nothing may be left allocated */
 

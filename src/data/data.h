@@ -1,7 +1,6 @@
 /* Data: sets of samples, the split, and the prefetching loader.
  *
- *   mn_dataset (kind "data") --split by the loader's args--> mn_loader train, mn_loader valid --mn_loader_next-->
- * mn_batch
+ *   mn_dataset (kind "data")  --split by the loader's args-->  mn_loader train, valid  --mn_loader_next-->  mn_batch
  *
  * Augmentation draws are keyed by (seed, epoch, sample index): a batch does not depend on how far ahead it was
  * prepared. Training, validation and test samples are kept apart: a sample index never appears in two of them. */

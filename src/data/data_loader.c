@@ -113,12 +113,12 @@ static int check_sets(const mn_args *a, const mn_loader_env *env) {
     if (mn_args_given(a, "collate_fn"))
         return mn_args_fail(a, "collate_fn",
                             "a function of the original; batches are always made of arrays: leave it out");
-    if (v && (t->c != v->c || t->h != v->h || t->w != v->w || t->n_classes != v->n_classes)) {
-        (void)mn_args_fail(a, "trn_batch_size",
-                           "training samples are %d x %d x %d of %d classes, validation samples %d x %d x %d of %d",
-                           t->c, t->h, t->w, t->n_classes, v->c, v->h, v->w, v->n_classes);
-        return MODNAS_ESHAPE;
-    }
+    char at[256];
+    if (v && (t->c != v->c || t->h != v->h || t->w != v->w || t->n_classes != v->n_classes))
+        return mn_fail(a->ctx, MODNAS_ESHAPE,
+                       "%s: training samples are %d x %d x %d of %d classes, validation samples %d x %d x %d of %d",
+                       mn_node_where(a->origin, at, sizeof at), t->c, t->h, t->w, t->n_classes, v->c, v->h, v->w,
+                       v->n_classes);
     return 0;
 }
 

@@ -83,7 +83,7 @@ static int detect(mn_input *s, int32_t kind) {
 }
 
 static int open_input(modnas_ctx *ctx, const char *name, int fd, const void *bytes, size_t n, int32_t kind,
-                       mn_input **out) {
+                      mn_input **out) {
     int rc = MODNAS_ENOMEM;
     mn_input *s = mn_alloc(ctx, 1, sizeof *s);
     if (!s) {

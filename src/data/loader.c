@@ -95,8 +95,9 @@ static void start_thread(mn_loader *l) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (error) {
         l->prefetch = 0;
+        char text[128];
         mn_log(l->ctx, MODNAS_LOG_WARN, "%s: no thread to prepare batches ahead: %s", l->set->name,
-               strerrordesc_np(error));
+               strerror_r(error, text, sizeof text));
         return;
     }
     l->thread_pid = getpid();
