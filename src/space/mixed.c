@@ -118,36 +118,36 @@ mn_module *mn_mixed_module(const mn_mixed *m, int32_t i) {
 
 /* ---- building ------------------------------------------------------------------------------------------ */
 
-/* Name and spec of candidate i of a list (Name or spec) or a map (name -> spec). */
-static int candidate_at(modnas_ctx *ctx, const mn_node *candidates, size_t i, const char **name, const mn_node **spec) {
+typedef struct adding {
+    mn_mixed *m;
+    const mn_mixed_env *env;
+} adding;
+
+/* key: of a map; in a list a candidate is named as its component. */
+static int add_candidate(const char *key, const mn_node *spec, void *ud) {
+    const adding *a = ud;
+    modnas_ctx *ctx = a->env->model->ctx;
+    const char *name;
     const mn_node *args;
-    *spec = candidates->items[i];
-    if (candidates->kind == MN_MAP) {
-        *name = candidates->keys[i];
-        return 0;
-    }
-    return mn_spec_parse(ctx, *spec, NULL, name, &args);
+    mn_module *module;
+    char where[256];
+    MN_TRY(mn_spec_parse(ctx, spec, NULL, &name, &args));
+    const mn_component *c = mn_registry_find(ctx, "candidate", name);
+    if (key || c) name = key ? key : c->name;
+    if (mn_module_child(a->m->module, name))
+        return mn_fail(ctx, MODNAS_ECONFIG, "%s: candidate %s is there twice", mn_node_where(spec, where, sizeof where),
+                       name);
+    MN_TRY(mn_candidate_build(a->env->model, spec, a->env->slot, &module));
+    return mn_module_add(a->m->module, name, module);
 }
 
 static int add_candidates(mn_mixed *m, const mn_mixed_env *e) {
-    const mn_node *c = e->candidates;
-    modnas_ctx *ctx = e->model->ctx;
-    if (!c || (c->kind != MN_SEQ && c->kind != MN_MAP) || !c->n)
-        return mn_fail(ctx, MODNAS_ECONFIG, "slot %s: a mixed op needs a list or map of candidates", e->slot->name);
-    for (size_t i = 0; i < c->n; i++) {
-        const char *name;
-        const mn_node *spec;
-        mn_module *module;
-        char where[256];
-        MN_TRY(candidate_at(ctx, c, i, &name, &spec));
-        if (mn_module_child(m->module, name))
-            return mn_fail(ctx, MODNAS_ECONFIG, "%s: candidate %s is there twice",
-                           mn_node_where(c, where, sizeof where), name);
-        MN_TRY(mn_candidate_build(e->model, spec, e->slot, &module));
-        MN_TRY(mn_module_add(m->module, name, module));
-    }
-    m->n = (int32_t)c->n;
-    return 0;
+    adding a = {m, e};
+    MN_TRY(mn_specs_visit(e->candidates, add_candidate, &a));
+    m->n = (int32_t)m->module->children.n;
+    if (m->n) return 0;
+    return mn_fail(e->model->ctx, MODNAS_ECONFIG, "slot %s: a mixed op needs a list or map of candidates",
+                   e->slot->name);
 }
 
 static int allocate(mn_mixed *m, modnas_ctx *ctx) {

@@ -5,13 +5,13 @@
 #include "module/model.h"
 
 typedef struct mn_slot {
-    mn_module *module;   /* its place in the tree; the entity is its child "ent" */
-    char *name;          /* decimal sid by default */
-    int32_t sid;         /* 0, 1, ... in model order of making */
+    mn_module *module; /* its place in the tree; the entity is its child "ent" */
+    char *name;        /* decimal sid by default */
+    int32_t sid;       /* 0, 1, ... in model order of making */
     int32_t chn_in, chn_out, stride;
-    mn_node *kwargs;     /* e.g. {expansion: 6}; may be NULL */
-    mn_module *entity;   /* NULL while empty */
-    char *op;            /* name of the candidate that is the entity; NULL: none, or a mixed op, or the backbone's own */
+    mn_node *kwargs;   /* e.g. {expansion: 6}; may be NULL */
+    mn_module *entity; /* NULL while empty */
+    char *op;          /* name of the candidate that is the entity; NULL: none, or a mixed op, or the backbone's own */
 } mn_slot;
 
 /* kwargs is taken (also on failure; may be NULL). The new slot is appended to model->slots. */
@@ -22,6 +22,6 @@ int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op);
 mn_slot *mn_model_slot(const mn_model *model, size_t i);
 /* The first Slot without an entity, NULL if all are filled. */
 mn_slot *mn_model_empty_slot(const mn_model *model);
-int mn_slot_name(const mn_slot *s, mn_str *out);  /* for messages: "slot 3 (24 -> 40 channels, stride 2)" */
+int mn_slot_name(const mn_slot *s, mn_str *out); /* for messages: "slot 3 (24 -> 40 channels, stride 2)" */
 
 #endif

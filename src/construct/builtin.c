@@ -1,0 +1,8 @@
+/* What this folder registers. */
+#include "construct/parts.h"
+
+int mn_construct_register(modnas_ctx *ctx) {
+    MN_TRY(mn_construct_infra_register(ctx));
+    MN_TRY(mn_construct_slots_register(ctx));
+    return mn_construct_arch_desc_register(ctx);
+}

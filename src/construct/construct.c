@@ -1,0 +1,220 @@
+/* From a configuration to a model.
+ *
+ *   init -> model -> mixed_op -> arch_desc -> entries of `construct` with other names -> device | commit | chkpt
+ *
+ * The first ones are implied by top-level keys; entries of `construct` with the same names override or complete them.
+ */
+#include "construct/construct.h"
+
+#include <string.h>
+
+#include "construct/parts.h"
+
+/* ---- list of constructors ------------------------------------------------------------------------------ */
+
+/* {type, args} of any form of a spec; keys that are missing stay missing (it may complete another one). */
+static int normal_spec(modnas_ctx *ctx, const mn_node *spec, mn_node **out) {
+    if (spec->kind == MN_MAP) {
+        *out = mn_node_copy(ctx, spec);
+        return *out ? 0 : MODNAS_ENOMEM;
+    }
+    const char *type;
+    const mn_node *args;
+    MN_TRY(mn_spec_parse(ctx, spec, NULL, &type, &args));
+    mn_node *map = mn_node_new(ctx, MN_MAP), *name = mn_node_str(ctx, type),
+            *copy = args ? mn_node_copy(ctx, args) : NULL;
+    if (!map || !name || (args && !copy)) {
+        mn_node_free(ctx, map);
+        mn_node_free(ctx, name);
+        mn_node_free(ctx, copy);
+        return MODNAS_ENOMEM;
+    }
+    int rc = mn_node_set(ctx, map, "type", name);
+    if (copy) {
+        const int rc2 = mn_node_set(ctx, map, "args", copy);
+        if (!rc) rc = rc2;
+    }
+    if (!rc && spec->file) rc = mn_node_place(ctx, map, spec->file, spec->line);
+    if (rc)
+        mn_node_free(ctx, map);
+    else
+        *out = map;
+    return rc;
+}
+
+/* list[name] = {type, args: {}} with the place of `from`; *args is the args map. */
+static int add_implied(modnas_ctx *ctx, mn_node *list, const char *name, const char *type, const mn_node *from,
+                       mn_node **args) {
+    mn_node *map = mn_node_new(ctx, MN_MAP);
+    if (!map) return MODNAS_ENOMEM;
+    int rc = from->file ? mn_node_place(ctx, map, from->file, from->line) : 0;
+    if (rc) {
+        mn_node_free(ctx, map);
+        return rc;
+    }
+    MN_TRY(mn_node_set(ctx, list, name, map));
+    mn_node *text = mn_node_str(ctx, type);
+    MN_TRY(text ? mn_node_set(ctx, map, "type", text) : MODNAS_ENOMEM);
+    mn_node *empty = mn_node_new(ctx, MN_MAP);
+    MN_TRY(empty ? mn_node_set(ctx, map, "args", empty) : MODNAS_ENOMEM);
+    *args = empty;
+    return 0;
+}
+
+static int set_copy(modnas_ctx *ctx, mn_node *map, const char *key, const mn_node *value) {
+    mn_node *copy = mn_node_copy(ctx, value);
+    return copy ? mn_node_set(ctx, map, key, copy) : MODNAS_ENOMEM;
+}
+
+static int imply_model(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
+    const char *type;
+    const mn_node *model_args;
+    mn_node *args;
+    MN_TRY(mn_spec_parse(ctx, given, NULL, &type, &model_args));
+    MN_TRY(add_implied(ctx, list, "model", "DefaultModelConstructor", given, &args));
+    mn_node *name = mn_node_str(ctx, type);
+    MN_TRY(name ? mn_node_set(ctx, args, "model_type", name) : MODNAS_ENOMEM);
+    return model_args ? set_copy(ctx, args, "args", model_args) : 0;
+}
+
+static int imply_mixed_op(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
+    static const char *const extra[] = {"candidates", NULL};
+    const char *type;
+    const mn_node *op_args, *candidates = mn_node_get(given, "candidates");
+    mn_node *args, *spec;
+    MN_TRY(mn_spec_parse(ctx, given, extra, &type, &op_args));
+    MN_TRY(add_implied(ctx, list, "mixed_op", "DefaultMixedOpConstructor", given, &args));
+    if (candidates) MN_TRY(set_copy(ctx, args, "candidates", candidates));
+    MN_TRY(normal_spec(ctx, given, &spec));
+    if (spec->kind == MN_MAP) mn_node_remove(ctx, spec, "candidates");
+    return mn_node_set(ctx, args, "mixed_op", spec);
+}
+
+static int imply_arch_desc(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
+    mn_node *args;
+    MN_TRY(add_implied(ctx, list, "arch_desc", "DefaultSlotArchDescConstructor", given, &args));
+    return set_copy(ctx, args, "arch_desc", given);
+}
+
+static int imply_chkpt(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
+    mn_node *args;
+    MN_TRY(add_implied(ctx, list, "chkpt", "TorchCheckpointLoader", given, &args));
+    return set_copy(ctx, args, "path", given);
+}
+
+/* One entry of `construct` over what is there; null drops it. */
+static int merge_entry(modnas_ctx *ctx, mn_node *list, const char *name, const mn_node *given) {
+    mn_node *spec, *there = mn_node_get(list, name);
+    if (given->kind == MN_NULL) {
+        if (there) mn_node_remove(ctx, list, name);
+        return 0;
+    }
+    MN_TRY(normal_spec(ctx, given, &spec));
+    if (!there) return mn_node_set(ctx, list, name, spec);
+    const int rc = mn_node_merge(ctx, there, spec);
+    mn_node_free(ctx, spec);
+    return rc;
+}
+
+static int imply_init(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
+    mn_node *args;
+    MN_TRY(add_implied(ctx, list, "init", "TorchInitConstructor", given, &args));
+    return merge_entry(ctx, list, "init", given);
+}
+
+static int fill_list(modnas_ctx *ctx, const mn_node *config, mn_node *list) {
+    static const struct {
+        const char *key;
+        int (*imply)(modnas_ctx *ctx, const mn_node *given, mn_node *list);
+    } implied[] = {
+        {"init", imply_init}, {"model", imply_model}, {"mixed_op", imply_mixed_op}, {"arch_desc", imply_arch_desc}};
+    const mn_node *own = mn_node_get(config, "construct"), *chkpt = mn_node_get(config, "chkpt");
+    for (size_t i = 0; i < MN_COUNT(implied); i++) {
+        const mn_node *given = mn_node_get(config, implied[i].key),
+                      *over = own ? mn_node_get(own, implied[i].key) : NULL;
+        if (given && given->kind != MN_NULL) MN_TRY(implied[i].imply(ctx, given, list));
+        if (over) MN_TRY(merge_entry(ctx, list, implied[i].key, over));
+    }
+    for (size_t i = 0; own && own->kind == MN_MAP && i < own->n; i++) {
+        size_t k = 0;
+        while (k < MN_COUNT(implied) && strcmp(implied[k].key, own->keys[i]) != 0) k++;
+        if (k == MN_COUNT(implied)) MN_TRY(merge_entry(ctx, list, own->keys[i], own->items[i]));
+    }
+    if (chkpt && chkpt->kind != MN_NULL && !mn_node_get(list, "chkpt")) MN_TRY(imply_chkpt(ctx, chkpt, list));
+    return 0;
+}
+
+int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out) {
+    mn_node *list = mn_node_new(ctx, MN_MAP);
+    if (!list) return MODNAS_ENOMEM;
+    const int rc = fill_list(ctx, config, list);
+    if (rc)
+        mn_node_free(ctx, list);
+    else
+        *out = list;
+    return rc;
+}
+
+/* ---- running them -------------------------------------------------------------------------------------- */
+
+static int is_late(modnas_ctx *ctx, const mn_node *spec) {
+    const mn_node *type = mn_node_get(spec, "type");
+    const mn_component *c = type && type->kind == MN_STR ? mn_registry_find(ctx, "construct", type->text) : NULL;
+    const mn_construct_row *row = c ? c->data : NULL;
+    return row && row->after_commit;
+}
+
+static int run_list(mn_model *model, const mn_node *list, int late) {
+    const mn_construct_env env = {model};
+    for (size_t i = 0; i < list->n; i++)
+        if (is_late(model->ctx, list->items[i]) == late)
+            MN_TRY(mn_registry_build(model->ctx, "construct", list->items[i], NULL, NULL, &env, NULL));
+    return 0;
+}
+
+/* Where no constructor filled a Slot the backbone's own operators stand; a part that was left empty is a mistake. */
+static int settle_slots(mn_model *model) {
+    mn_slot *empty = mn_model_empty_slot(model);
+    if (!empty) return 0;
+    size_t n = 0;
+    for (size_t i = 0; i < model->slots.n; i++) n += !mn_model_slot(model, i)->entity;
+    if (n == model->slots.n && model->predefined) {
+        for (size_t i = 0; i < n; i++) MN_TRY(mn_fill_predefined(mn_model_slot(model, i)));
+        return 0;
+    }
+    mn_str name = {.ctx = model->ctx};
+    int rc = mn_slot_name(empty, &name);
+    if (!rc)
+        rc = mn_fail(model->ctx, MODNAS_ECONFIG, "%s of %s is empty: no constructor filled it", name.text, model->type);
+    mn_str_free(&name);
+    return rc;
+}
+
+static int construct(mn_model *model, const mn_node *config, const mn_node *list, int commit) {
+    mn_space *space;
+    MN_TRY(mn_space_of(model, &space));
+    MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
+    MN_TRY(run_list(model, list, 0));
+    if (!model->root) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");
+    MN_TRY(settle_slots(model));
+    if (!commit) return 0;
+    MN_TRY(mn_model_commit(model));
+    return run_list(model, list, 1);
+}
+
+int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out) {
+    mn_node *list;
+    mn_backend *backend = NULL;
+    mn_model *model = NULL;
+    MN_TRY(mn_construct_list(ctx, config, &list));
+    int rc = mn_construct_open_backend(ctx, config, &backend);
+    if (!rc) rc = mn_model_new(ctx, backend, dtype, mn_construct_seed(config), &model);
+    if (!rc) rc = construct(model, config, list, commit);
+    if (rc)
+        mn_model_free(model);
+    else
+        *out = model;
+    mn_backend_close(backend);
+    mn_node_free(ctx, list);
+    return rc;
+}

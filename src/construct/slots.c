@@ -1,0 +1,175 @@
+/* Constructors that fill Slots: with mixed ops, with one operator, with the backbone's own.
+ *
+ * All of them leave Slots alone that are filled already. Every candidate is built for every Slot, so what does not fit
+ * is found here, with the Slot's name. */
+#include <string.h>
+
+#include "construct/parts.h"
+
+int mn_each_empty_slot(mn_model *model, int (*fn)(mn_slot *slot, void *ud), void *ud) {
+    const size_t n = model->slots.n; /* Slots inside of what is put in belong to another constructor */
+    for (size_t i = 0; i < n; i++) {
+        mn_slot *s = mn_model_slot(model, i);
+        if (!s->entity) MN_TRY(fn(s, ud));
+    }
+    return 0;
+}
+
+static int need_model(mn_model *model) {
+    if (model->root) return 0;
+    return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model, but constructors for one");
+}
+
+/* ---- the backbone's own -------------------------------------------------------------------------------- */
+
+int mn_fill_predefined(mn_slot *slot) {
+    mn_model *model = slot->module->model;
+    mn_module *entity;
+    if (!model->predefined)
+        return mn_fail(model->ctx, MODNAS_ECONFIG, "slot %s: model %s has no operator of its own for it", slot->name,
+                       model->type);
+    MN_TRY(model->predefined(model, slot, &entity));
+    return mn_slot_fill(slot, entity, NULL);
+}
+
+static int fill_one(mn_slot *slot, void *ud) {
+    (void)ud;
+    return mn_fill_predefined(slot);
+}
+
+static int run_predefined(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    (void)c, (void)args, (void)out;
+    MN_TRY(need_model(model));
+    return mn_each_empty_slot(model, fill_one, NULL);
+}
+
+/* ---- one operator everywhere --------------------------------------------------------------------------- */
+
+static int fill_op(mn_slot *slot, void *ud) {
+    const mn_node *spec = ud, *args;
+    mn_model *model = slot->module->model;
+    const char *name;
+    mn_module *entity;
+    MN_TRY(mn_spec_parse(model->ctx, spec, NULL, &name, &args));
+    MN_TRY(mn_candidate_build(model, spec, slot, &entity));
+    return mn_slot_fill(slot, entity, mn_registry_find(model->ctx, "candidate", name)->name);
+}
+
+static int run_op(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    (void)c, (void)out;
+    MN_TRY(need_model(model));
+    return mn_each_empty_slot(model, fill_op, (void *)(uintptr_t)mn_args_node(args, "op"));
+}
+
+/* ---- mixed ops ----------------------------------------------------------------------------------------- */
+
+typedef struct mixing {
+    const mn_node *spec, *candidates, *with_zero;
+    int32_t fix_first, n_filled;
+} mixing;
+
+static int fill_mixed(mn_slot *slot, void *ud) {
+    mixing *x = ud;
+    mn_model *model = slot->module->model;
+    mn_module *entity;
+    if (x->fix_first && x->n_filled++ == 0) return mn_fill_predefined(slot);
+    const int zero = x->with_zero && slot->stride == 1 && slot->chn_in == slot->chn_out;
+    const mn_mixed_env env = {model, slot, zero ? x->with_zero : x->candidates, NULL};
+    MN_TRY(mn_mixed_build(model, x->spec, &env, &entity));
+    return mn_slot_fill(slot, entity, NULL);
+}
+
+static int run_mixed(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    mixing x = {mn_args_node(args, "mixed_op"), mn_args_node(args, "candidates"), NULL, 0, 0};
+    (void)c, (void)out;
+    MN_TRY(need_model(model));
+    return mn_each_empty_slot(model, fill_mixed, &x);
+}
+
+static int append_copy(modnas_ctx *ctx, mn_node *list, const mn_node *n) {
+    mn_node *copy = mn_node_copy(ctx, n);
+    return copy ? mn_node_add(ctx, list, copy) : MODNAS_ENOMEM;
+}
+
+typedef struct search {
+    const char *name;
+    int found;
+} search;
+
+static int find_name(const char *key, const mn_node *spec, void *ud) {
+    search *s = ud;
+    const mn_node *type = spec->kind == MN_STR ? spec : mn_node_get(spec, "type");
+    const char *name = key ? key : type && type->kind == MN_STR ? type->text : "";
+    s->found |= strcmp(name, s->name) == 0;
+    return 0;
+}
+
+/* The candidates, and NIL at their end unless it is among them. */
+static int add_zero_op(modnas_ctx *ctx, const mn_node *candidates, mn_node **out) {
+    search nil = {"NIL", 0};
+    MN_TRY(mn_specs_visit(candidates, find_name, &nil));
+    const int one = candidates->kind == MN_STR;
+    mn_node *list = one ? mn_node_new(ctx, MN_SEQ) : mn_node_copy(ctx, candidates);
+    int rc = list ? 0 : MODNAS_ENOMEM;
+    if (!rc && one) rc = append_copy(ctx, list, candidates);
+    if (!rc && !nil.found) {
+        mn_node *name = mn_node_str(ctx, "NIL");
+        rc = !name                  ? MODNAS_ENOMEM
+             : list->kind == MN_MAP ? mn_node_set(ctx, list, "NIL", name)
+                                    : mn_node_add(ctx, list, name);
+    }
+    if (rc)
+        mn_node_free(ctx, list);
+    else
+        *out = list;
+    return rc;
+}
+
+static int run_search(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    mn_node *with_zero = NULL;
+    (void)c, (void)out;
+    MN_TRY(need_model(model));
+    if (mn_args_bool(args, "add_zero_op"))
+        MN_TRY(add_zero_op(model->ctx, mn_args_node(args, "candidates"), &with_zero));
+    mixing x = {mn_args_node(args, "mixed_op"), mn_args_node(args, "candidates"), with_zero,
+                mn_args_bool(args, "fix_first"), 0};
+    const int rc = mn_each_empty_slot(model, fill_mixed, &x);
+    mn_node_free(model->ctx, with_zero);
+    return rc;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+#define MIXED_ARGS                                                                                                     \
+    {"candidates", MN_ARG_SPECS, NULL, "candidate",                                                                    \
+     "operators of every Slot: a list of names, or a map name -> spec"},                                               \
+        {"mixed_op", MN_ARG_SPEC, NULL, "mixed_op", "how they are mixed"}, {                                           \
+        "candidate_args", MN_ARG_MAP, "{}", NULL, "accepted and not used: the candidates here have no arguments"       \
+    }
+#define END                                                                                                            \
+    { NULL, 0, NULL, NULL, NULL }
+
+static const mn_arg_def mixed_args[] = {MIXED_ARGS, END};
+static const mn_arg_def search_args[] = {
+    MIXED_ARGS,
+    {"fix_first", MN_ARG_BOOL, "true", NULL, "the first Slot keeps the backbone's own operator"},
+    {"add_zero_op", MN_ARG_BOOL, "true", NULL, "Slots with equal channels and stride 1 get NIL as well"},
+    END};
+static const mn_arg_def op_args[] = {{"op", MN_ARG_SPEC, NULL, "candidate", "the operator"}, END};
+
+static const mn_component rows[] = {
+    {"construct", "DefaultMixedOpConstructor", "a mixed op in every empty Slot", mixed_args, run_mixed, NULL},
+    {"construct", "MobileNetV2SearchConstructor", "mixed ops, the first block kept, NIL where a block can vanish",
+     search_args, run_search, NULL},
+    {"construct", "DefaultOpConstructor", "one operator in every empty Slot", op_args, run_op, NULL},
+    {"construct", "MobileNetV2PredefinedConstructor", "the backbone's own operator in every empty Slot", NULL,
+     run_predefined, NULL},
+};
+
+int mn_construct_slots_register(modnas_ctx *ctx) {
+    return mn_registry_add_all(ctx, rows, MN_COUNT(rows));
+}
