@@ -242,6 +242,28 @@ START_TEST(wrong_args) {
 }
 END_TEST
 
+/* Each allocation on the way to a set fails in turn: ENOMEM and nothing left, until there are enough. */
+START_TEST(out_of_memory) {
+    mn_node *n;
+    const char *text = spec("{type: ImageClsData, args: {dataset: mnist, root: %s%s}}", "");
+    ck_assert_int_eq(mn_yaml_read(ctx, text, strlen(text), "test.yaml", &n), 0);
+    const int64_t live = host.live;
+    int rc = MODNAS_ENOMEM, tries = 0;
+    for (; rc; tries++) {
+        mn_dataset *d = NULL;
+        host.left = tries;
+        rc = mn_registry_build(ctx, "data", n->items[0], NULL, NULL, NULL, &d);
+        host.left = -1;
+        ck_assert(rc == 0 || rc == MODNAS_ENOMEM);
+        ck_assert((rc == 0) == (d != NULL));
+        mn_dataset_free(d);
+        ck_assert_int_eq(host.live, live);
+    }
+    ck_assert_int_gt(tries, 20);
+    mn_node_free(ctx, n);
+}
+END_TEST
+
 /* ---- the real files
  * -------------------------------------------------------------------------------------------------------- */
 
@@ -298,7 +320,8 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("data");
     util_add(s, "rand", setup, teardown, (const TTest *[]){rand_data, rand_data_spec, NULL});
-    util_add(s, "files", files_setup, files_teardown, (const TTest *[]){finds_files, wrong_files, wrong_args, NULL});
+    util_add(s, "files", files_setup, files_teardown,
+             (const TTest *[]){finds_files, wrong_files, wrong_args, out_of_memory, NULL});
     TCase *t = tcase_create("real");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
