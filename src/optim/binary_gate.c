@@ -72,11 +72,12 @@ static int restore_odds(const binary_gate *s, const mn_model *model) {
     return 0;
 }
 
-static void sample(binary_gate *s, const mn_model *model) {
+static int sample(binary_gate *s, const mn_model *model) {
     mn_rng rng;
     mn_rng_init(&rng, s->seed, mn_stream("BinaryGateOptim"), s->step++);
     for (int32_t i = 0; s->n_samples && i < mn_model_n_mixed(model); i++)
-        mn_mixed_sample_ops(mn_model_mixed(model, i), s->n_samples, &rng);
+        MN_TRY(mn_mixed_sample_ops(mn_model_mixed(model, i), s->n_samples, &rng));
+    return 0;
 }
 
 /* Ops whose path was the zero operator lose their gradient: the optimizer passes them over, as PyTorch does without a
@@ -98,8 +99,8 @@ static int gradient_step(binary_gate *s, mn_model *model, mn_estim *e) {
 
 static int step(mn_optim *o, mn_estim *e) {
     binary_gate *s = o->state;
-    sample(s, o->model);
-    const int rc = gradient_step(s, o->model, e);
+    int rc = sample(s, o->model);
+    if (!rc) rc = gradient_step(s, o->model, e);
     for (int32_t i = 0; i < mn_model_n_mixed(o->model); i++) mn_mixed_reset_ops(mn_model_mixed(o->model, i));
     return rc;
 }

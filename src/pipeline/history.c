@@ -1,0 +1,118 @@
+/* history.tsv:  index  estim  arch  status  score  METRIC ...    one line an evaluation, in the order made, in all of
+ * the run.
+ *
+ * arch is one line of JSON; a metric that an evaluation does not have is '-'. No times and no paths: two runs of the
+ * same configuration write the same bytes. Lines are appended; when an evaluation brings a metric that none before it
+ * had, the file is replaced by one with a further column. After a failed append the file ends where it did before. */
+#include "pipeline/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char file_name[] = "history.tsv";
+
+static int replace_file(mn_history *h) {
+    char *path = mn_expdir_file(h->dir, "outputs/", file_name, NULL, "");
+    const int rc = path && !h->text.failed ? mn_file_write(h->dir->ctx, path, h->text.text, h->text.n) : MODNAS_ENOMEM;
+    mn_free(h->dir->ctx, path);
+    if (!rc) h->saved = h->text.n;
+    return rc;
+}
+
+/* Write what the file lacks; on failure cut off what came of it. */
+static int append(const mn_history *h, int fd, const char *path) {
+    for (size_t at = h->saved; at < h->text.n;) {
+        const ssize_t n = write(fd, h->text.text + at, h->text.n - at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            const int error = n < 0 ? errno : ENOSPC;
+            if (ftruncate(fd, (off_t)h->saved) != 0)
+                mn_log(h->dir->ctx, MODNAS_LOG_WARN, "%s ends in half a line", path);
+            return mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(error));
+        }
+        at += (size_t)n;
+    }
+    return fsync(fd) == 0 ? 0 : mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
+}
+
+static int append_file(mn_history *h) {
+    char *path = mn_expdir_file(h->dir, "outputs/", file_name, NULL, "");
+    if (!path || h->text.failed) {
+        mn_free(h->dir->ctx, path);
+        return MODNAS_ENOMEM;
+    }
+    const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int rc = fd < 0 ? mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno)) : append(h, fd, path);
+    if (fd >= 0 && close(fd) != 0 && !rc) rc = mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
+    if (!rc) h->saved = h->text.n;
+    mn_free(h->dir->ctx, path);
+    return rc;
+}
+
+int mn_history_open(mn_history *h, const mn_expdir *dir) {
+    memset(h, 0, sizeof *h);
+    h->dir = dir;
+    h->text.ctx = dir->ctx;
+    mn_str_add(&h->text, "index\testim\tarch\tstatus\tscore\n");
+    return replace_file(h);
+}
+
+void mn_history_close(mn_history *h) {
+    if (h->dir) mn_str_free(&h->text);
+}
+
+/* The text with one more column: its name in the first line, '-' in the others. */
+static int widen(mn_history *h, const char *name) {
+    mn_str wide = {.ctx = h->dir->ctx};
+    int is_header = 1;
+    for (const char *line = h->text.text; *line; is_header = 0) {
+        const char *end = strchr(line, '\n');
+        mn_str_addn(&wide, line, (size_t)(end - line));
+        mn_str_addf(&wide, "\t%s\n", is_header ? name : "-");
+        line = end + 1;
+    }
+    if (wide.failed) {
+        mn_str_free(&wide);
+        return MODNAS_ENOMEM;
+    }
+    mn_str_free(&h->text);
+    h->text = wide;
+    h->column[h->n_columns++] = name;
+    return 0;
+}
+
+static int has_column(const mn_history *h, const char *name) {
+    for (int32_t i = 0; i < h->n_columns; i++)
+        if (strcmp(h->column[i], name) == 0) return 1;
+    return 0;
+}
+
+int mn_history_add(mn_history *h, const mn_evaluation *v) {
+    int widened = 0;
+    for (int32_t i = 0; i < v->metrics->n; i++) {
+        if (has_column(h, v->metrics->name[i])) continue;
+        if (h->n_columns == MN_MAX_METRICS)
+            return mn_fail(h->dir->ctx, MODNAS_EUNSUPPORTED, "more than %d metrics in one history", MN_MAX_METRICS);
+        MN_TRY(widen(h, v->metrics->name[i]));
+        widened = 1;
+    }
+    mn_str_addf(&h->text, "%" PRId64 "\t%s\t", h->n, v->estim);
+    mn_node_json(&h->text, v->arch);
+    mn_str_addf(&h->text, "\t%d\t", v->status);
+    mn_str_real(&h->text, v->score);
+    for (int32_t i = 0; i < h->n_columns; i++) {
+        const double *value = mn_metrics_get(v->metrics, h->column[i]);
+        mn_str_add(&h->text, "\t");
+        if (value)
+            mn_str_real(&h->text, *value);
+        else
+            mn_str_add(&h->text, "-");
+    }
+    mn_str_add(&h->text, "\n");
+    MN_TRY(widened ? replace_file(h) : append_file(h));
+    h->n++;
+    return 0;
+}

@@ -1,0 +1,21 @@
+/* history.tsv: one line an evaluation. */
+#ifndef MN_HISTORY_H
+#define MN_HISTORY_H
+
+#include "pipeline/expdir.h"
+#include "search/search.h"
+
+typedef struct mn_history {
+    const mn_expdir *dir;
+    mn_str text;  /* the whole file */
+    size_t saved; /* bytes of it that are in the file */
+    int64_t n;    /* evaluations */
+    int32_t n_columns;
+    const char *column[MN_MAX_METRICS]; /* metrics in the order first met */
+} mn_history;
+
+int mn_history_open(mn_history *h, const mn_expdir *dir); /* replaces the file by one with a header alone */
+int mn_history_add(mn_history *h, const mn_evaluation *v);
+void mn_history_close(mn_history *h); /* zeroed is fine */
+
+#endif

@@ -1,0 +1,140 @@
+/* What there is: the registry as JSON or as text. The rows of the components say it all; nothing is repeated here. */
+#include <string.h>
+
+#include "modnas/run.h"
+#include "pipeline/builtin.h"
+#include "registry/registry.h"
+
+/* ORDER mn_arg_type */
+static const char *const type_names[] = {"any", "bool", "int", "real", "str", "list", "map", "reals", "spec", "specs"};
+
+static const mn_arg_def no_args[] = {{NULL, 0, NULL, NULL, NULL}};
+
+static const mn_arg_def *args_of(const mn_component *c) {
+    return c->args ? c->args : no_args;
+}
+
+/* ---- kinds ------------------------------------------------------------------------------------------- */
+
+enum { MAX_KINDS = 32 };
+
+typedef struct kinds {
+    const char *name[MAX_KINDS];
+    size_t n;
+} kinds;
+
+static int add_kind(const mn_component *c, void *ud) {
+    kinds *k = ud;
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->name[i], c->kind) == 0) return 0;
+    if (k->n < MAX_KINDS) k->name[k->n++] = c->kind;
+    return 0;
+}
+
+static int get_kinds(modnas_ctx *ctx, const char *only, kinds *k) {
+    k->n = 0;
+    MN_TRY(mn_registry_visit(ctx, NULL, add_kind, k));
+    if (!only) return 0;
+    for (size_t i = 0; i < k->n; i++)
+        if (strcmp(k->name[i], only) == 0) return 0;
+    const char *near = mn_suggest(only, k->name, k->n);
+    mn_str all = {.ctx = ctx};
+    for (size_t i = 0; i < k->n; i++) mn_str_addf(&all, "%s%s", i ? ", " : "", k->name[i]);
+    const int rc =
+        mn_fail(ctx, MODNAS_ENOTFOUND, "there is no kind '%.80s'%s%s%s; kinds: %s", only,
+                near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "", all.failed ? "" : all.text);
+    mn_str_free(&all);
+    return rc;
+}
+
+/* ---- JSON -------------------------------------------------------------------------------------------- */
+
+typedef struct json_list {
+    mn_str text;
+    int n;
+} json_list;
+
+static void add_member(mn_str *s, const char *before, const char *key, const char *value) {
+    mn_str_addf(s, "%s\"%s\":", before, key);
+    mn_str_json(s, value);
+}
+
+/* The default as the value that it stands for; null when the arg has to be given. */
+static int add_default(modnas_ctx *ctx, mn_str *s, const mn_arg_def *d) {
+    mn_node *value = NULL;
+    if (d->def) MN_TRY(mn_yaml_value(ctx, d->def, "default", &value));
+    mn_str_add(s, ",\"default\":");
+    mn_node_json(s, value);
+    mn_str_addf(s, ",\"required\":%s", d->def ? "false" : "true");
+    mn_node_free(ctx, value);
+    return 0;
+}
+
+static int add_json(const mn_component *c, void *ud) {
+    json_list *l = ud;
+    mn_str *s = &l->text;
+    add_member(s, l->n++ ? ",\n{" : "{", "kind", c->kind);
+    add_member(s, ",", "name", c->name);
+    add_member(s, ",", "text", c->text);
+    mn_str_add(s, ",\"args\":[");
+    for (const mn_arg_def *d = args_of(c); d->name; d++) {
+        add_member(s, d == args_of(c) ? "{" : ",{", "name", d->name);
+        add_member(s, ",", "type", type_names[d->type]);
+        if (d->of) add_member(s, ",", "of", d->of);
+        MN_TRY(add_default(s->ctx, s, d));
+        add_member(s, ",", "text", d->text);
+        mn_str_add(s, "}");
+    }
+    mn_str_add(s, "]}");
+    return 0;
+}
+
+static int take(modnas_ctx *ctx, mn_str *s, int rc, char **text) {
+    char *taken = rc ? NULL : mn_str_take(s);
+    if (rc) mn_str_free(s);
+    if (!rc && !taken) return mn_fail(ctx, MODNAS_ENOMEM, "out of memory");
+    if (!rc) *text = taken;
+    return rc;
+}
+
+int modnas_list_json(modnas_ctx *ctx, const char *kind, char **text) {
+    kinds k;
+    if (!ctx || !text) return MODNAS_EINVAL;
+    MN_TRY(mn_register_builtins(ctx));
+    MN_TRY(get_kinds(ctx, kind, &k));
+    json_list l = {.text = {.ctx = ctx}};
+    mn_str_add(&l.text, "[");
+    const int rc = mn_registry_visit(ctx, kind, add_json, &l);
+    mn_str_add(&l.text, "]\n");
+    return take(ctx, &l.text, rc, text);
+}
+
+/* ---- text -------------------------------------------------------------------------------------------- */
+
+static int add_text(const mn_component *c, void *ud) {
+    mn_str *s = ud;
+    mn_str_addf(s, "  %-36s %s\n", c->name, c->text);
+    for (const mn_arg_def *d = args_of(c); d->name; d++) {
+        const char *of = d->type == MN_ARG_SPEC || d->type == MN_ARG_SPECS ? d->of : type_names[d->type];
+        mn_str value = {.ctx = s->ctx};
+        mn_str_addf(&value, "%s: %s%s%s", d->name, of, d->def ? " = " : ", required", d->def ? d->def : "");
+        mn_str_addf(s, "      %-56s %s\n", value.failed ? d->name : value.text, d->text);
+        mn_str_free(&value);
+    }
+    return 0;
+}
+
+int modnas_list_text(modnas_ctx *ctx, const char *kind, char **text) {
+    kinds k;
+    if (!ctx || !text) return MODNAS_EINVAL;
+    MN_TRY(mn_register_builtins(ctx));
+    MN_TRY(get_kinds(ctx, kind, &k));
+    mn_str s = {.ctx = ctx};
+    int rc = 0;
+    for (size_t i = 0; i < k.n && !rc; i++) {
+        if (kind && strcmp(kind, k.name[i]) != 0) continue;
+        mn_str_addf(&s, "%s%s\n", s.n ? "\n" : "", k.name[i]);
+        rc = mn_registry_visit(ctx, k.name[i], add_text, &s);
+    }
+    return take(ctx, &s, rc, text);
+}

@@ -1,0 +1,156 @@
+/* Making what a configuration describes, in the order in which each needs the other. Whatever can be found wrong before
+ * the first step is found here: every component is built, every estimator prepared; nothing is written. */
+#include "pipeline/pipeline.h"
+
+#include <string.h>
+
+#include "construct/construct.h"
+#include "pipeline/builtin.h"
+
+static int is_given(const mn_node *n) {
+    return n && n->kind != MN_NULL;
+}
+
+/* ---- trainers ---------------------------------------------------------------------------------------- */
+
+static int add_trainer(const char *name, const mn_node *spec, void *ud) {
+    mn_pipeline *p = ud;
+    const mn_trainer_env env = {p->model, &p->loaders};
+    mn_trainer *t;
+    MN_TRY(mn_registry_build(p->ctx, "trainer", spec, NULL, NULL, &env, &t));
+    const int rc = mn_map_put(p->ctx, &p->trainers, name ? name : "default", t);
+    if (rc) mn_trainer_free(t);
+    return rc;
+}
+
+/* The trainer that a section names, else the one of the estimator's own name, else the default one; NULL without
+ * trainers. */
+static int find_trainer(mn_pipeline *p, const char *estim, const mn_node *conf, mn_trainer **out) {
+    const mn_node *named = mn_node_get(conf, "trainer");
+    char where[256];
+    *out = NULL;
+    if (is_given(named)) {
+        *out = mn_map_get(&p->trainers, named->text ? named->text : "");
+        if (*out) return 0;
+        return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: estim.%s.trainer: there is no trainer named '%.80s'",
+                       mn_node_where(named, where, sizeof where), estim, named->text ? named->text : "");
+    }
+    *out = mn_map_get(&p->trainers, estim);
+    if (!*out) *out = mn_map_get(&p->trainers, "default");
+    if (*out || !p->trainers.n) return 0;
+    return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: estim.%s: there is a trainer named neither '%s' nor 'default'",
+                   mn_node_where(conf, where, sizeof where), estim, estim);
+}
+
+/* ---- estimators -------------------------------------------------------------------------------------- */
+
+static int add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
+    mn_estim_env env = {.name = name, .conf = conf, .model = p->model, .optim = p->optim, .exporter = p->exporter};
+    mn_stage stage = {.top = {.ctx = p->ctx}};
+    MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
+    MN_TRY(find_trainer(p, name, conf, &env.trainer));
+    env.observer = mn_pipeline_observer(p);
+    MN_TRY(mn_registry_build(p->ctx, "estim", conf, mn_estim_keys, NULL, &env, &stage.estim));
+    if (mn_vec_push(p->ctx, &p->stages, &stage, 1)) return 0;
+    mn_estim_free(stage.estim);
+    return MODNAS_ENOMEM;
+}
+
+/* A map name -> section, or a list of sections with a name. */
+static int add_estims(mn_pipeline *p) {
+    const mn_node *estim = mn_node_get(p->tree, "estim");
+    char where[256];
+    if (!is_given(estim) || !estim->n)
+        return mn_fail(p->ctx, MODNAS_ECONFIG, "there is no estim: nothing would be run");
+    for (size_t i = 0; i < estim->n; i++) {
+        const mn_node *conf = estim->items[i], *named = mn_node_get(conf, "name");
+        const char *name = estim->kind == MN_MAP ? estim->keys[i] : named ? named->text : NULL;
+        if (!name)
+            return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: estim %zu of the list has no name",
+                           mn_node_where(conf, where, sizeof where), i + 1);
+        MN_TRY(add_estim(p, name, conf));
+    }
+    return 0;
+}
+
+static int prepare_estims(mn_pipeline *p) {
+    for (size_t i = 0; i < p->stages.n; i++) {
+        mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
+        MN_TRY(e->vt->prepare(e));
+        MN_TRY(mn_canceled(p->ctx));
+    }
+    return 0;
+}
+
+/* ---- the whole --------------------------------------------------------------------------------------- */
+
+static int32_t dtype_of(const mn_node *tree) {
+    const mn_node *precision = mn_node_get(tree, "precision");
+    return precision && precision->kind == MN_STR && strcmp(precision->text, "f64") == 0 ? MODNAS_F64 : MODNAS_F32;
+}
+
+static int build_model(mn_pipeline *p) {
+    MN_TRY(mn_construct_model(p->ctx, p->tree, dtype_of(p->tree), 1, &p->model));
+    return p->model->backend ? mn_backend_enter(p->model->backend) : 0;
+}
+
+static int build(mn_pipeline *p) {
+    const mn_node *optim = mn_node_get(p->tree, "optim");
+    MN_TRY(mn_expdir_init(&p->dir, p->ctx, p->tree));
+    MN_TRY(build_model(p));
+    MN_TRY(mn_pipeline_data(p));
+    MN_TRY(mn_pipeline_test_loader(p));
+    MN_TRY(mn_specs_visit(mn_node_get(p->tree, "trainer"), add_trainer, p));
+    MN_TRY(mn_exporters_build(p->ctx, p->tree, &p->exporter));
+    const mn_optim_env env = {p->model, p->model->seed};
+    if (is_given(optim)) MN_TRY(mn_registry_build(p->ctx, "optim", optim, NULL, NULL, &env, &p->optim));
+    MN_TRY(add_estims(p));
+    return prepare_estims(p);
+}
+
+int mn_pipeline_new(modnas_config *cfg, const modnas_run_opts *opts, mn_pipeline **out) {
+    modnas_ctx *ctx = mn_config_ctx(cfg);
+    mn_pipeline *p = mn_alloc(ctx, 1, sizeof *p);
+    if (!p) return MODNAS_ENOMEM;
+    p->ctx = ctx;
+    p->opts = *opts;
+    p->started = mn_seconds();
+    mn_ctx_hold(ctx);
+    mn_vec_init(&p->stages, sizeof(mn_stage));
+    int rc = mn_config_tree(cfg, &p->tree);
+    if (!rc) rc = build(p);
+    if (rc)
+        mn_pipeline_free(p);
+    else
+        *out = p;
+    return rc;
+}
+
+void mn_pipeline_free(mn_pipeline *p) {
+    if (!p) return;
+    modnas_ctx *ctx = p->ctx;
+    for (size_t i = 0; i < p->stages.n; i++) {
+        mn_top_free(&MN_AT(p->stages, mn_stage, i).top);
+        mn_estim_free(MN_AT(p->stages, mn_stage, i).estim);
+    }
+    mn_vec_free(ctx, &p->stages);
+    mn_history_close(&p->history);
+    mn_optim_free(p->optim);
+    mn_exporter_free(p->exporter);
+    for (size_t i = 0; i < p->trainers.n; i++) {
+        void *t;
+        mn_map_key(&p->trainers, i, &t);
+        mn_trainer_free(t);
+    }
+    mn_map_free(ctx, &p->trainers);
+    mn_loader_free(p->loaders.train);
+    mn_loader_free(p->loaders.valid);
+    mn_loader_free(p->test_loader);
+    mn_dataset_free(p->train);
+    mn_dataset_free(p->valid);
+    mn_dataset_free(p->test);
+    mn_model_free(p->model);
+    mn_expdir_close(&p->dir);
+    mn_free(ctx, p);
+    mn_ctx_drop(ctx);
+}

@@ -1,0 +1,82 @@
+/* Keeping the best architectures, and writing what results.json says of an estimator. */
+#include "pipeline/results.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+static void drop(mn_top *t, int32_t i) {
+    mn_free(t->ctx, t->found[i].arch);
+    memmove(&t->found[i], &t->found[i + 1], (size_t)(t->n - i - 1) * sizeof t->found[0]);
+    t->n--;
+}
+
+/* Takes arch. */
+static void insert(mn_top *t, char *arch, const mn_evaluation *v) {
+    int32_t at = t->n;
+    while (at > 0 && v->score > t->found[at - 1].score) at--;
+    if (at == MN_TOP) {
+        mn_free(t->ctx, arch);
+        return;
+    }
+    if (t->n == MN_TOP) drop(t, MN_TOP - 1);
+    memmove(&t->found[at + 1], &t->found[at], (size_t)(t->n - at) * sizeof t->found[0]);
+    t->found[at] = (mn_found){arch, v->score, *v->metrics};
+    t->n++;
+}
+
+int mn_top_add(mn_top *t, const mn_evaluation *v) {
+    mn_str json = {.ctx = t->ctx};
+    if (!isfinite(v->score)) return 0;
+    mn_node_json(&json, v->arch);
+    char *arch = mn_str_take(&json);
+    if (!arch) return MODNAS_ENOMEM;
+    for (int32_t i = 0; i < t->n; i++) {
+        if (strcmp(t->found[i].arch, arch) != 0) continue;
+        if (v->score <= t->found[i].score) {
+            mn_free(t->ctx, arch);
+            return 0;
+        }
+        drop(t, i);
+        break;
+    }
+    insert(t, arch, v);
+    return 0;
+}
+
+void mn_top_free(mn_top *t) {
+    while (t->n) drop(t, t->n - 1);
+}
+
+void mn_results_metrics(mn_str *s, const mn_metrics *m) {
+    mn_str_add(s, "{");
+    for (int32_t i = 0; i < m->n; i++) {
+        if (i) mn_str_add(s, ",");
+        mn_str_json(s, m->name[i]);
+        mn_str_add(s, ":");
+        mn_str_real(s, m->value[i]);
+    }
+    mn_str_add(s, "}");
+}
+
+static void add_found(mn_str *s, const char *arch, double score, const mn_metrics *metrics) {
+    mn_str_addf(s, "{\"arch\":%s,\"score\":", arch);
+    mn_str_real(s, score);
+    mn_str_add(s, ",\"metrics\":");
+    mn_results_metrics(s, metrics);
+    mn_str_add(s, "}");
+}
+
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top) {
+    mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
+    if (top->n)
+        add_found(s, top->found[0].arch, top->found[0].score, &top->found[0].metrics);
+    else
+        mn_str_add(s, "null");
+    mn_str_add(s, ",\"top\":[");
+    for (int32_t i = 0; i < top->n; i++) {
+        if (i) mn_str_add(s, ",");
+        add_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
+    }
+    mn_str_add(s, "]}");
+}

@@ -1,0 +1,29 @@
+/* What a run found: the best architectures of each estimator, and results.json. */
+#ifndef MN_RESULTS_H
+#define MN_RESULTS_H
+
+#include "search/search.h"
+
+#define MN_TOP 10 /* architectures that are kept of an estimator */
+
+typedef struct mn_found {
+    char *arch; /* one line of JSON; owned */
+    double score;
+    mn_metrics metrics;
+} mn_found;
+
+/* The best distinct architectures, best first; of equal ones the first found is ahead. */
+typedef struct mn_top {
+    modnas_ctx *ctx;
+    int32_t n;
+    mn_found found[MN_TOP];
+} mn_top;
+
+int mn_top_add(mn_top *t, const mn_evaluation *v);
+void mn_top_free(mn_top *t);
+
+void mn_results_metrics(mn_str *s, const mn_metrics *m); /* {"acc_top1":0.5,...} */
+/* {"evaluations":...,"best":{...},"top":[...]} of an estimator. */
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top);
+
+#endif

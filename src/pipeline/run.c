@@ -1,0 +1,193 @@
+/* modnas_run: make the run, write its folder as it goes, end with results.json.
+ *
+ * What was saved stays whole whatever happens: files are replaced by rename, history grows by whole lines, and an error
+ * later in the run touches none of them. A wish to stop (modnas_cancel, or a positive code of the progress callback) is
+ * no error: weights and the best architecture so far are saved before it is passed on. */
+#include <inttypes.h>
+#include <sys/resource.h>
+
+#include "modnas/version.h"
+#include "pipeline/builtin.h"
+#include "pipeline/pipeline.h"
+#include "search/derive.h"
+
+/* ---- saving ------------------------------------------------------------------------------------------ */
+
+/* The architecture as it stands, for an estimator that evaluated nothing. */
+static int save_current_arch(mn_pipeline *p, const mn_estim *e) {
+    mn_node *arch = NULL;
+    if (!p->exporter) return 0;
+    MN_TRY(p->exporter->run(p->exporter, p->model, &arch));
+    const int rc = mn_pipeline_save_arch(p, e, arch);
+    mn_node_free(p->ctx, arch);
+    return rc;
+}
+
+static int save_last(mn_pipeline *p, const mn_estim *e) {
+    MN_TRY(mn_pipeline_save_model(p, e, "last"));
+    return e->n_evaluations ? 0 : save_current_arch(p, e);
+}
+
+static int save_config(mn_pipeline *p) {
+    mn_str text = {.ctx = p->ctx};
+    mn_node_yaml(&text, p->tree);
+    return mn_expdir_write(&p->dir, "config", NULL, ".yaml", &text);
+}
+
+/* ---- results.json ------------------------------------------------------------------------------------ */
+
+static void add_key(mn_str *s, const char *key) {
+    mn_str_json(s, key);
+    mn_str_add(s, ":");
+}
+
+static void add_text(mn_str *s, const char *key, const char *value) {
+    add_key(s, key);
+    mn_str_json(s, value);
+}
+
+static void add_versions(mn_str *s, const mn_pipeline *p) {
+    mn_str_add(s, ",\"versions\":{");
+    add_text(s, "modnas", MODNAS_VERSION_STRING);
+    if (p->model->backend) {
+        mn_str_add(s, ",");
+        add_text(s, mn_backend_name(p->model->backend), mn_backend_version(p->model->backend));
+    }
+    mn_str_add(s, "}");
+}
+
+static void add_hashes(mn_str *s, const mn_pipeline *p) {
+    const mn_dataset *const sets[] = {p->train, p->valid, p->test};
+    static const char *const names[] = {"train", "valid", "test"};
+    int n = 0;
+    mn_str_add(s, ",\"data_sha256\":{");
+    for (size_t i = 0; i < MN_COUNT(sets); i++) {
+        if (!sets[i] || !sets[i]->sha256[0]) continue;
+        if (n++) mn_str_add(s, ",");
+        add_text(s, names[i], sets[i]->sha256);
+    }
+    mn_str_add(s, "}");
+}
+
+static void add_estims(mn_str *s, const mn_pipeline *p) {
+    mn_str_add(s, ",\"estim\":{");
+    for (size_t i = 0; i < p->stages.n; i++) {
+        const mn_stage *stage = &MN_AT(p->stages, mn_stage, i);
+        if (i) mn_str_add(s, ",");
+        add_key(s, stage->estim->name);
+        mn_results_estim(s, stage->estim, &stage->top);
+    }
+    mn_str_add(s, "}");
+}
+
+static void add_test(mn_str *s, const mn_scores *test) {
+    const double n = (double)test->n;
+    const mn_metrics m = {3, {"acc_top1", "acc_top5", "loss"}, {test->top1 / n, test->top5 / n, test->loss / n}};
+    if (!test->n) return;
+    mn_str_add(s, ",\"test\":");
+    mn_results_metrics(s, &m);
+    s->n--; /* before the closing brace */
+    mn_str_addf(s, ",\"n\":%" PRId64 "}", test->n);
+}
+
+static int64_t peak_rss_bytes(void) {
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
+}
+
+static char *make_results(const mn_pipeline *p, const mn_scores *test, int rc) {
+    mn_str s = {.ctx = p->ctx};
+    mn_str_add(&s, "{");
+    add_text(&s, "name", p->dir.name);
+    mn_str_addf(&s, ",\"complete\":%s,\"seed\":%" PRIu64 ",", rc ? "false" : "true", p->model->seed);
+    add_text(&s, "backend", p->model->backend ? mn_backend_name(p->model->backend) : "none");
+    mn_str_addf(&s, ",\"threads\":%d",
+                p->model->backend ? mn_backend_threads(p->model->backend) : p->ctx->opts.threads);
+    add_versions(&s, p);
+    add_hashes(&s, p);
+    mn_str_add(&s, ",\"seconds\":");
+    mn_str_real(&s, mn_seconds() - p->started);
+    mn_str_addf(&s, ",\"peak_rss_bytes\":%" PRId64, peak_rss_bytes());
+    add_estims(&s, p);
+    add_test(&s, test);
+    mn_str_add(&s, "}\n");
+    return mn_str_take(&s);
+}
+
+static int write_results(mn_pipeline *p, const mn_scores *test, int rc, char **results) {
+    char *text = make_results(p, test, rc);
+    mn_str copy = {.ctx = p->ctx};
+    if (!text) return MODNAS_ENOMEM;
+    mn_str_add(&copy, text);
+    const int written = mn_expdir_write(&p->dir, "results", NULL, ".json", &copy);
+    if (written || !results)
+        mn_free(p->ctx, text);
+    else
+        *results = text;
+    return written;
+}
+
+/* ---- running ----------------------------------------------------------------------------------------- */
+
+/* The test set: read once, after the last estimator, with the weights as they are then. */
+static int run_test(mn_pipeline *p, mn_scores *test) {
+    const mn_estim *last = p->stages.n ? MN_AT(p->stages, mn_stage, p->stages.n - 1).estim : NULL;
+    if (!p->test_loader || !last || !last->trainer) return 0;
+    MN_TRY(mn_derive_begin(p->model));
+    const int rc = mn_trainer_evaluate(last->trainer, p->test_loader, test, NULL, NULL);
+    mn_derive_end(p->model);
+    if (!rc)
+        mn_log(p->ctx, MODNAS_LOG_INFO, "Test: Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f | %" PRId64 " images",
+               test->top1 / (double)test->n, test->top5 / (double)test->n, test->loss / (double)test->n, test->n);
+    return rc;
+}
+
+static int is_stop(int rc) {
+    return rc == MODNAS_ECANCELED || rc > 0;
+}
+
+static int run_estims(mn_pipeline *p) {
+    for (size_t i = 0; i < p->stages.n; i++) {
+        mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
+        const int rc = e->vt->run(e);
+        if (rc && !is_stop(rc)) return rc;
+        MN_TRY(save_last(p, e));
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+static int run(mn_pipeline *p, char **results) {
+    mn_scores test = {0, 0, 0, 0};
+    MN_TRY(save_config(p));
+    MN_TRY(mn_history_open(&p->history, &p->dir));
+    int rc = run_estims(p);
+    if (!rc) rc = run_test(p, &test);
+    if (rc && !is_stop(rc)) return rc;
+    MN_TRY(write_results(p, &test, rc, results));
+    return is_stop(rc) && rc < 0 ? mn_fail(p->ctx, rc, "canceled") : rc;
+}
+
+static int run_config(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started, char **results) {
+    mn_pipeline *p;
+    MN_TRY(mn_pipeline_new(cfg, opts, &p));
+    int rc = mn_expdir_open(&p->dir);
+    if (started) *started = rc != MODNAS_EBUSY;
+    if (!rc) rc = run(p, results);
+    if (rc) mn_expdir_note(&p->dir, MODNAS_LOG_ERROR, modnas_errmsg(p->ctx)); /* the caller tells the host */
+    mn_pipeline_free(p);
+    return rc;
+}
+
+int modnas_run(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started, char **results) {
+    modnas_run_opts full;
+    if (started) *started = 0;
+    if (results) *results = NULL;
+    if (!cfg) return MODNAS_EINVAL;
+    modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_TRY(mn_opts_read(ctx, "modnas_run_opts", opts, &full, sizeof full));
+    MN_TRY(mn_register_builtins(ctx));
+    const int rc = run_config(cfg, &full, started, results);
+    if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
+    return rc;
+}
