@@ -74,7 +74,7 @@ int mn_registry_add_all(modnas_ctx *ctx, const mn_component *rows, size_t n) {
 }
 
 int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, const char *name) {
-    const mn_component *c;
+    const mn_component *c = NULL;
     MN_TRY(mn_registry_need(ctx, kind, name, NULL, &c));
     return add_key(ctx, ctx->registry, c, alias);
 }

@@ -39,7 +39,7 @@ static int read_betas(const mn_args *a, double *beta) {
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
-    double beta[2];
+    double beta[2] = {0, 0};
     MN_TRY(mn_args_not_negative(a, "lr"));
     MN_TRY(mn_args_not_negative(a, "eps"));
     MN_TRY(mn_args_not_negative(a, "weight_decay"));
