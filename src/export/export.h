@@ -14,5 +14,7 @@ struct mn_exporter {
 void mn_exporter_free(mn_exporter *e); /* NULL is fine */
 /* The exporters of the configuration's `export` section (absent: DefaultSlotTraversalExporter; null: *out = NULL). */
 int mn_exporters_build(modnas_ctx *ctx, const mn_node *config, mn_exporter **out);
+/* Replace a file: JSON if it ends in .json, else YAML. */
+int mn_desc_write(modnas_ctx *ctx, const mn_node *desc, const char *path);
 
 #endif

@@ -1,0 +1,117 @@
+/* Exporters of mixed ops: the most probable candidates, by Slot or by mixed op.
+ *
+ *   by Slot        [null, ["MB3E6"], ...]     null: no mixed op; a choice by index is a plain string
+ *   by mixed op    [["MB3E6"], ...] */
+#include "export/parts.h"
+
+/* Append a child that may be NULL for lack of memory. */
+static int append(modnas_ctx *ctx, mn_node *list, mn_node *child) {
+    return child ? mn_node_add(ctx, list, child) : MODNAS_ENOMEM;
+}
+
+/* ---- mixed ops ----------------------------------------------------------------------------------------- */
+
+typedef struct top_state {
+    int32_t k;
+} top_state;
+
+/* ["name of the best", ...], or the plain name that an index holds. */
+static int mixed_desc(const mn_mixed *m, int32_t k, mn_node **out) {
+    modnas_ctx *ctx = m->module->model->ctx;
+    if (m->param->type == MN_CATEGORICAL) {
+        *out = mn_node_copy(ctx, m->param->choices->items[m->param->index]);
+        return *out ? 0 : MODNAS_ENOMEM;
+    }
+    if (k > m->n) k = m->n;
+    int32_t *index = mn_alloc(ctx, (size_t)k, sizeof *index);
+    mn_node *list = mn_node_new(ctx, MN_SEQ);
+    int rc = index && list ? mn_mixed_top(m, k, index) : MODNAS_ENOMEM;
+    for (int32_t i = 0; i < k && !rc; i++) rc = append(ctx, list, mn_node_str(ctx, mn_mixed_candidate(m, index[i])));
+    mn_free(ctx, index);
+    if (rc)
+        mn_node_free(ctx, list);
+    else
+        *out = list;
+    return rc;
+}
+
+static int run_mixed(mn_exporter *e, mn_model *model, mn_node **desc) {
+    const top_state *s = e->state;
+    mn_node *list = mn_node_new(e->ctx, MN_SEQ);
+    int rc = list ? 0 : MODNAS_ENOMEM;
+    for (int32_t i = 0; i < mn_model_n_mixed(model) && !rc; i++) {
+        mn_node *item = NULL;
+        rc = mixed_desc(mn_model_mixed(model, i), s->k, &item);
+        if (!rc) rc = append(e->ctx, list, item);
+    }
+    if (rc)
+        mn_node_free(e->ctx, list);
+    else
+        *desc = list;
+    return rc;
+}
+
+/* ---- Slots --------------------------------------------------------------------------------------------- */
+
+/* Is there a Slot above this one? What is inside is exported by whatever holds it. */
+static int is_nested(const mn_slot *s) {
+    for (mn_module *m = s->module->parent; m; m = m->parent)
+        if (mn_slot_of(m)) return 1;
+    return 0;
+}
+
+static int run_slots(mn_exporter *e, mn_model *model, mn_node **desc) {
+    const top_state *s = e->state;
+    mn_node *list = mn_node_new(e->ctx, MN_SEQ);
+    int rc = list ? 0 : MODNAS_ENOMEM;
+    for (size_t i = 0; i < model->slots.n && !rc; i++) {
+        const mn_slot *slot = mn_model_slot(model, i);
+        const mn_mixed *m = slot->entity ? mn_mixed_of(slot->entity) : NULL;
+        mn_node *item = NULL;
+        if (is_nested(slot)) continue;
+        rc = m ? mixed_desc(m, s->k, &item) : 0;
+        if (!rc) rc = append(e->ctx, list, m ? item : mn_node_new(e->ctx, MN_NULL));
+    }
+    if (rc)
+        mn_node_free(e->ctx, list);
+    else
+        *desc = list;
+    return rc;
+}
+
+/* fn_args: {k: n} */
+static int build_top(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const mn_node *fn_args = mn_args_node(args, "fn_args"), *k = fn_args ? mn_node_get(fn_args, "k") : NULL;
+    const int by_slot = c->data != NULL;
+    (void)env;
+    if (fn_args && fn_args->n > (k ? 1u : 0u)) return mn_args_fail(args, "fn_args", "only k is known");
+    if (k && (k->kind != MN_INT || k->i < 1 || k->i > 1 << 20))
+        return mn_args_fail(args, "fn_args", "k is no whole number from 1 on");
+    mn_exporter *e;
+    MN_TRY(mn_exporter_new(args->ctx, sizeof(top_state), by_slot ? run_slots : run_mixed, &e));
+    ((top_state *)e->state)->k = k ? (int32_t)k->i : 1;
+    *(mn_exporter **)out = e;
+    return 0;
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+#define END                                                                                                            \
+    { NULL, 0, NULL, NULL, NULL }
+
+static const mn_arg_def slot_args[] = {
+    {"export_fn", MN_ARG_STR, "to_arch_desc", NULL, "accepted and not used"},
+    {"fn_args", MN_ARG_MAP, "null", NULL, "{k: n}: the n most probable candidates, default 1"},
+    {"gen", MN_ARG_ANY, "null", NULL, "accepted and not used"},
+    END};
+static const mn_arg_def mixed_args[] = {
+    {"fn_args", MN_ARG_MAP, "null", NULL, "{k: n}: the n most probable candidates, default 1"}, END};
+
+static const mn_component rows[] = {
+    {"export", "DefaultSlotTraversalExporter", "one item a Slot", slot_args, build_top, "slot"},
+    {"export", "DefaultMixedOpExporter", "one item a mixed op", mixed_args, build_top, NULL},
+};
+
+int mn_export_tops_register(modnas_ctx *ctx) {
+    return mn_registry_add_all(ctx, rows, MN_COUNT(rows));
+}
