@@ -1,8 +1,8 @@
 /* Loops over whole tensors: binary, weighted sum, scale, dot. Operands share one layout, plain or blocked; padding is 0 in
  * all of them and so stays 0 in the result.
  *
- * Broadcasting of a binary operand (dims of 1) works on blocked tensors where the repeated dims are N, H or W: a row of
- * pixels is the unit, and a repeated dim has a step of 0. */
+ * Broadcasting of a binary operand (dims of 1) works on blocked tensors: a row of pixels is the unit, a repeated dim has a
+ * step of 0, and a single channel is spread over the vector (the padding is then set back to 0). */
 #include "backend/dnnl/layout.h"
 #include "backend/dnnl/parallel.h"
 #include "backend/dnnl/table.h"
@@ -47,25 +47,35 @@ static int64_t index_of(mn_dnnl *s, const mn_dnnl_run *r, const modnas_tdesc *ve
 /* Steps of an operand along the axes of a blocked dst, in floats; 0 where it is repeated. */
 typedef struct steps {
     int64_t n, block, h, w;
+    int32_t splat;
 } steps;
 
-static steps steps_of(const mn_simd *simd, const modnas_tdesc *t) {
+static steps steps_of(const mn_simd *simd, const modnas_tdesc *t, const modnas_tdesc *dst) {
     const int64_t w = simd->block, h = t->dims[3] * w, block = t->dims[2] * h, n = ((t->dims[1] - 1) / w + 1) * block;
-    return (steps){.n = t->dims[0] == 1 ? 0 : n, .block = block, .h = t->dims[2] == 1 ? 0 : h, .w = t->dims[3] == 1 ? 0 : w};
+    const int32_t splat = t->dims[1] == 1 && dst->dims[1] > 1;
+    return (steps){.n = t->dims[0] == 1 ? 0 : n,
+                   .block = splat ? 0 : block,
+                   .h = t->dims[2] == 1 ? 0 : h,
+                   .w = t->dims[3] == 1 ? 0 : w,
+                   .splat = splat};
+}
+
+static mn_simd_operand operand_of(const float *mem, const steps *s, int64_t n, int64_t block, int64_t h) {
+    return (mn_simd_operand){mem + n * s->n + block * s->block + h * s->h, s->w, s->splat};
 }
 
 static void binary_rows_part(const void *job, int32_t part, int32_t parts) {
     const element_job *j = job;
-    const modnas_kernel *k = j->k;
-    const steps a = steps_of(j->simd, &k->src), b = steps_of(j->simd, &k->weights);
-    const int64_t height = k->dst.dims[2], width = k->dst.dims[3], blocks = (k->dst.dims[1] - 1) / j->simd->block + 1;
+    const modnas_tdesc *dst = &j->k->dst;
+    const steps sa = steps_of(j->simd, &j->k->src, dst), sb = steps_of(j->simd, &j->k->weights, dst);
+    const int64_t height = dst->dims[2], width = dst->dims[3], blocks = (dst->dims[1] - 1) / j->simd->block + 1;
     int64_t begin, end;
-    mn_dnnl_range(k->dst.dims[0] * blocks * height, 1, part, parts, &begin, &end);
+    mn_dnnl_range(dst->dims[0] * blocks * height, 1, part, parts, &begin, &end);
     for (int64_t row = begin; row < end; row++) {
         const int64_t h = row % height, block = row / height % blocks, n = row / height / blocks;
-        j->simd->flat->binary(k->algo, mn_dnnl_arg(j->run, 0) + n * a.n + block * a.block + h * a.h, a.w,
-                              mn_dnnl_arg(j->run, 1) + n * b.n + block * b.block + h * b.h, b.w,
-                              mn_dnnl_arg(j->run, 2) + row * width * j->simd->block, width);
+        const mn_simd_operand a = operand_of(mn_dnnl_arg(j->run, 0), &sa, n, block, h);
+        const mn_simd_operand b = operand_of(mn_dnnl_arg(j->run, 1), &sb, n, block, h);
+        j->simd->flat->binary(j->k->algo, &a, &b, mn_dnnl_arg(j->run, 2) + row * width * j->simd->block, width);
     }
 }
 
@@ -84,12 +94,15 @@ static int is_whole(const modnas_kernel *k) {
 static int binary_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     element_job j = job_of(s, p, r);
     j.n = mn_dnnl_floats(s, &p->k.dst);
-    return run_parts(s, &j, is_whole(&p->k) ? binary_flat_part : binary_rows_part);
+    if (is_whole(&p->k)) return run_parts(s, &j, binary_flat_part);
+    run_parts(s, &j, binary_rows_part);
+    if (p->k.src.dims[1] != p->k.weights.dims[1]) mn_dnnl_clear_padding(s, &p->k.dst, mn_dnnl_arg(r, 2));
+    return 0;
 }
 
 static int repeats(const modnas_tdesc *t, const modnas_tdesc *dst) {
     for (int i = 0; i < 4; i++)
-        if (t->dims[i] != dst->dims[i] && (t->dims[i] != 1 || i == 1)) return 0;
+        if (t->dims[i] != dst->dims[i] && t->dims[i] != 1) return 0;
     return 1;
 }
 

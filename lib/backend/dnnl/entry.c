@@ -3,8 +3,8 @@
  * A run works with the opened backend's logical thread count: OpenMP's count for the calling thread is set before oneDNN
  * is called and put back after. Nothing process-wide is touched.
  *
- * Device 0 is the CPU with the widest instruction set that it has, device 1 with AVX2 at most, device 2 with portable C:
- * the narrower ones run our own kernels (and blocks of 8) as a lesser CPU would. */
+ * Which instruction set our own kernels use follows oneDNN's answer, so that both halves agree on the block, also where
+ * oneDNN was told to use less than the CPU has. */
 #include <omp.h>
 #include <string.h>
 
@@ -24,12 +24,11 @@ static const struct {
     {dnnl_cpu_isa_avx2, &mn_simd_avx2, VERSION ", avx2"},
     {0, &mn_simd_portable, VERSION ", portable"},
 };
-enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
-/* The widest level, not above `first`, that this CPU (and oneDNN's own limit) has. */
-static int level_from(int first) {
+/* The widest level that this CPU, and oneDNN's own limit, has. */
+static int best_level(void) {
     const int isa = (int)dnnl_get_effective_cpu_isa();
-    int level = first;
+    int level = 0;
     while ((isa & levels[level].isa) != levels[level].isa) level++;
     return level;
 }
@@ -45,13 +44,13 @@ static void backend_close(void *state) {
 
 static int backend_open(const modnas_host *host, const modnas_backend_opts *opts, void **state) {
     if (opts->threads < 1 || opts->threads > 256) return host->fail(host->host, MODNAS_EINVAL, "dnnl: threads is not in 1..256");
-    if (opts->device < 0 || opts->device >= N_LEVELS) return host->fail(host->host, MODNAS_EINVAL, "dnnl: device is not in 0..2");
+    if (opts->device != 0) return host->fail(host->host, MODNAS_EINVAL, "dnnl: there is only device 0");
     mn_dnnl *s = host->alloc(host->host, sizeof *s);
     if (!s) return host->fail(host->host, MODNAS_ENOMEM, "dnnl: out of memory");
     memset(s, 0, sizeof *s);
     s->host = *host;
     s->threads = opts->threads;
-    s->simd = levels[level_from(opts->device)].simd;
+    s->simd = levels[best_level()].simd;
     dnnl_status_t status = dnnl_engine_create(&s->engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = dnnl_stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
@@ -183,7 +182,7 @@ MODNAS_API int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *v
         .size = sizeof *vt,
         .abi = MODNAS_PLUGIN_ABI,
         .name = "dnnl",
-        .version = levels[level_from(0)].version,
+        .version = levels[best_level()].version,
         .open = backend_open,
         .close = backend_close,
         .alloc = backend_alloc,

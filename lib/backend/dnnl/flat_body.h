@@ -80,9 +80,13 @@ VEC_FN vec operate(int32_t algo, vec a, vec b) {
     }
 }
 
-VEC_FN void binary_loop(int32_t algo, const float *a, int64_t a_step, const float *b, int64_t b_step, float *y, int64_t n_vec) {
-    for (int64_t i = 0; i < n_vec; i++)
-        vec_store(y + i * VL, operate(algo, vec_load(a + i * a_step), vec_load(b + i * b_step)));
+VEC_FN vec operand_at(const mn_simd_operand *o, int64_t i) {
+    const float *p = o->mem + i * o->step;
+    return o->splat ? vec_set1(*p) : vec_load(p);
+}
+
+VEC_FN void binary_loop(int32_t algo, const mn_simd_operand *a, const mn_simd_operand *b, float *y, int64_t n_vec) {
+    for (int64_t i = 0; i < n_vec; i++) vec_store(y + i * VL, operate(algo, operand_at(a, i), operand_at(b, i)));
 }
 
 VEC_FN void binary_flat_loop(int32_t algo, const float *a, const float *b, float *y, int64_t n) {
@@ -98,8 +102,8 @@ VEC_FN void binary_flat_loop(int32_t algo, const float *a, const float *b, float
     default: call(MODNAS_BINARY_MIN); break;                                                       \
     }
 
-static void binary(int32_t algo, const float *a, int64_t a_step, const float *b, int64_t b_step, float *y, int64_t n_vec) {
-#define CALL(op) binary_loop(op, a, a_step, b, b_step, y, n_vec)
+static void binary(int32_t algo, const mn_simd_operand *a, const mn_simd_operand *b, float *y, int64_t n_vec) {
+#define CALL(op) binary_loop(op, a, b, y, n_vec)
     BY_ALGO(CALL)
 #undef CALL
 }

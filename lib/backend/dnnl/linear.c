@@ -2,6 +2,8 @@
  *
  *   forward           y  = x w^T (+ bias)      backward-data     g_x = g_y w       backward-weights  g_w = g_y^T x
  *
+ * An activation behind it (relu, relu6 and the hard ones) is a pass over y.
+ *
  * A blocked activation of one pixel is a matrix whose rows are padded to whole blocks: only the leading dimension differs,
  * and the padding of what is written is set to 0. */
 #include <string.h>
@@ -55,7 +57,19 @@ static int linear_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     const dnnl_status_t status = p->k.pass == MODNAS_FORWARD         ? forward(&z, a, b, has_bias ? c : NULL, d)
                                  : p->k.pass == MODNAS_BACKWARD_DATA ? backward_data(&z, a, b, c)
                                                                      : backward_weights(&z, a, b, c, has_bias ? d : NULL);
-    return status == dnnl_success ? 0 : mn_dnnl_refused(s, status, "sgemm", &p->k);
+    if (status != dnnl_success) return mn_dnnl_refused(s, status, "sgemm", &p->k);
+    if (p->k.act != MODNAS_ACT_NONE) {
+        s->simd->flat->act(p->k.act, 0, 0, d, d, z.n * z.y_step);
+        clear_padding(d, z.n, z.out, z.y_step);
+    }
+    return 0;
+}
+
+static int can_fuse(const modnas_kernel *k) {
+    if (k->act == MODNAS_ACT_NONE) return 1;
+    const int known = k->act == MODNAS_ACT_RELU || k->act == MODNAS_ACT_RELU6 || k->act == MODNAS_ACT_HARD_SIGMOID ||
+                      k->act == MODNAS_ACT_HARD_SWISH;
+    return known && k->pass == MODNAS_FORWARD;
 }
 
 static int is_matrix(const modnas_tdesc *t) { return t->dims[2] == 1 && t->dims[3] == 1; }
@@ -63,7 +77,7 @@ static int is_matrix(const modnas_tdesc *t) { return t->dims[2] == 1 && t->dims[
 static int linear_supports(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const int64_t *w = k->weights.dims;
-    if (k->act != MODNAS_ACT_NONE || !mn_dnnl_is_activation(&k->src) || !mn_dnnl_is_activation(&k->dst)) return 0;
+    if (!can_fuse(k) || !mn_dnnl_is_activation(&k->src) || !mn_dnnl_is_activation(&k->dst)) return 0;
     if (!is_matrix(&k->src) || !is_matrix(&k->dst) || !is_matrix(&k->weights)) return 0;
     if (k->src.dims[0] < 1 || k->src.dims[0] != k->dst.dims[0] || w[0] != k->dst.dims[1] || w[1] != k->src.dims[1]) return 0;
     return k->weights.layout == MODNAS_LAYOUT_PLAIN && k->weights.dtype == MODNAS_F32;

@@ -25,15 +25,22 @@ typedef struct mn_simd_adam {
     float shrink; /* 1 - lr decay, for decoupled */
 } mn_simd_adam;
 
-/* n consecutive floats */
+/* An operand that may be repeated: a step of 0 repeats one vector, a step of B walks on; `splat`: the first float of each
+ * vector stands for all of it. */
+typedef struct mn_simd_operand {
+    const float *mem;
+    int64_t step;
+    int32_t splat;
+} mn_simd_operand;
+
+/* n consecutive floats, or n_vec whole vectors */
 typedef struct mn_simd_flat {
     void (*fill)(float *y, int64_t n, float value);
     void (*axpby)(const float *x, float *y, int64_t n, float a, float b); /* y = a x + b y; not read where the factor is 0 */
     double (*dot)(const float *x, const float *y, int64_t n);
     /* y[i] = sum over s: p[s] x[s][first + i] */
     void (*weighted_sum)(const float *p, void *const *x, int32_t n_src, int64_t first, float *y, int64_t n);
-    /* n_vec vectors; a step of 0 repeats one vector, a step of B walks on */
-    void (*binary)(int32_t algo, const float *a, int64_t a_step, const float *b, int64_t b_step, float *y, int64_t n_vec);
+    void (*binary)(int32_t algo, const mn_simd_operand *a, const mn_simd_operand *b, float *y, int64_t n_vec);
     void (*binary_flat)(int32_t algo, const float *a, const float *b, float *y, int64_t n);
     void (*act)(int32_t act, float alpha, float beta, const float *x, float *y, int64_t n);
     void (*act_back)(int32_t act, float alpha, float beta, const float *x, const float *gy, float *gx, int64_t n);
