@@ -1,6 +1,4 @@
-/* One line a folder: what it registers. A component of a folder is listed there. */
-#include "pipeline/builtin.h"
-
+/* The library's own components: one line a folder. A component of a folder is listed there. */
 #include "data/data.h"
 #include "search/search.h"
 #include "space/space.h"
@@ -11,11 +9,10 @@ static int (*const folders[])(modnas_ctx *ctx) = {mn_models_register, mn_space_r
                                                   mn_optim_register,  mn_estim_register, mn_metrics_register};
 
 int mn_register_builtins(modnas_ctx *ctx) {
-    const int was_empty = !ctx->registry;
-    if (mn_registry_find(ctx, "estim", "SuperNetEstim")) return 0;
+    if (ctx->registry) return 0;
     for (size_t i = 0; i < MN_COUNT(folders); i++) {
         const int rc = folders[i](ctx);
-        if (rc && was_empty && ctx->registry) ctx->registry_free(ctx); /* half a table would refuse the next attempt */
+        if (rc && ctx->registry) ctx->registry_free(ctx); /* half a table would count as done */
         if (rc) return rc;
     }
     return 0;

@@ -11,7 +11,6 @@
 
 #include "config/config.h"
 #include "construct/construct.h"
-#include "pipeline/builtin.h"
 #include "space/prepare.h"
 #include "train/train.h"
 

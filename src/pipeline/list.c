@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "modnas/run.h"
-#include "pipeline/builtin.h"
 #include "registry/registry.h"
 
 /* ORDER mn_arg_type */

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "construct/construct.h"
-#include "pipeline/builtin.h"
 
 static int is_given(const mn_node *n) {
     return n && n->kind != MN_NULL;

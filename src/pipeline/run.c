@@ -7,7 +7,6 @@
 #include <sys/resource.h>
 
 #include "modnas/version.h"
-#include "pipeline/builtin.h"
 #include "pipeline/pipeline.h"
 #include "search/derive.h"
 

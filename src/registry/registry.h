@@ -56,6 +56,10 @@ int mn_registry_add(modnas_ctx *ctx, const mn_component *c);
 int mn_registry_add_all(modnas_ctx *ctx, const mn_component *rows, size_t n);
 /* Another name of a component (README spellings, legacy names). */
 int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, const char *name);
+/* Add the library's own components, unless the context has a registry already (then it has them, or a test made one of its own). Every
+ * public entry that looks at components calls this first. Defined in src/pipeline/builtin.c, the one place that knows all folders: a
+ * call upwards by name, so that nothing here includes what is above. */
+int mn_register_builtins(modnas_ctx *ctx);
 /* NULL when absent. mn_registry_need: MODNAS_ENOTFOUND "where: no optim named 'X'; did you mean 'Y'?". */
 const mn_component *mn_registry_find(modnas_ctx *ctx, const char *kind, const char *name);
 int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const mn_node *where, const mn_component **out);
