@@ -1,0 +1,99 @@
+#include "util_model.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+util_host model_host;
+modnas_ctx *model_ctx;
+
+void model_setup(void) {
+    model_host = (util_host){.left = -1};
+    modnas_ctx_opts opts = util_host_opts(&model_host);
+    opts.threads = 1;
+    ck_assert_int_eq(modnas_ctx_new(&opts, &model_ctx), 0);
+    ck_assert_int_eq(mn_space_register(model_ctx), 0);
+    ck_assert_int_eq(mn_models_register(model_ctx), 0);
+    ck_assert_int_eq(mn_construct_register(model_ctx), 0);
+    ck_assert_int_eq(mn_export_register(model_ctx), 0);
+}
+
+void model_teardown(void) {
+    modnas_ctx_free(model_ctx);
+    ck_assert_int_eq(model_host.live, 0);
+}
+
+mn_node *yaml(const char *text) {
+    mn_node *docs, *copy;
+    ck_assert_msg(mn_yaml_read(model_ctx, text, strlen(text), "test.yaml", &docs) == 0, "%s", modnas_errmsg(model_ctx));
+    copy = mn_node_copy(model_ctx, docs->items[0]);
+    ck_assert_ptr_nonnull(copy);
+    mn_node_free(model_ctx, docs);
+    return copy;
+}
+
+mn_model *model_of(const char *config, int32_t dtype) {
+    mn_node *tree = yaml(config);
+    mn_model *m = NULL;
+    ck_assert_msg(mn_construct_model(model_ctx, tree, dtype, 1, &m) == 0, "%s", modnas_errmsg(model_ctx));
+    mn_node_free(model_ctx, tree);
+    return m;
+}
+
+void expect_refused(const char *config, int status, ...) {
+    mn_node *tree = yaml(config);
+    mn_model *m = NULL;
+    const int rc = mn_construct_model(model_ctx, tree, MODNAS_F32, 1, &m);
+    ck_assert_msg(rc == status, "status %d, wanted %d: %s", rc, status, modnas_errmsg(model_ctx));
+    ck_assert_ptr_null(m);
+    va_list ap;
+    va_start(ap, status);
+    for (const char *text; (text = va_arg(ap, const char *));)
+        ck_assert_msg(strstr(modnas_errmsg(model_ctx), text) != NULL, "'%s' is not in: %s", text,
+                      modnas_errmsg(model_ctx));
+    va_end(ap);
+    mn_node_free(model_ctx, tree);
+}
+
+void step_new(mn_model *m, int32_t batch, step *s) {
+    memset(s, 0, sizeof *s);
+    const size_t n = (size_t)batch * (size_t)m->input[0] * (size_t)m->input[1] * (size_t)m->input[2];
+    mn_rng rng;
+    mn_rng_init(&rng, 5, mn_stream("images"), 0);
+    s->images = mn_alloc(model_ctx, n, sizeof *s->images);
+    s->labels = mn_alloc(model_ctx, (size_t)batch, sizeof *s->labels);
+    ck_assert(s->images && s->labels);
+    for (size_t i = 0; i < n; i++) s->images[i] = (float)(2 * mn_rng_real(&rng) - 1);
+    for (int32_t i = 0; i < batch; i++) s->labels[i] = i % m->n_classes;
+    ck_assert_int_eq(mn_run_new(m->backend, m->dtype, m->slab, &s->run), 0);
+    s->batch = batch;
+}
+
+void step_free(step *s) {
+    mn_run_free(s->run);
+    mn_free(model_ctx, s->images);
+    mn_free(model_ctx, s->labels);
+}
+
+void step_record(mn_model *m, step *s, const mn_run_opts *opts) {
+    const int64_t x[4] = {s->batch, m->input[0], m->input[1], m->input[2]}, y[4] = {s->batch, 1, 1, 1};
+    int rc = mn_run_begin(s->run, opts);
+    if (!rc) rc = mn_input(s->run, x, MODNAS_F32, &s->x);
+    if (!rc) rc = mn_input(s->run, y, MODNAS_I32, &s->y);
+    if (!rc) rc = mn_model_forward(m, s->run, s->x, &s->logits);
+    if (!rc) rc = mn_softmax_xent(s->run, s->logits, s->y, 0, &s->loss);
+    if (!rc) rc = mn_run_keep(s->run, s->loss);
+    if (!rc) rc = mn_run_plan(s->run, opts->grads ? s->loss : NULL);
+    ck_assert_msg(rc == 0, "%s", modnas_errmsg(model_ctx));
+}
+
+double step_go(step *s) {
+    double loss;
+    mn_run_bind(s->run, s->x, s->images);
+    mn_run_bind(s->run, s->y, s->labels);
+    int rc = mn_run_forward(s->run, 0);
+    if (!rc) rc = mn_run_read(s->run, s->loss, &loss);
+    if (!rc && mn_run_options(s->run)->grads) rc = mn_run_backward(s->run);
+    ck_assert_msg(rc == 0, "%s", modnas_errmsg(model_ctx));
+    return loss;
+}

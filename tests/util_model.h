@@ -1,0 +1,38 @@
+/* Models for tests: a context with the components that build them, models from YAML text, one training step. */
+#ifndef UTIL_MODEL_H
+#define UTIL_MODEL_H
+
+#include "construct/construct.h"
+#include "export/export.h"
+#include "util_host.h"
+
+extern util_host model_host;
+extern modnas_ctx *model_ctx;
+
+void model_setup(void);
+void model_teardown(void); /* nothing may be left allocated */
+
+/* The first document of a text; freed with mn_node_free. The text is called "test.yaml" in messages. */
+mn_node *yaml(const char *text);
+/* The committed model of a configuration in YAML, which must be right; freed with mn_model_free. */
+mn_model *model_of(const char *config, int32_t dtype);
+/* The same, expected to fail with this status and a message that holds all of the given texts (ends with NULL). */
+void expect_refused(const char *config, int status, ...);
+
+/* A recording of model on a batch of inputs, with cross-entropy on labels n mod classes. */
+typedef struct step {
+    mn_run *run;
+    int32_t batch;
+    mn_value *x, *y, *logits, *loss;
+    float *images;
+    int32_t *labels;
+} step;
+/* images are uniform in +-1, seeded. */
+void step_new(mn_model *m, int32_t batch, step *s);
+void step_free(step *s);
+/* Record and plan; must succeed. */
+void step_record(mn_model *m, step *s, const mn_run_opts *opts);
+/* Run forward, and backward if the recording has gradients; the loss. */
+double step_go(step *s);
+
+#endif
