@@ -87,7 +87,7 @@ $(B)/obj/lib/backend/dnnl/%.o: lib/backend/dnnl/%.c
 $(B)/modnas-plugins/modnas-dnnl.so: $(DNNL_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(OPT) -shared -fopenmp -o $@ $(DNNL_OBJ) $(DNNL_LIB) -ldnnl -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -Wl,-Bsymbolic $(DEFS)
-	$(if $(ONEDNN_ROOT),cp -f $(ONEDNN_ROOT)/lib/libdnnl.so.3 $(@D)/)
+	$(if $(ONEDNN_ROOT),cp $(ONEDNN_ROOT)/lib/libdnnl.so.3 $(@D)/libdnnl.so.3.new && mv $(@D)/libdnnl.so.3.new $(@D)/libdnnl.so.3)
 
 # ---- the program: public headers only --------------------------------------------------------------------------------------
 $(B)/modnas: $(CLI_SRC:%.c=$(B)/obj/%.o) $(B)/libmodnas.so
