@@ -38,7 +38,7 @@ MODNAS_API MODNAS_MUST_USE int modnas_config_add_text(modnas_config *cfg, const 
 MODNAS_API MODNAS_MUST_USE int modnas_config_set(modnas_config *cfg, const char *key, const char *value);
 
 /** Override: "a.b.c=value", split at the first '=', value is YAML; replaces whatever is there, lists included; numbers in the path
- * index lists. Later overrides win.
+ * index lists. A path may begin with the name of the selected routine, or with "routine". Later overrides win.
  *
  * @return 0; MODNAS_ECONFIG (no '=', empty path, value is no YAML); MODNAS_ENOMEM
  * Since 0.1. */
@@ -46,11 +46,13 @@ MODNAS_API MODNAS_MUST_USE int modnas_config_override(modnas_config *cfg, const 
 
 /** Merge and check everything: unknown keys (with a suggestion), types, component names and their args, in all sections.
  *
- * @return 0; MODNAS_ECONFIG or MODNAS_ENOTFOUND with "file:line: ..."; MODNAS_ENOMEM
+ * @return 0; MODNAS_ECONFIG or MODNAS_ENOTFOUND with "file:line: ..."; MODNAS_EUNSUPPORTED (routines pipeline, hptune);
+ *         MODNAS_ENOMEM
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_check(modnas_config *cfg);
 
-/** The merged configuration as one line of JSON (checked first).
+/** The merged configuration as one line of JSON (checked first). The section of the selected routine is merged into the top level and
+ * gone, as are the keys `routine`, `override` and `defaults`; other sections are there as they are.
  *
  * @param text  [out] freed by the caller with modnas_string_free
  * @return as modnas_config_check

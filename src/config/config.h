@@ -22,4 +22,7 @@ typedef struct mn_estim_conf {
 int mn_estim_conf_load(modnas_ctx *ctx, const mn_node *estim, mn_estim_conf **out);
 void mn_estim_conf_free(modnas_ctx *ctx, mn_estim_conf *c);
 
+/* "60M", "2GiB", "5 ms", "1e6": a number with K, M, G (powers of 1000), KiB, MiB, GiB (of 1024) or ms. 0, or -1 if it is none. */
+int mn_quantity(const char *text, double *out);
+
 #endif

@@ -4,7 +4,7 @@
 
 #include "registry/registry.h"
 
-/* One value against one row of args. owner: whose it is, for messages ("SGD.lr"). part: specs in it may be parts. */
+/* One value against one row of args. owner: whose it is, for messages ("SGD" of "SGD.lr", may be ""). part: specs in it may be parts. */
 int mn_arg_check(modnas_ctx *ctx, const char *owner, const mn_arg_def *def, const mn_node *value, int part);
 /* As mn_spec_parse, with the keys that specs of the kind have; *type is NULL if it has none. */
 int mn_spec_take(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const char **type,

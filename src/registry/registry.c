@@ -55,8 +55,7 @@ static int add_key(modnas_ctx *ctx, mn_registry *r, const mn_component *c, const
     char key[KEY_BYTES];
     if (make_key(key, c->kind, name))
         return mn_fail(ctx, MODNAS_EINVAL, "the name of a component has %zu bytes, too many", strlen(name));
-    if (mn_map_get(&r->keys, key))
-        return mn_fail(ctx, MODNAS_EEXIST, "a %s named '%s' is there already", c->kind, name);
+    if (mn_map_get(&r->keys, key)) return mn_fail(ctx, MODNAS_EEXIST, "%s '%s' is there already", c->kind, name);
     return mn_map_put(ctx, &r->keys, key, (void *)(uintptr_t)c);
 }
 

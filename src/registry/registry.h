@@ -77,6 +77,8 @@ int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const 
 /* As mn_spec_check, but of a part of a spec: it may leave out its type (`type` then says what is known, or NULL) and args that
  * have to be given. */
 int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const char *type);
+/* One spec merged over another as maps are, each in any of its forms; owned by the caller. */
+int mn_spec_merge(modnas_ctx *ctx, const mn_node *base, const mn_node *over, mn_node **out);
 /* Visit what a checked MN_ARG_SPECS holds: one spec, a list or a map of them; null: none. name: its key, NULL in a list. Stops at
  * a non-zero return and returns it. */
 int mn_specs_visit(const mn_node *specs, int (*fn)(const char *name, const mn_node *spec, void *ud), void *ud);

@@ -29,19 +29,19 @@ static int in_list(const char *const *list, const char *key) {
 }
 
 static int unknown_key(modnas_ctx *ctx, const char *kind, const char *key, const mn_node *v, const char *const *extra) {
-    const char *names[16] = {"type", "args"};
+    const char *names[40] = {"type", "args"};
     size_t n = 2;
-    for (; extra && *extra && n < 10; extra++) names[n++] = *extra;
+    for (; extra && *extra && n < 30; extra++) names[n++] = *extra;
     for (size_t i = 0; i < MN_COUNT(kind_extras) && n < MN_COUNT(names); i++)
         if (kind && strcmp(kind_extras[i].kind, kind) == 0) names[n++] = kind_extras[i].def.name;
     char at[300], hint[100];
-    return mn_fail(ctx, MODNAS_ECONFIG, "%s: unknown key '%.80s' of a %s%s", mn_node_where(v, at, sizeof at), key,
+    return mn_fail(ctx, MODNAS_ECONFIG, "%s: unknown key '%.80s' of this %s%s", mn_node_where(v, at, sizeof at), key,
                    kind ? kind : "component", mn_did_you_mean(hint, sizeof hint, key, names, n));
 }
 
 static int bad_form(modnas_ctx *ctx, const char *kind, const mn_node *spec) {
     char at[300], what[80];
-    return mn_fail(ctx, MODNAS_ECONFIG, "%s: a %s is wanted (Name, {type: Name, args: {...}} or [Name, {...}]), not %s",
+    return mn_fail(ctx, MODNAS_ECONFIG, "%s: %s: Name, {type: Name, args: {...}} or [Name, {...}] is wanted, not %s",
                    mn_node_where(spec, at, sizeof at), kind ? kind : "component",
                    mn_node_what(spec, what, sizeof what));
 }
@@ -77,9 +77,8 @@ int mn_spec_take(modnas_ctx *ctx, const char *kind, const mn_node *spec, const c
     const mn_node *name, *map;
     MN_TRY(take_apart(ctx, kind, spec, extra, &name, &map));
     if (name && name->kind != MN_STR)
-        return mn_fail(ctx, MODNAS_ECONFIG, "%s: the name of a %s is wanted, not %s",
-                       mn_node_where(name, at, sizeof at), kind ? kind : "component",
-                       mn_node_what(name, what, sizeof what));
+        return mn_fail(ctx, MODNAS_ECONFIG, "%s: %s: a name is wanted, not %s", mn_node_where(name, at, sizeof at),
+                       kind ? kind : "component", mn_node_what(name, what, sizeof what));
     if (map && map->kind != MN_MAP)
         return mn_fail(ctx, MODNAS_ECONFIG, "%s: args: a map is wanted, not %s", mn_node_where(map, at, sizeof at),
                        mn_node_what(map, what, sizeof what));
@@ -124,6 +123,41 @@ int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const 
 int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra,
                        const char *type) {
     return mn_spec_check_any(ctx, kind, spec, extra, type, 1);
+}
+
+/* A spec in its map form, owned by the caller. */
+static int to_map(modnas_ctx *ctx, const mn_node *spec, mn_node **out) {
+    const mn_node *type, *args;
+    if (spec->kind == MN_MAP) {
+        *out = mn_node_copy(ctx, spec);
+        return *out ? 0 : MODNAS_ENOMEM;
+    }
+    MN_TRY(take_apart(ctx, NULL, spec, NULL, &type, &args));
+    mn_node *map = mn_node_new(ctx, MN_MAP);
+    int rc = map ? mn_node_place(ctx, map, spec->file, spec->line) : MODNAS_ENOMEM;
+    if (!rc) rc = mn_node_push(ctx, map, "type", mn_node_copy(ctx, type));
+    if (!rc && args) rc = mn_node_push(ctx, map, "args", mn_node_copy(ctx, args));
+    if (rc)
+        mn_node_free(ctx, map);
+    else
+        *out = map;
+    return rc;
+}
+
+int mn_spec_merge(modnas_ctx *ctx, const mn_node *base, const mn_node *over, mn_node **out) {
+    mn_node *all, *more;
+    MN_TRY(to_map(ctx, base, &all));
+    int rc = to_map(ctx, over, &more);
+    if (!rc) {
+        rc = mn_node_merge(ctx, all, more);
+        if (!rc) rc = mn_node_place(ctx, all, over->file, over->line);
+        mn_node_free(ctx, more);
+    }
+    if (rc)
+        mn_node_free(ctx, all);
+    else
+        *out = all;
+    return rc;
 }
 
 /* A list that is one spec, `[Name, {...}]`, and no list of specs. */
