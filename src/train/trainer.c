@@ -79,6 +79,12 @@ const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t) {
     return &t->times;
 }
 
+void mn_trainer_input(const mn_trainer *t, int32_t input[3]) {
+    int32_t dims[4];
+    mn_trainer_dims(t->loaders.train, 1, dims);
+    memcpy(input, dims + 1, 3 * sizeof *input);
+}
+
 /* ---- prepare ----------------------------------------------------------------------------------------- */
 
 typedef struct preparation {
