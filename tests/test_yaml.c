@@ -249,16 +249,15 @@ START_TEST(forbidden) {
     static const struct {
         const char *yaml, *message;
     } rows[] = {
-        {"[a,#b\n]", "t:2: a '#' that starts a comment wants a blank in front"},                          /* 6.6 */
-        {"a: \"b\"#c\n", "t:2: a '#' that starts a comment wants a blank in front"},                      /* 6.6 */
-        {"%YAML 1.2#x\n---\n", "t:2: a '#' that starts a comment wants a blank in front"},                /* 6.8 */
-        {"\"a\"\n%YAML 1.2\n---\nb\n", "t:2: a directive ('%') inside a document"},                       /* 9.2 */
-        {"[-]", "t:1: '-', '?' and ':' alone are no strings; quote them"},                                /* 7.3.3 */
-        {"- [-, a]", "t:1: '-', '?' and ':' alone are no strings; quote them"},                           /* 7.3.3 */
-        {"[?a]", "t:1: '-', '?' and ':' want a blank behind them"},                                       /* 7.4.2 */
-        {"a: &b:c d", "t:1: a tag, anchor or alias wants a blank behind it"},                             /* 6.9.2 */
-        {"k:\n- \ta: 1\n", "t:2: a tab in the indentation"},                                              /* 6.1 */
-        {"-\t- a\n", "t:1: a tab in the indentation"},                                                    /* 6.1 */
+        {"[a,#b\n]", "t:2: a '#' that starts a comment wants a blank in front"},           /* 6.6 */
+        {"a: \"b\"#c\n", "t:2: a '#' that starts a comment wants a blank in front"},       /* 6.6 */
+        {"%YAML 1.2#x\n---\n", "t:2: a '#' that starts a comment wants a blank in front"}, /* 6.8 */
+        {"\"a\"\n%YAML 1.2\n---\nb\n", "t:2: a directive ('%') inside a document"},        /* 9.2 */
+        {"[-]", "t:1: '-', '?' and ':' alone are no strings; quote them"},                 /* 7.3.3 */
+        {"- [-, a]", "t:1: '-', '?' and ':' alone are no strings; quote them"},            /* 7.3.3 */
+        {"[?a]", "t:1: '-', '?' and ':' want a blank behind them"},                        /* 7.4.2 */
+        {"a: &b:c d", "t:1: a tag, anchor or alias wants a blank behind it"},
+        /* 6.9.2 */
         {"a: \"b\n\tc\"\n", "t:1: a string's next line has to be indented more than what it belongs to"}, /* 7.3.1 */
         {"a: [b,\nc]\n",
          "t:2: a line of a list in [] or a map in {} has to be indented more than what it belongs to"}, /* 7.4 */
@@ -269,6 +268,9 @@ START_TEST(forbidden) {
         {"- >\n \n  \n # x\n- y\n", "t:1: blank lines deeper than the first line of the text"},         /* 8.1.1.1 */
         {"a: |#c\n b\n", "t:1: text behind '|' or '>'"},                                                /* 8.1.1 */
         {"a\n... b\n", "t:2: text behind '...'"},                                                       /* 9.1.2 */
+        {"[- a]", "t:1: '-' starts no item within []"},                                                 /* 7.4.1 */
+        {"[a,, b]", "t:1: a ',' with nothing in front"},                                                /* 7.4 */
+        {"{a ?b: c}", "t:1: '-', '?' and ':' want a blank behind them"},                                /* 7.4.2 */
         {"[\"a\"b]", "t:1: two values without a blank between them"},                                   /* 7.4 */
         {"[a\n: b]", "t:2: a key within [] and its ':' have to be on one line"},                        /* 7.4.2 */
         {"a\xc2\x85"
@@ -310,6 +312,8 @@ START_TEST(scanner_errors) {
     expect_error("a: b: c\n", "t:1: mapping values are not allowed in this context");
     expect_error("a:\n\tb: 1\n", "t:2: while scanning for the next token: found character that cannot start any token");
     expect_error("a: !!str,x y", "t:1: while scanning a tag: did not find expected whitespace or line break");
+    expect_error("k:\n- \ta: 1\n",
+                 "t:2: while scanning for the next token: found character that cannot start any token");
     expect_error("a: \x01\n", "t:1: control characters are not allowed");
     mn_node *docs;
     ck_assert_int_eq(mn_yaml_read(ctx, "a\0b", 3, "t", &docs), MODNAS_ECONFIG);

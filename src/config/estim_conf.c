@@ -89,7 +89,8 @@ int mn_estim_conf_load(modnas_ctx *ctx, const mn_node *estim, mn_estim_conf **ou
     const cyaml_err_t err = cyaml_load_data((const uint8_t *)text, strlen(text), &config, &schema, &data, NULL);
     mn_free(ctx, text);
     if (err == CYAML_ERR_OOM || err == CYAML_ERR_LIBYAML_PARSER_INIT || err == CYAML_ERR_LIBYAML_PARSER)
-        return mn_fail(ctx, MODNAS_ENOMEM, "out of memory while reading an estimator's settings"); /* our YAML is good */
+        return mn_fail(ctx, MODNAS_ENOMEM,
+                       "out of memory while reading an estimator's settings"); /* our YAML is good */
     char at[300];
     if (err != CYAML_OK)
         return mn_fail(ctx, MODNAS_ECONFIG, "%s: estimator: %s", mn_node_where(estim, at, sizeof at),

@@ -85,24 +85,14 @@ static int check_gap(const strict *s, const yaml_token_t *t) {
     return 0;
 }
 
-/* Columns of blanks in front of the token on its line; -1 if it is not the first there. tab: whether one is among them.
- */
-static long leading(const strict *s, size_t *n_spaces, int *tab) {
+/* Whether only blanks are in front of the token on its line; *n_spaces: those before the first tab. */
+static int is_first(const strict *s, size_t *n_spaces) {
     const size_t from = line_start(s, s->start);
     size_t i = from;
     while (i < s->start && at(s, i) == ' ') i++;
     *n_spaces = i - from;
-    *tab = 0;
-    for (; i < s->start; i++) {
-        if (!is_blank(at(s, i))) return -1;
-        *tab |= at(s, i) == '\t';
-    }
-    return (long)(s->start - from);
-}
-
-static int begins_block(yaml_token_type_t type) {
-    return type == YAML_BLOCK_SEQUENCE_START_TOKEN || type == YAML_BLOCK_MAPPING_START_TOKEN ||
-           type == YAML_BLOCK_ENTRY_TOKEN || type == YAML_KEY_TOKEN;
+    while (i < s->start && is_blank(at(s, i))) i++;
+    return i == s->start;
 }
 
 static int is_node(yaml_token_type_t type) {
@@ -116,27 +106,16 @@ static int is_marker(yaml_token_type_t type) {
            type == YAML_TAG_DIRECTIVE_TOKEN || type == YAML_BLOCK_END_TOKEN;
 }
 
-/* Tabs are no indentation (6.1); what continues a flow collection or belongs to a block is indented more than it
- * (7.4, 8.2). */
+/* What continues a flow collection or belongs to a block is indented more than it (7.4, 8.2). Tabs that would be
+ * indentation libyaml refuses itself in blocks; in flow collections they do not count. */
 static int check_indent(strict *s, const yaml_token_t *t, int after_key) {
-    size_t n_spaces;
-    int tab;
-    if (is_marker(t->type)) return 0;
-    const long columns = leading(s, &n_spaces, &tab);
     const open_collection *o = top(s);
-    if (o->flow) {
-        if (columns >= 0 && (long)n_spaces <= o->indent)
-            return fail(s, t, "a line of a list in [] or a map in {} has to be indented more than what it belongs to");
-        return 0;
-    }
-    if (columns >= 0 && tab) return fail(s, t, "a tab in the indentation");
-    if (columns >= 0 && columns <= o->indent && is_node(t->type) && !after_key)
-        return fail(s, t, "this line has to be indented more than what it belongs to");
-    if (columns < 0 && begins_block(t->type)) {
-        for (size_t i = s->start; i > s->gap && !is_break(at(s, i - 1)); i--)
-            if (at(s, i - 1) == '\t') return fail(s, t, "a tab in the indentation");
-    }
-    return 0;
+    size_t n_spaces;
+    if (is_marker(t->type) || !is_first(s, &n_spaces) || (long)n_spaces > o->indent) return 0;
+    if (o->flow)
+        return fail(s, t, "a line of a list in [] or a map in {} has to be indented more than what it belongs to");
+    if (!is_node(t->type) || after_key) return 0;
+    return fail(s, t, "this line has to be indented more than what it belongs to");
 }
 
 /* ---- tokens ---- */
@@ -157,12 +136,11 @@ static int check_scalar_lines(strict *s, const yaml_token_t *t) {
     return 0;
 }
 
-/* A plain scalar that is an indicator only, or begins with one that 1.2 does not let it begin with there (7.3.3). */
+/* A plain scalar that is an indicator only (7.3.3). */
 static int check_plain(const strict *s, const yaml_token_t *t, int flow) {
     const char first = at(s, s->start), second = at(s, s->start + 1);
     if (strchr("-?:", first) && (is_space(second) || (flow && is_flow_indicator(second))))
         return fail(s, t, "'-', '?' and ':' alone are no strings; quote them");
-    if (strchr(",[]{}#&*!|>'\"%@`", first)) return fail(s, t, "a string cannot begin with this character; quote it");
     return 0;
 }
 
