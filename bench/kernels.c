@@ -1,7 +1,8 @@
 /* How long the kernels of the case table take: dnnl, and ref beside it.
  *
- *   kernels [-a] [-r] [-t THREADS] [-n RUNS] [-m] [TEXT]
+ *   kernels [-a] [-c] [-r] [-t THREADS] [-n RUNS] [-m] [TEXT]
  *     -a   all cases; otherwise only the large shapes of real networks
+ *     -c   cold: the caches are swept before every run, as the rest of a training step does
  *     -r   also ref (one run of it: it is slow)
  *     -t   logical threads, default 2          -n   timed runs, default 15
  *     -m   medians only, as tab-separated "name ms", to be compared by a script
@@ -15,10 +16,10 @@
 
 #include "util_kernel_cases.h"
 
-enum { RUNS_MAX = 1000, WARM_UP = 2 };
+enum { RUNS_MAX = 1000, WARM_UP = 2, SWEEP_BYTES = 128 << 20 };
 
 typedef struct options {
-    int all, with_ref, threads, runs, medians;
+    int all, cold, with_ref, threads, runs, medians;
     const char *text;
 } options;
 
@@ -27,6 +28,7 @@ static int parse(int argc, char **argv, options *o) {
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
         if (strcmp(a, "-a") == 0) o->all = 1;
+        else if (strcmp(a, "-c") == 0) o->cold = 1;
         else if (strcmp(a, "-r") == 0) o->with_ref = 1;
         else if (strcmp(a, "-m") == 0) o->medians = 1;
         else if (strcmp(a, "-t") == 0 && i + 1 < argc) o->threads = atoi(argv[++i]);
@@ -47,13 +49,23 @@ typedef struct timing {
     int fallback;
 } timing;
 
-static int measure(mn_backend *b, const kc_case *c, const kc_data *in, int warm_up, int runs, timing *out) {
+/* Write a buffer larger than the caches. */
+static void sweep(void) {
+    static char *buffer;
+    static volatile char sink;
+    if (!buffer && !(buffer = malloc(SWEEP_BYTES))) return;
+    memset(buffer, sink, SWEEP_BYTES);
+    sink = buffer[SWEEP_BYTES / 2];
+}
+
+static int measure(mn_backend *b, const kc_case *c, const kc_data *in, const options *o, int warm_up, int runs, timing *out) {
     static double t[RUNS_MAX];
     kc_bound *bound = NULL;
     int rc = kc_bind(b, c, MODNAS_F32, KC_WANTED, in, &bound);
     if (rc) return rc;
     for (int i = 0; i < warm_up && !rc; i++) rc = kc_bound_run(bound);
     for (int i = 0; i < runs && !rc; i++) {
+        if (o->cold) sweep();
         const double begin = mn_seconds();
         rc = kc_bound_run(bound);
         t[i] = mn_seconds() - begin;
@@ -94,8 +106,8 @@ static int bench(mn_backend *ref, mn_backend *dnnl, const options *o, const kc_c
     timing t, slow;
     kc_data *in = kc_fill(ref, c, MODNAS_F32, 1);
     if (!in) return MODNAS_ENOMEM;
-    int rc = measure(dnnl, c, in, WARM_UP, o->runs, &t);
-    if (!rc && o->with_ref) rc = measure(ref, c, in, 0, 1, &slow);
+    int rc = measure(dnnl, c, in, o, WARM_UP, o->runs, &t);
+    if (!rc && o->with_ref) rc = measure(ref, c, in, o, 0, 1, &slow);
     if (!rc) print_line(o, c, in, &t, o->with_ref ? &slow : NULL);
     kc_data_free(in);
     return rc;
@@ -106,7 +118,7 @@ int main(int argc, char **argv) {
     modnas_ctx *ctx = NULL;
     mn_backend *ref = NULL, *dnnl = NULL;
     if (parse(argc, argv, &o)) {
-        fprintf(stderr, "usage: %s [-a] [-r] [-m] [-t THREADS] [-n RUNS] [TEXT]\n", argv[0]);
+        fprintf(stderr, "usage: %s [-a] [-c] [-r] [-m] [-t THREADS] [-n RUNS] [TEXT]\n", argv[0]);
         return 2;
     }
     int rc = modnas_ctx_new(NULL, &ctx);

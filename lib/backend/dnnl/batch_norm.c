@@ -40,6 +40,7 @@ typedef struct norm_job {
     float *mean, *var, *saved_mean, *saved_rstd;
     float *out, *e, *g_gamma, *g_beta; /* out: y of forward, g_x of backward */
     double eps, momentum;
+    int32_t stream; /* write `out` past the caches */
 } norm_job;
 
 static int is_global(const norm_job *j) { return j->p->base.k.flags & MODNAS_KF_GLOBAL_STATS; }
@@ -54,7 +55,7 @@ static double n_pixels(const norm_job *j) {
 /* The pixels of a slice of a channel block (slice 0 of 1: all of them), and where they begin. */
 static mn_simd_pixels slice_of(const norm_job *j, int64_t block, int32_t slice, int32_t slices, int64_t *offset) {
     const int64_t *d = j->p->base.k.src.dims, hw = d[2] * d[3], plane = hw * j->simd->block;
-    mn_simd_pixels px = {.n = d[0], .step = j->p->blocks * plane, .hw = hw};
+    mn_simd_pixels px = {.n = d[0], .step = j->p->blocks * plane, .hw = hw, .stream = j->stream};
     int64_t begin, end;
     *offset = block * plane;
     if (d[0] >= slices) {
@@ -221,7 +222,8 @@ static void second_region(const void *job, int32_t part, int32_t parts) {
     }
 }
 
-static int run_job(const norm_job *j) {
+static int run_job(const mn_dnnl *s, norm_job *j) {
+    if (j->out) j->stream = mn_dnnl_streams(j->out, mn_dnnl_floats(s, &j->p->base.k.src) * (int64_t)sizeof(float));
     mn_dnnl_parallel(j->p->parts, first_region, j);
     if (j->p->whole < j->p->blocks) mn_dnnl_parallel(j->p->parts, second_region, j);
     return 0;
@@ -245,7 +247,7 @@ static int norm_forward(mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
                   .momentum = r->scalars[1]};
     if ((flags & (MODNAS_KF_GLOBAL_STATS | MODNAS_KF_UPDATE_STATS)) && (!j.mean || !j.var))
         return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm forward: the running mean or variance is missing");
-    return run_job(&j);
+    return run_job(s, &j);
 }
 
 static int norm_backward(mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
@@ -265,7 +267,7 @@ static int norm_backward(mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
                   .e = flags & MODNAS_KF_RESIDUAL ? mn_dnnl_arg(r, 9) : NULL};
     if (p->base.k.act == MODNAS_ACT_NONE) j.y = j.gy; /* not read */
     if (!j.y) return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm backward: y is missing, the activation's mask is read off it");
-    return run_job(&j);
+    return run_job(s, &j);
 }
 
 static int norm_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {

@@ -31,7 +31,7 @@ struct mn_dnnl_depthwise {
 
 static mn_simd_dw_geometry geometry_of(const modnas_kernel *k) {
     const modnas_window *w = &k->u.window;
-    mn_simd_dw_geometry g;
+    mn_simd_dw_geometry g = {.stream = 0};
     for (int i = 0; i < 2; i++) {
         g.in[i] = k->src.dims[2 + i];
         g.out[i] = k->dst.dims[2 + i];
@@ -155,6 +155,7 @@ void mn_dnnl_depthwise_free(mn_dnnl *s, mn_dnnl_depthwise *d) {
 
 typedef struct plane_job {
     const mn_dnnl_depthwise *d;
+    mn_simd_dw_geometry geometry;
     const modnas_kernel *k;
     int64_t block, from_plane, to_plane; /* floats */
     const float *from, *weights, *shift; /* shift: of each channel, or NULL */
@@ -180,8 +181,8 @@ static void plane_part(const void *job, int32_t part, int32_t parts) {
         const float *from = j->from + plane * j->from_plane, *w = j->weights + block * d->taps;
         float *to = j->to + plane * j->to_plane;
         for (int32_t i = 0; i < d->n_strips; i++) {
-            if (j->k->pass == MODNAS_FORWARD) d->strips[i]->forward(&d->geometry, d->first[i], from, w, &post, to);
-            else d->strips[i]->back_data(&d->geometry, d->first[i], from, w, to);
+            if (j->k->pass == MODNAS_FORWARD) d->strips[i]->forward(&j->geometry, d->first[i], from, w, &post, to);
+            else d->strips[i]->back_data(&j->geometry, d->first[i], from, w, to);
         }
     }
 }
@@ -203,6 +204,7 @@ static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_dep
     const int64_t block = s->simd->block, in = k->src.dims[2] * k->src.dims[3] * block, out = k->dst.dims[2] * k->dst.dims[3] * block;
     const int forward = k->pass == MODNAS_FORWARD;
     plane_job j = {.d = d,
+                   .geometry = d->geometry,
                    .k = k,
                    .block = block,
                    .from_plane = forward ? in : out,
@@ -216,6 +218,7 @@ static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_dep
         j.weights = scaled_weights(s, p, d, r);
         j.shift = mn_dnnl_scratch(r, d->fold.shift);
     }
+    j.geometry.stream = mn_dnnl_streams(j.to, k->src.dims[0] * d->blocks * j.to_plane * (int64_t)sizeof(float));
     mn_dnnl_parallel(d->parts, plane_part, &j);
     return 0;
 }

@@ -57,8 +57,9 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
             forward_row(t, x, ih * g->in[1] + column, low, high, w + k * t.side * VL, acc);
         }
         float *to = y + (oh * g->out[1] + first) * VL;
-        UNROLL for (int o = 0; o < t.width; o++) vec_store(to + o * VL, vec_min(most, vec_max(least, acc[o])));
+        UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, vec_min(most, vec_max(least, acc[o])));
     }
+    vec_fence();
 }
 
 /* ---- back_data ---------------------------------------------------------------------------------------------------------- */
@@ -66,12 +67,13 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
 /* One kernel row: `row` is the offset of the gy column that tap 0 of column i = 0 meets; `before` columns of gy lie before
  * it in the image, `after` from it on. */
 VEC_FN void back_data_row(const strip t, const float *gy, int64_t row, int64_t before, int64_t after, const float *w, vec *acc) {
-    const int back = t.dilation * (t.side - 1) / t.stride, ahead = (t.width - 1) / t.stride;
+    const int reach = t.dilation * (t.side - 1), back = reach / t.stride, ahead = (t.width - 1) / t.stride;
     vec tap[8];
     UNROLL for (int j = 0; j < t.side; j++) tap[j] = vec_load(w + j * VL);
     UNROLL for (int n = 0; n <= back + ahead; n++) {
         const int m = n - back;
-        if (m < -before || m >= after) continue;
+        const int may_be_behind = (m + 2) * t.stride + reach >= t.width; /* a strip reaches over the border by less than the stride */
+        if ((m < 0 && m < -before) || (may_be_behind && m >= after)) continue;
         const vec v = vec_load(gy + (row + m) * VL);
         UNROLL for (int j = 0; j < t.side; j++) {
             const int i = m * t.stride + j * t.dilation;
@@ -91,10 +93,11 @@ VEC_FN void back_data(const strip t, const mn_simd_dw_geometry *g, int64_t first
             back_data_row(t, gy, oh * g->out[1] + before, before, after, w + k * t.side * VL, acc);
         }
         UNROLL for (int i = 0; i < t.width; i++) {
-            if (column + i < 0 || column + i >= g->in[1]) continue;
-            vec_store(gx + (ih * g->in[1] + column + i) * VL, acc[i]);
+            if ((i < t.stride && column + i < 0) || (i >= t.width - t.stride && column + i >= g->in[1])) continue;
+            vec_put(g->stream, gx + (ih * g->in[1] + column + i) * VL, acc[i]);
         }
     }
+    vec_fence();
 }
 
 /* ---- back_weights ------------------------------------------------------------------------------------------------------- */

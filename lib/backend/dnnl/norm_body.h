@@ -1,7 +1,10 @@
 /* Batch norm over pixels of one channel block: see mn_simd_norm in simd.h.
  *
  * Sums run over `origin`-shifted values, so that a mean far from zero costs no digits. They are kept in f32 for a run of
- * SUM_PIXELS pixels (four independent chains, to keep the adders busy) and then added to sums in double. */
+ * SUM_PIXELS pixels (four independent chains, to keep the adders busy) and then added to sums in double.
+ *
+ * Sums are taken from the first image to the last, and applied from the last to the first: what was read last is still in
+ * the caches. */
 #include <stddef.h>
 
 #include "backend/dnnl/simd.h"
@@ -60,14 +63,15 @@ VEC_FN vec clamp(int32_t act, vec v) {
 VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
                        float *y) {
     const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift);
-    for (int64_t n = 0; n < p->n; n++) {
+    for (int64_t n = p->n - 1; n >= 0; n--) {
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
             vec v = vec_fma(vec_sub(vec_load(x + i), mean), scale, shift);
             if (residual) v = vec_add(v, vec_load(residual + i));
-            vec_store(y + i, clamp(act, v));
+            vec_put(p->stream, y + i, clamp(act, v));
         }
     }
+    vec_fence();
 }
 
 /* The loop once for each activation, with and without residual: nothing is decided inside. */
@@ -141,13 +145,14 @@ static void back_sums(const mn_simd_pixels *p, int32_t act, const float *mean, c
 VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
                             const float *gy, float *gx) {
     const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift), slope = vec_load(c->slope);
-    for (int64_t n = 0; n < p->n; n++) {
+    for (int64_t n = p->n - 1; n >= 0; n--) {
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
             const vec e = unmask(act, y + i, vec_load(gy + i));
-            vec_store(gx + i, vec_fnma(vec_sub(vec_load(x + i), mean), slope, vec_fma(e, scale, shift)));
+            vec_put(p->stream, gx + i, vec_fnma(vec_sub(vec_load(x + i), mean), slope, vec_fma(e, scale, shift)));
         }
     }
+    vec_fence();
 }
 
 static void back_apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,

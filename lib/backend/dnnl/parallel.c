@@ -1,7 +1,7 @@
 /* Static parts of work: see parallel.h. */
 #include "backend/dnnl/parallel.h"
 
-enum { PART_BYTES_MIN = 32 * 1024, UNITS_PER_PART = 16 };
+enum { PART_BYTES_MIN = 32 * 1024, STREAM_BYTES_MIN = 8 << 20, STREAM_ALIGN = 64 };
 
 void mn_dnnl_parallel(int32_t parts, mn_dnnl_part_fn fn, const void *job) {
     if (parts <= 1) {
@@ -25,8 +25,6 @@ void mn_dnnl_range(int64_t n, int64_t align, int32_t part, int32_t parts, int64_
     *end = last < n ? last : n;
 }
 
-int64_t mn_dnnl_slices(int32_t parts, int64_t blocks, int64_t images) {
-    int64_t slices = 1;
-    while (slices < images && blocks * slices % parts != 0 && blocks * slices < (int64_t)UNITS_PER_PART * parts) slices++;
-    return slices;
+int32_t mn_dnnl_streams(const void *mem, int64_t bytes) {
+    return bytes >= STREAM_BYTES_MIN && (uintptr_t)mem % STREAM_ALIGN == 0;
 }

@@ -48,9 +48,11 @@ typedef struct mn_simd_flat {
     void (*adam)(const mn_simd_adam *c, float *w, const float *g, float *m, float *v, int64_t n);
 } mn_simd_flat;
 
-/* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. */
+/* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written is
+ * larger than the caches and aligned to whole vectors, so it goes past them. */
 typedef struct mn_simd_pixels {
     int64_t n, step, hw;
+    int32_t stream;
 } mn_simd_pixels;
 
 /* Batch norm's constants of one channel block. */
@@ -94,6 +96,7 @@ typedef struct mn_simd_pool {
 /* Depthwise convolution of one plane. Weights and their gradient are [kh][kw][B]. */
 typedef struct mn_simd_dw_geometry {
     int64_t in[2], out[2], kernel[2], stride[2], dilation[2], pad[2]; /* rows, columns; pad: top, left */
+    int32_t stream;                                                   /* as in mn_simd_pixels */
 } mn_simd_dw_geometry;
 
 /* What forward does with its sums of one channel block: y = min(max(sum + bias, low), high). */

@@ -19,7 +19,10 @@ VEC_FN __m256i vec_first(int64_t n) {
 
 VEC_FN vec vec_load(const float *p) { return _mm256_loadu_ps(p); }
 VEC_FN void vec_store(float *p, vec a) { _mm256_storeu_ps(p, a); }
-VEC_FN void vec_stream(float *p, vec a) { _mm256_stream_ps(p, a); }
+VEC_FN void vec_put(int32_t stream, float *p, vec a) {
+    if (stream) _mm256_stream_ps(p, a);
+    else _mm256_storeu_ps(p, a);
+}
 VEC_FN void vec_fence(void) { _mm_sfence(); }
 VEC_FN vec vec_load_n(const float *p, int64_t n) { return _mm256_maskload_ps(p, vec_first(n)); }
 VEC_FN void vec_store_n(float *p, vec a, int64_t n) { _mm256_maskstore_ps(p, vec_first(n), a); }

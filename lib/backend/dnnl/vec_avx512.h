@@ -18,7 +18,11 @@ typedef __mmask16 vmask;
 
 VEC_FN vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 VEC_FN void vec_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
-VEC_FN void vec_stream(float *p, vec a) { _mm512_stream_ps(p, a); } /* past the caches; p is aligned */
+/* Past the caches if `stream`; p is aligned then. vec_fence when all is written. */
+VEC_FN void vec_put(int32_t stream, float *p, vec a) {
+    if (stream) _mm512_stream_ps(p, a);
+    else _mm512_storeu_ps(p, a);
+}
 VEC_FN void vec_fence(void) { _mm_sfence(); }
 VEC_FN vec vec_load_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 VEC_FN void vec_store_n(float *p, vec a, int64_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a); }

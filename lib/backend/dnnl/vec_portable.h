@@ -9,7 +9,7 @@
 #define VEC_FN static inline __attribute__((always_inline, unused))
 #define VEC_NAME(name) name##_portable
 enum { VL = 8 };
-#define VEC_STRIP_WIDTHS(X) X(4) X(1) /* depthwise strips */
+#define VEC_STRIP_WIDTHS(X) X(4) X(2) X(1) /* depthwise strips */
 #define VEC_DW_ROWS(side) 1           /* kernel rows that back_weights takes at once */
 typedef struct vec {
     float lane[VL];
@@ -27,7 +27,10 @@ VEC_FN vec vec_load(const float *p) { VEC_EACH(vec, p[i]); }
 VEC_FN void vec_store(float *p, vec a) {
     for (int i = 0; i < VL; i++) p[i] = a.lane[i];
 }
-VEC_FN void vec_stream(float *p, vec a) { vec_store(p, a); }
+VEC_FN void vec_put(int32_t stream, float *p, vec a) {
+    (void)stream;
+    vec_store(p, a);
+}
 VEC_FN void vec_fence(void) {}
 VEC_FN vec vec_load_n(const float *p, int64_t n) { VEC_EACH(vec, i < n ? p[i] : 0); }
 VEC_FN void vec_store_n(float *p, vec a, int64_t n) {
