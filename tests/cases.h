@@ -170,6 +170,11 @@ int cs_net_grad(cs_env *e, const mn_param *p, double **out);
 /* Write a gradient (plain layout) as if a run had. */
 int cs_net_set_grad(cs_env *e, mn_param *p, const double *g);
 
+/* A net of inputs alone; run forward and read v; compare v with the first output. */
+int cs_begin(cs_env *e);
+int cs_evaluate(cs_env *e, mn_value *v, double **out);
+int cs_finish(cs_env *e, mn_value *v);
+
 /* Run a kernel on plain tensors of the run's dtype; dst is read back. */
 int cs_kernel(cs_env *e, modnas_kernel *k, const double *src, double *dst);
 
@@ -190,7 +195,20 @@ int cs_xent_run(cs_env *e, const cs_xent *x, double *loss, double **g);
 /* Logits (N, C, rest) as rows (N rest, C), and back. */
 double *cs_rows_of(cs_env *e, const cs_tensor *t);
 
-/* An operator with parts in other files. */
+/* ---- ONNX conventions ---- */
+
+enum { CS_MAX_INPUTS = 64 };
+/* A number from input i, else from an attribute (older versions), else `absent`. */
+double cs_bound(const cs_env *e, int32_t i, const char *key, double absent);
+/* Starts, ends, axes or steps: an input since opset 10, an attribute before; n numbers (0: absent). */
+int cs_index_list(cs_env *e, int32_t input, const char *key, int64_t *out, int32_t *n);
+
+/* ---- operators that lie in other files than their table ---- */
+
+int cs_onnx_concat(cs_env *e);
+int cs_onnx_slice(cs_env *e);
+int cs_onnx_split(cs_env *e);
+int cs_onnx_pad(cs_env *e);
 int cs_onnx_conv(cs_env *e);
 int cs_onnx_pool(cs_env *e);
 int cs_onnx_global_pool(cs_env *e);

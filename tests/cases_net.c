@@ -193,6 +193,24 @@ int cs_net_grad(cs_env *e, const mn_param *p, double **out) {
     return CS_OK;
 }
 
+int cs_begin(cs_env *e) {
+    const mn_run_opts inference = {0};
+    CS_DO(cs_net_new(e));
+    return cs_net_begin(e, &inference);
+}
+
+int cs_evaluate(cs_env *e, mn_value *v, double **out) {
+    CS_LIB(e, mn_run_keep(e->net.run, v));
+    CS_DO(cs_net_run(e, NULL));
+    return cs_net_read(e, v, out);
+}
+
+int cs_finish(cs_env *e, mn_value *v) {
+    double *y;
+    CS_DO(cs_evaluate(e, v, &y));
+    return cs_check(e, &e->c->out[0], y, cs_product(v->dims, 0, 4));
+}
+
 /* n values as elements of the run's dtype. */
 static void *encode(cs_env *e, const double *v, int64_t n) {
     void *out = cs_alloc(e, n, sizeof(double));
