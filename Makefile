@@ -104,6 +104,7 @@ TEST_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
 # The vector runner is made of several files.
 $(B)/tests/cases: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/cases_*.c))
+$(B)/tests/test_cases: | $(B)/tests/cases
 $(B)/tests/%: $(B)/obj/tests/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
 	$(CC) $(OPT) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt -rdynamic

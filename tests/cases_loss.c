@@ -51,11 +51,11 @@ static int is_plain(const cs_xent *x) {
 int cs_xent_run(cs_env *e, const cs_xent *x, double *loss, double **g) {
     const int64_t dims[4] = {x->rows, x->classes, 1, 1};
     const mn_run_opts opts = {.train = 1, .grads = MN_ROLE_WEIGHT};
-    const double factor = (double)x->rows / normaliser(x);
     mn_param *p;
     mn_value *logits, *target, *out;
     double *value;
     CS_DO(check_labels(e, x));
+    const double factor = (double)x->rows / normaliser(x);
     CS_DO(cs_net_new(e));
     CS_DO(cs_net_param(e, MN_ROLE_WEIGHT, dims, x->logits, &p));
     CS_DO(cs_net_begin(e, &opts));

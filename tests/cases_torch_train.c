@@ -304,6 +304,7 @@ static int tiny_params(cs_env *e, tiny *t) {
     t->loss = cs_out(e, "loss");
     if (t->x->rank != 4 || wc->rank != 4 || wf->rank != 2 || !t->loss)
         return cs_fail(e, "ranks of X, wc, wf, or no loss");
+    if (ga->n != wc->dims[0] || be->n != wc->dims[0]) return cs_fail(e, "ga or be does not have an element a channel");
     t->window = (cs_window){.stride = {1, 1}, .dilation = {1, 1}, .pad = {1, 1, 1, 1}, .groups = 1};
     for (int i = 0; i < 2; i++) t->window.kernel[i] = (int32_t)wc->dims[i + 2];
     t->bn = (mn_bn_opts){.eps = described(e, "BN(", "eps=", 1e-5), .momentum = described(e, "BN(", "momentum=", 0.1)};

@@ -17,7 +17,7 @@ void util_cli_new(util_cli *c) {
 }
 
 void util_cli_free(util_cli *c) {
-    char command[128];
+    char command[256];
     snprintf(command, sizeof command, "rm -rf '%s' '%s.out' '%s.err'", c->folder, c->folder, c->folder);
     ck_assert_int_eq(system(command), 0);
     free(c->out);
