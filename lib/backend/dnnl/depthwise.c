@@ -25,7 +25,6 @@ struct mn_dnnl_depthwise {
     int64_t blocks, whole; /* channel blocks; of them, those done by one part each */
     int64_t taps;          /* floats of one block's weights */
     size_t partial;        /* in scratch: weight gradients of each part for each left-over block, then their bias sums */
-    size_t weights;        /* in scratch: weights scaled by the batch norm that is folded in */
     mn_dnnl_conv_fold fold;
 };
 
@@ -139,7 +138,6 @@ int mn_dnnl_depthwise_plan(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_depthwise **out)
     if (k->pass == MODNAS_BACKWARD_WEIGHTS)
         d->partial = mn_dnnl_reserve(p, (size_t)(vectors * (d->taps * (int64_t)sizeof(float) + B_MAX * (int64_t)sizeof(double))));
     if (k->flags & MODNAS_KF_FOLD_BN) {
-        d->weights = mn_dnnl_reserve(p, (size_t)(d->blocks * d->taps) * sizeof(float));
         d->fold.scale = mn_dnnl_reserve(p, (size_t)k->dst.dims[1] * sizeof(float));
         d->fold.shift = mn_dnnl_reserve(p, (size_t)k->dst.dims[1] * sizeof(float));
     }
@@ -158,7 +156,7 @@ typedef struct plane_job {
     mn_simd_dw_geometry geometry;
     const modnas_kernel *k;
     int64_t block, from_plane, to_plane; /* floats */
-    const float *from, *weights, *shift; /* shift: of each channel, or NULL */
+    const float *from, *weights, *scale, *shift; /* scale and shift: of each channel, or NULL */
     float *to;
 } plane_job;
 
@@ -166,7 +164,10 @@ static mn_simd_dw_post post_of(const plane_job *j, int64_t block) {
     mn_simd_dw_post post = {.low = j->k->act == MODNAS_ACT_NONE ? -INFINITY : 0,
                             .high = j->k->act == MODNAS_ACT_RELU6 ? 6 : INFINITY};
     const int64_t first = block * j->block, channels = j->k->dst.dims[1];
-    for (int64_t i = 0; j->shift && i < j->block && first + i < channels; i++) post.bias[i] = j->shift[first + i];
+    for (int64_t i = 0; i < j->block && first + i < channels; i++) {
+        post.scale[i] = j->scale ? j->scale[first + i] : 1;
+        post.shift[i] = j->shift ? j->shift[first + i] : 0;
+    }
     return post;
 }
 
@@ -187,18 +188,6 @@ static void plane_part(const void *job, int32_t part, int32_t parts) {
     }
 }
 
-/* Weights with the folded batch norm's scale in them. */
-static const float *scaled_weights(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_depthwise *d, const mn_dnnl_run *r) {
-    const int64_t channels = p->k.dst.dims[1], block = s->simd->block;
-    const float *w = mn_dnnl_arg(r, 1), *scale = mn_dnnl_scratch(r, d->fold.scale);
-    float *out = mn_dnnl_scratch(r, d->weights);
-    for (int64_t i = 0; i < d->blocks * d->taps; i++) {
-        const int64_t c = i / d->taps * block + i % block;
-        out[i] = c < channels ? w[i] * scale[c] : 0;
-    }
-    return out;
-}
-
 static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_depthwise *d, const mn_dnnl_run *r) {
     const modnas_kernel *k = &p->k;
     const int64_t block = s->simd->block, in = k->src.dims[2] * k->src.dims[3] * block, out = k->dst.dims[2] * k->dst.dims[3] * block;
@@ -215,10 +204,11 @@ static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_dep
                    .to = mn_dnnl_arg(r, forward ? 3 : 2)};
     if (k->flags & MODNAS_KF_FOLD_BN) {
         mn_dnnl_conv_fold_run(k, &d->fold, r);
-        j.weights = scaled_weights(s, p, d, r);
+        j.scale = mn_dnnl_scratch(r, d->fold.scale);
         j.shift = mn_dnnl_scratch(r, d->fold.shift);
     }
-    j.geometry.stream = mn_dnnl_streams(j.to, k->src.dims[0] * d->blocks * j.to_plane * (int64_t)sizeof(float));
+    /* backward-data measured slower that way */
+    j.geometry.stream = forward && mn_dnnl_streams(j.to, k->src.dims[0] * d->blocks * j.to_plane * (int64_t)sizeof(float));
     mn_dnnl_parallel(d->parts, plane_part, &j);
     return 0;
 }

@@ -44,20 +44,24 @@ VEC_FN void forward_row(const strip t, const float *x, int64_t row, int64_t low,
     }
 }
 
+VEC_FN vec finish(const mn_simd_dw_post *post, vec sum) {
+    const vec v = vec_fma(sum, vec_load(post->scale), vec_load(post->shift));
+    return vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), v));
+}
+
 VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *w,
                     const mn_simd_dw_post *post, float *y) {
-    const vec bias = vec_load(post->bias), least = vec_set1(post->low), most = vec_set1(post->high);
     const int64_t column = first * t.stride - g->pad[1], low = -column, high = g->in[1] - column;
     for (int64_t oh = 0; oh < g->out[0]; oh++) {
         vec acc[16];
-        UNROLL for (int o = 0; o < t.width; o++) acc[o] = bias;
+        UNROLL for (int o = 0; o < t.width; o++) acc[o] = vec_zero();
         for (int k = 0; k < t.side; k++) {
             const int64_t ih = oh * t.stride + k * t.dilation - g->pad[0];
             if (ih < 0 || ih >= g->in[0]) continue;
             forward_row(t, x, ih * g->in[1] + column, low, high, w + k * t.side * VL, acc);
         }
         float *to = y + (oh * g->out[1] + first) * VL;
-        UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, vec_min(most, vec_max(least, acc[o])));
+        UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, finish(post, acc[o]));
     }
     vec_fence();
 }
@@ -94,10 +98,9 @@ VEC_FN void back_data(const strip t, const mn_simd_dw_geometry *g, int64_t first
         }
         UNROLL for (int i = 0; i < t.width; i++) {
             if ((i < t.stride && column + i < 0) || (i >= t.width - t.stride && column + i >= g->in[1])) continue;
-            vec_put(g->stream, gx + (ih * g->in[1] + column + i) * VL, acc[i]);
+            vec_store(gx + (ih * g->in[1] + column + i) * VL, acc[i]);
         }
     }
-    vec_fence();
 }
 
 /* ---- back_weights ------------------------------------------------------------------------------------------------------- */

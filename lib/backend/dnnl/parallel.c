@@ -1,7 +1,7 @@
 /* Static parts of work: see parallel.h. */
 #include "backend/dnnl/parallel.h"
 
-enum { PART_BYTES_MIN = 32 * 1024, STREAM_BYTES_MIN = 8 << 20, STREAM_ALIGN = 64 };
+enum { PART_BYTES_MIN = 32 * 1024, STREAM_BYTES_MIN = 16 << 20, STREAM_ALIGN = 64 };
 
 void mn_dnnl_parallel(int32_t parts, mn_dnnl_part_fn fn, const void *job) {
     if (parts <= 1) {

@@ -99,9 +99,9 @@ typedef struct mn_simd_dw_geometry {
     int32_t stream;                                                   /* as in mn_simd_pixels */
 } mn_simd_dw_geometry;
 
-/* What forward does with its sums of one channel block: y = min(max(sum + bias, low), high). */
+/* What forward does with its sums of one channel block: y = min(max(sum scale + shift, low), high). */
 typedef struct mn_simd_dw_post {
-    float bias[MN_SIMD_BLOCK_MAX], low, high;
+    float scale[MN_SIMD_BLOCK_MAX], shift[MN_SIMD_BLOCK_MAX], low, high;
 } mn_simd_dw_post;
 
 /* A strip: some neighbouring columns over all rows of the plane, the first of them at `first`. Forward and back_weights count
