@@ -8,8 +8,8 @@
  *     -m   medians only, as tab-separated "name ms", to be compared by a script
  *     TEXT only cases whose name has it
  *
- * One line a case: median and minimum in ms after two runs that are not counted, and the rate of the minimum: GFLOP/s of
- * convolutions and linear layers (taps in the padding counted), else GB/s of all arguments. */
+ * One line a case: median and minimum in ms after two runs that are not counted, and the rate of the minimum: GFLOP/s
+ * of convolutions and linear layers (taps in the padding counted), else GB/s of all arguments. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,14 +27,22 @@ static int parse(int argc, char **argv, options *o) {
     *o = (options){.threads = 2, .runs = 15, .text = ""};
     for (int i = 1; i < argc; i++) {
         const char *a = argv[i];
-        if (strcmp(a, "-a") == 0) o->all = 1;
-        else if (strcmp(a, "-c") == 0) o->cold = 1;
-        else if (strcmp(a, "-r") == 0) o->with_ref = 1;
-        else if (strcmp(a, "-m") == 0) o->medians = 1;
-        else if (strcmp(a, "-t") == 0 && i + 1 < argc) o->threads = atoi(argv[++i]);
-        else if (strcmp(a, "-n") == 0 && i + 1 < argc) o->runs = atoi(argv[++i]);
-        else if (a[0] == '-') return -1;
-        else o->text = a;
+        if (strcmp(a, "-a") == 0)
+            o->all = 1;
+        else if (strcmp(a, "-c") == 0)
+            o->cold = 1;
+        else if (strcmp(a, "-r") == 0)
+            o->with_ref = 1;
+        else if (strcmp(a, "-m") == 0)
+            o->medians = 1;
+        else if (strcmp(a, "-t") == 0 && i + 1 < argc)
+            o->threads = atoi(argv[++i]);
+        else if (strcmp(a, "-n") == 0 && i + 1 < argc)
+            o->runs = atoi(argv[++i]);
+        else if (a[0] == '-')
+            return -1;
+        else
+            o->text = a;
     }
     return o->threads >= 1 && o->runs >= 1 && o->runs <= RUNS_MAX ? 0 : -1;
 }
@@ -58,7 +66,8 @@ static void sweep(void) {
     sink = buffer[SWEEP_BYTES / 2];
 }
 
-static int measure(mn_backend *b, const kc_case *c, const kc_data *in, const options *o, int warm_up, int runs, timing *out) {
+static int measure(mn_backend *b, const kc_case *c, const kc_data *in, const options *o, int warm_up, int runs,
+                   timing *out) {
     static double t[RUNS_MAX];
     kc_bound *bound = NULL;
     int rc = kc_bind(b, c, MODNAS_F32, KC_WANTED, in, &bound);
@@ -79,7 +88,8 @@ static int measure(mn_backend *b, const kc_case *c, const kc_data *in, const opt
 /* Multiply-adds of the forward operation; every pass has as many. */
 static double n_flops(const modnas_kernel *k) {
     const int64_t *w = k->weights.dims, *y = k->dst.dims;
-    if (k->kind == MODNAS_KERNEL_CONV2D) return 2.0 * (double)(y[0] * y[1] * y[2] * y[3]) * (double)(w[1] * w[2] * w[3]);
+    if (k->kind == MODNAS_KERNEL_CONV2D)
+        return 2.0 * (double)(y[0] * y[1] * y[2] * y[3]) * (double)(w[1] * w[2] * w[3]);
     if (k->kind == MODNAS_KERNEL_LINEAR) return 2.0 * (double)(y[0] * y[1]) * (double)w[1];
     return 0;
 }
@@ -96,8 +106,8 @@ static void print_line(const options *o, const kc_case *c, const kc_data *in, co
         printf("%s\t%.4f\n", c->name, t->median * 1e3);
         return;
     }
-    printf("%-44s %9.3f %9.3f  %7.1f %s", c->name, t->median * 1e3, t->min * 1e3, (flops ? flops : n_bytes(c, in)) / t->min / 1e9,
-           flops ? "GFLOP/s" : "GB/s   ");
+    printf("%-44s %9.3f %9.3f  %7.1f %s", c->name, t->median * 1e3, t->min * 1e3,
+           (flops ? flops : n_bytes(c, in)) / t->min / 1e9, flops ? "GFLOP/s" : "GB/s   ");
     if (slow) printf("  ref %10.3f", slow->min * 1e3);
     printf("%s\n", t->fallback ? "  (runs on ref)" : "");
 }

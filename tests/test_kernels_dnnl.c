@@ -1,13 +1,13 @@
 /* The oneDNN plug-in against `ref` over the kernel case table.
  *
- *   - every case, in the layouts that the plug-in asks for and in plain ones, in f32 against ref in f64; the padding of blocked
- *     tensors stays 0; with AVX-512, AVX2 and portable C (oneDNN's own limit on the instruction set chooses)
+ *   - every case, in the layouts that the plug-in asks for and in plain ones, in f32 against ref in f64; the padding of
+ * blocked tensors stays 0; with AVX-512, AVX2 and portable C (oneDNN's own limit on the instruction set chooses)
  *   - the shapes of the benchmark with few images
  *   - threads 1 to 4: a second run gives the same bytes and makes no plan and no oneDNN object
  *   - which kinds are left to ref; texts of errors
  *
- * Tolerances are kc_tolerance's: f32 sums of K terms. Cases go in chunks, one forked process a chunk; nothing of OpenMP or
- * oneDNN runs in the parent. */
+ * Tolerances are kc_tolerance's: f32 sums of K terms. Cases go in chunks, one forked process a chunk; nothing of OpenMP
+ * or oneDNN runs in the parent. */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@
 static modnas_ctx *ctx;
 static mn_backend *ref, *dnnl;
 
-/* What ONEDNN_MAX_CPU_ISA is set to (NULL: left alone). oneDNN reads it when it is first used, in the test's own process. */
+/* What ONEDNN_MAX_CPU_ISA is set to (NULL: left alone). oneDNN reads it when it is first used, in the test's own
+ * process. */
 static const char *const limits[] = {NULL, "AVX2", "SSE41"};
 enum { N_LIMITS = 3 };
 
@@ -39,7 +40,9 @@ static void close_backends(void) {
 
 enum { CHUNK = 20, FEW_IMAGES = 3 };
 
-static int n_chunks(void) { return (kc_count() + CHUNK - 1) / CHUNK; }
+static int n_chunks(void) {
+    return (kc_count() + CHUNK - 1) / CHUNK;
+}
 
 /* Case number i; a large one gets few images, so that ref can follow. 0 if it has no batch to cut (flat ranges). */
 static int get_case(int i, kc_case *c) {
@@ -49,7 +52,8 @@ static int get_case(int i, kc_case *c) {
     const int64_t batch = c->kernel.src.dims[0];
     if (batch <= FEW_IMAGES) return 0;
     for (int k = 0; k < 3; k++)
-        if (all[k]->dims[0] == batch && !(k == 1 && c->kernel.kind == MODNAS_KERNEL_CONV2D)) all[k]->dims[0] = FEW_IMAGES;
+        if (all[k]->dims[0] == batch && !(k == 1 && c->kernel.kind == MODNAS_KERNEL_CONV2D))
+            all[k]->dims[0] = FEW_IMAGES;
     if (c->kernel.kind == MODNAS_KERNEL_COPY) c->kernel.u.box.count[0] = FEW_IMAGES;
     kc_set_args(c);
     return 1;
@@ -99,7 +103,8 @@ static void assert_repeats(const kc_case *c) {
     int64_t n_plans = 0, n_objects = 0;
     ck_assert_msg(in != NULL, "%s: %s", c->name, modnas_errmsg(ctx));
     for (int k = 0; k < 2; k++) {
-        ck_assert_msg(kc_bind(dnnl, c, MODNAS_F32, KC_WANTED, in, &bound[k]) == 0, "%s: %s", c->name, modnas_errmsg(ctx));
+        ck_assert_msg(kc_bind(dnnl, c, MODNAS_F32, KC_WANTED, in, &bound[k]) == 0, "%s: %s", c->name,
+                      modnas_errmsg(ctx));
         ck_assert_ptr_nonnull(out[k] = kc_copy(in));
     }
     for (int k = 0; k < 2; k++) {
@@ -136,7 +141,8 @@ END_TEST
 /* ---- what is left to ref ---- */
 
 START_TEST(only_small_kinds_are_left_to_ref) {
-    static const int32_t left[] = {MODNAS_KERNEL_SOFTMAX, MODNAS_KERNEL_SOFTMAX_XENT, MODNAS_KERNEL_DROPOUT, MODNAS_KERNEL_REDUCE};
+    static const int32_t left[] = {MODNAS_KERNEL_SOFTMAX, MODNAS_KERNEL_SOFTMAX_XENT, MODNAS_KERNEL_DROPOUT,
+                                   MODNAS_KERNEL_REDUCE};
     open_backends(NULL, 2);
     for (int i = 0; i < kc_count(); i++) {
         kc_case c;
@@ -169,10 +175,12 @@ static modnas_kernel conv_of(int64_t batch, int64_t channels, int64_t size, int6
 
 START_TEST(weights_rest_by_geometry_alone) {
     open_backends(NULL, 2);
-    const modnas_kernel a = conv_of(64, 24, 32, 144, 1, 1), b = conv_of(1, 24, 7, 144, 1, 1), c = conv_of(8, 40, 32, 144, 1, 1);
+    const modnas_kernel a = conv_of(64, 24, 32, 144, 1, 1), b = conv_of(1, 24, 7, 144, 1, 1),
+                        c = conv_of(8, 40, 32, 144, 1, 1);
     const int32_t layout = mn_backend_want_layout(dnnl, &a, MODNAS_ROLE_WEIGHTS);
     ck_assert_int_eq(mn_backend_want_layout(dnnl, &b, MODNAS_ROLE_WEIGHTS), layout);
-    ck_assert_int_ne(mn_backend_want_layout(dnnl, &c, MODNAS_ROLE_WEIGHTS), layout); /* other dims, another descriptor */
+    ck_assert_int_ne(mn_backend_want_layout(dnnl, &c, MODNAS_ROLE_WEIGHTS),
+                     layout); /* other dims, another descriptor */
     const int64_t n_objects = mn_backend_n_objects(dnnl);
     ck_assert_int_eq(mn_backend_want_layout(dnnl, &a, MODNAS_ROLE_WEIGHTS), layout);
     ck_assert_int_eq(mn_backend_n_objects(dnnl), n_objects);
@@ -189,7 +197,8 @@ END_TEST
 
 START_TEST(images_stay_plain) {
     open_backends(NULL, 2);
-    const modnas_kernel image = conv_of(8, 3, 32, 32, 3, 1), inner = conv_of(8, 32, 32, 32, 3, 1), depthwise = conv_of(8, 3, 32, 3, 3, 3);
+    const modnas_kernel image = conv_of(8, 3, 32, 32, 3, 1), inner = conv_of(8, 32, 32, 32, 3, 1),
+                        depthwise = conv_of(8, 3, 32, 3, 3, 3);
     ck_assert_int_eq(mn_backend_want_layout(dnnl, &image, MODNAS_ROLE_SRC), MODNAS_LAYOUT_PLAIN);
     ck_assert_int_eq(mn_backend_want_layout(dnnl, &image, MODNAS_ROLE_DST), MODNAS_LAYOUT_BLOCKED);
     ck_assert_int_eq(mn_backend_want_layout(dnnl, &inner, MODNAS_ROLE_SRC), MODNAS_LAYOUT_BLOCKED);

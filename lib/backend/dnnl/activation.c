@@ -1,5 +1,5 @@
-/* Activations. The piecewise linear ones are loops of ours over the whole buffer, padding included; sigmoid, swish and tanh
- * are oneDNN's. Where act(0) is not 0 the padding of the last channel block is set back to 0 afterwards. */
+/* Activations. The piecewise linear ones are loops of ours over the whole buffer, padding included; sigmoid, swish and
+ * tanh are oneDNN's. Where act(0) is not 0 the padding of the last channel block is set back to 0 afterwards. */
 #include "backend/dnnl/activation.h"
 
 #include "backend/dnnl/layout.h"
@@ -34,7 +34,7 @@ typedef struct activation_plan {
     mn_dnnl_chain chain; /* empty: ours */
 } activation_plan;
 
-/* ---- oneDNN's ----------------------------------------------------------------------------------------------------------- */
+/* ---- oneDNN's ---- */
 
 /* Arguments: forward x, y; backward x, y, g_y, g_x. */
 static dnnl_status_t chain_args(mn_dnnl *s, const modnas_kernel *k, const mn_dnnl_eltwise *e, mn_dnnl_chain *c,
@@ -54,15 +54,16 @@ static dnnl_status_t eltwise_desc(mn_dnnl *s, int32_t pass, const mn_dnnl_eltwis
                                   const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *desc) {
     const dnnl_alg_kind_t alg = pass == MODNAS_FORWARD ? e->forward : e->backward;
     dnnl_primitive_desc_t forward, backward;
-    dnnl_status_t status = dnnl_eltwise_forward_primitive_desc_create(&forward, s->engine, dnnl_forward_training, alg, md, md,
-                                                                      e->alpha, e->beta, attr);
+    dnnl_status_t status = dnnl_eltwise_forward_primitive_desc_create(&forward, s->engine, dnnl_forward_training, alg,
+                                                                      md, md, e->alpha, e->beta, attr);
     if (status != dnnl_success) return status;
     s->n_objects++;
     if (pass == MODNAS_FORWARD) {
         *desc = forward;
         return status;
     }
-    status = dnnl_eltwise_backward_primitive_desc_create(&backward, s->engine, alg, md, md, md, e->alpha, e->beta, forward, attr);
+    status = dnnl_eltwise_backward_primitive_desc_create(&backward, s->engine, alg, md, md, md, e->alpha, e->beta,
+                                                         forward, attr);
     dnnl_primitive_desc_destroy(forward);
     if (status != dnnl_success) return status;
     s->n_objects++;
@@ -95,7 +96,7 @@ static int activation_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     return status == dnnl_success ? 0 : mn_dnnl_refused(s, status, "the primitive", &base->k);
 }
 
-/* ---- ours --------------------------------------------------------------------------------------------------------------- */
+/* ---- ours ---- */
 
 typedef struct act_job {
     const mn_simd *simd;
@@ -119,10 +120,14 @@ static void act_part(const void *job, int32_t part, int32_t parts) {
 
 static int zero_stays_zero(const act_job *j) {
     switch (j->k->act) {
-    case MODNAS_ACT_CLIP: return j->alpha <= 0 && j->beta >= 0;
-    case MODNAS_ACT_HARD_SIGMOID: return 0;
-    case MODNAS_ACT_LINEAR: return j->beta == 0;
-    default: return 1;
+    case MODNAS_ACT_CLIP:
+        return j->alpha <= 0 && j->beta >= 0;
+    case MODNAS_ACT_HARD_SIGMOID:
+        return 0;
+    case MODNAS_ACT_LINEAR:
+        return j->beta == 0;
+    default:
+        return 1;
     }
 }
 
@@ -136,7 +141,8 @@ static int activation_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_ru
                        .alpha = r->n_scalars > 0 ? (float)r->scalars[0] : 0,
                        .beta = r->n_scalars > 1 ? (float)r->scalars[1] : 0};
     mn_dnnl_parallel(mn_dnnl_parts(s, j.n * (int64_t)sizeof(float)), act_part, &j);
-    if (base->k.pass == MODNAS_FORWARD && !zero_stays_zero(&j)) mn_dnnl_clear_padding(s, &base->k.dst, mn_dnnl_arg(r, 1));
+    if (base->k.pass == MODNAS_FORWARD && !zero_stays_zero(&j))
+        mn_dnnl_clear_padding(s, &base->k.dst, mn_dnnl_arg(r, 1));
     return 0;
 }
 

@@ -1,12 +1,13 @@
-/* Batch normalisation with activation and residual, on channel-blocked tensors: how the work is cut and what is done with
- * the sums. The loops are in norm_body.h.
+/* Batch normalisation with activation and residual, on channel-blocked tensors: how the work is cut and what is done
+ * with the sums. The loops are in norm_body.h.
  *
- * A channel block is read twice, for its sums and to apply them. Each part gets equally many whole blocks and does both for
- * one block before it goes on to the next, so that small planes are read from the cache the second time. The blocks that are
- * left over (fewer than parts) are cut into one slice a part; their sums are put in scratch, added in index order, and
- * applied in a second parallel region.
+ * A channel block is read twice, for its sums and to apply them. Each part gets equally many whole blocks and does both
+ * for one block before it goes on to the next, so that small planes are read from the cache the second time. The blocks
+ * that are left over (fewer than parts) are cut into one slice a part; their sums are put in scratch, added in index
+ * order, and applied in a second parallel region.
  *
- *   forward    m = sum / M, v = sumsq / M - (sum / M)^2 of x - origin      y = act((x - m) gamma rstd + beta + residual)
+ *   forward    m = sum / M, v = sumsq / M - (sum / M)^2, both of x - origin
+ *              y = act((x - m) gamma rstd + beta + residual)
  *   backward   e = g_y where the activation let y through; S = sum e, D = sum e (x - m)
  *              g_beta = S, g_gamma = rstd D, g_x = gamma rstd (e - S / M - (x - m) rstd^2 D / M), g_residual = e */
 #include <math.h>
@@ -43,8 +44,12 @@ typedef struct norm_job {
     int32_t stream; /* write `out` past the caches */
 } norm_job;
 
-static int is_global(const norm_job *j) { return j->p->base.k.flags & MODNAS_KF_GLOBAL_STATS; }
-static int is_forward(const norm_job *j) { return j->p->base.k.pass == MODNAS_FORWARD; }
+static int is_global(const norm_job *j) {
+    return j->p->base.k.flags & MODNAS_KF_GLOBAL_STATS;
+}
+static int is_forward(const norm_job *j) {
+    return j->p->base.k.pass == MODNAS_FORWARD;
+}
 
 /* Pixels behind each channel. */
 static double n_pixels(const norm_job *j) {
@@ -82,7 +87,7 @@ static void load_channels(const float *vector, int64_t first, int64_t n, float o
     for (int64_t i = 0; i < B_MAX; i++) out[i] = vector && i < n ? vector[first + i] : other;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------------ */
+/* ---- forward ---- */
 
 static void forward_sums(const norm_job *j, int64_t block, int32_t slice, int32_t slices, block_sums *s) {
     int64_t offset;
@@ -134,10 +139,11 @@ static void forward_apply(const norm_job *j, const block_sums *s, int64_t block,
     int64_t offset;
     const mn_simd_pixels px = slice_of(j, block, slice, slices, &offset);
     forward_constants(j, s, block, slice == 0, &c);
-    j->simd->norm->apply(&px, j->p->base.k.act, &c, j->x + offset, j->residual ? j->residual + offset : NULL, j->out + offset);
+    j->simd->norm->apply(&px, j->p->base.k.act, &c, j->x + offset, j->residual ? j->residual + offset : NULL,
+                         j->out + offset);
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 static void backward_sums(const norm_job *j, int64_t block, int32_t slice, int32_t slices, block_sums *s) {
     int64_t offset, first;
@@ -178,16 +184,20 @@ static void backward_apply(const norm_job *j, const block_sums *s, int64_t block
     j->simd->norm->back_apply(&px, act, &c, j->x + offset, j->y + offset, e + offset, j->out + offset);
 }
 
-/* ---- both --------------------------------------------------------------------------------------------------------------- */
+/* ---- both ---- */
 
 static void take_sums(const norm_job *j, int64_t block, int32_t slice, int32_t slices, block_sums *s) {
-    if (!is_forward(j)) backward_sums(j, block, slice, slices, s);
-    else if (!is_global(j)) forward_sums(j, block, slice, slices, s);
+    if (!is_forward(j))
+        backward_sums(j, block, slice, slices, s);
+    else if (!is_global(j))
+        forward_sums(j, block, slice, slices, s);
 }
 
 static void apply_sums(const norm_job *j, const block_sums *s, int64_t block, int32_t slice, int32_t slices) {
-    if (is_forward(j)) forward_apply(j, s, block, slice, slices);
-    else backward_apply(j, s, block, slice, slices);
+    if (is_forward(j))
+        forward_apply(j, s, block, slice, slices);
+    else
+        backward_apply(j, s, block, slice, slices);
 }
 
 /* Whole blocks of a part, then its slice of the sums of the left-over blocks. */
@@ -266,7 +276,9 @@ static int norm_backward(mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
                   .g_beta = mn_dnnl_arg(r, 8),
                   .e = flags & MODNAS_KF_RESIDUAL ? mn_dnnl_arg(r, 9) : NULL};
     if (p->base.k.act == MODNAS_ACT_NONE) j.y = j.gy; /* not read */
-    if (!j.y) return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm backward: y is missing, the activation's mask is read off it");
+    if (!j.y)
+        return mn_dnnl_fail(s, MODNAS_EINVAL,
+                            "batch_norm backward: y is missing, the activation's mask is read off it");
     return run_job(s, &j);
 }
 

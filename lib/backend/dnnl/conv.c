@@ -2,9 +2,9 @@
  *
  *   [reorder src] [reorder weights] -> convolution (+ fused operations) -> [reorder what it wrote]
  *
- * The reorders are there only where the primitive wants another layout than the tensor rests in: for weights that is common
- * in backward-data (input and output channels change roles), for activations rare. Depthwise convolutions run our own
- * kernels where those are faster (depthwise.h). */
+ * The reorders are there only where the primitive wants another layout than the tensor rests in: for weights that is
+ * common in backward-data (input and output channels change roles), for activations rare. Depthwise convolutions run
+ * our own kernels where those are faster (depthwise.h). */
 #include <string.h>
 
 #include "backend/dnnl/conv.h"
@@ -48,10 +48,14 @@ static int is_used(const modnas_kernel *k, const operand *o) {
 /* How the operand rests. */
 static dnnl_status_t resting_md(mn_dnnl *s, const modnas_kernel *k, int role, dnnl_memory_desc_t *md) {
     switch (role) {
-    case MODNAS_ROLE_SRC: return mn_dnnl_md_activation(s, &k->src, md);
-    case MODNAS_ROLE_DST: return mn_dnnl_md_activation(s, &k->dst, md);
-    case MODNAS_ROLE_WEIGHTS: return mn_dnnl_md_weights(s, &k->weights, k->u.window.groups, md);
-    default: return mn_dnnl_md_vector(s, k->dst.dims[1], md);
+    case MODNAS_ROLE_SRC:
+        return mn_dnnl_md_activation(s, &k->src, md);
+    case MODNAS_ROLE_DST:
+        return mn_dnnl_md_activation(s, &k->dst, md);
+    case MODNAS_ROLE_WEIGHTS:
+        return mn_dnnl_md_weights(s, &k->weights, k->u.window.groups, md);
+    default:
+        return mn_dnnl_md_vector(s, k->dst.dims[1], md);
     }
 }
 
@@ -69,7 +73,8 @@ static dnnl_status_t build_chain(mn_dnnl *s, conv_plan *p, const_dnnl_primitive_
         want[i] = dnnl_primitive_desc_query_md(desc, dnnl_query_exec_arg_md, ops[i].what);
         status = resting_md(s, k, ops[i].role, &rest[i]);
         if (status != dnnl_success) break;
-        if (!ops[i].out) status = mn_dnnl_chain_input(s, &p->base, &p->chain, rest[i], want[i], &at[i]);
+        if (!ops[i].out)
+            status = mn_dnnl_chain_input(s, &p->base, &p->chain, rest[i], want[i], &at[i]);
         else if (!dnnl_memory_desc_equal(rest[i], want[i]))
             at[i] = mn_dnnl_at_scratch(mn_dnnl_reserve(&p->base, dnnl_memory_desc_get_size(want[i])));
     }
@@ -103,8 +108,9 @@ static int conv_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
 static int conv_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
     const conv_plan *p = (const conv_plan *)base;
     if ((base->k.flags & MODNAS_KF_FOLD_BN) && (r->n_args < 8 || r->n_scalars < 1))
-        return mn_dnnl_fail(s, MODNAS_EINVAL, "conv2d with batch norm: %d arguments and %d scalars given, 8 and 1 wanted",
-                            r->n_args, r->n_scalars);
+        return mn_dnnl_fail(s, MODNAS_EINVAL,
+                            "conv2d with batch norm: %d arguments and %d scalars given, 8 and 1 wanted", r->n_args,
+                            r->n_scalars);
     if (p->depthwise) return mn_dnnl_depthwise_run(s, base, p->depthwise, r);
     mn_dnnl_conv_fold_run(&base->k, &p->fold, r);
     return mn_dnnl_chain_run(s, base, &p->chain, r);

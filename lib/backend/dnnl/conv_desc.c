@@ -1,12 +1,12 @@
 /* Which oneDNN primitive a convolution becomes.
  *
- * Activations are taken as they rest (blocked, or plain for an image), weights with the layout left open: oneDNN picks the
- * one its kernel wants and conv.c reorders from and to where they rest. For some shapes (grouped convolutions whose groups
- * are no multiple of the block) oneDNN has only its scalar reference on blocked activations; then the activations are left
- * open too.
+ * Activations are taken as they rest (blocked, or plain for an image), weights with the layout left open: oneDNN picks
+ * the one its kernel wants and conv.c reorders from and to where they rest. For some shapes (grouped convolutions whose
+ * groups are no multiple of the block) oneDNN has only its scalar reference on blocked activations; then the
+ * activations are left open too.
  *
- * Weights rest as the training-forward primitive wants them. That is asked once a geometry, at a nominal batch and image
- * size, so that the answer does not depend on what is run first. */
+ * Weights rest as the training-forward primitive wants them. That is asked once a geometry, at a nominal batch and
+ * image size, so that the answer does not depend on what is run first. */
 #include "backend/dnnl/conv.h"
 
 #include <string.h>
@@ -21,7 +21,9 @@ typedef struct operands {
     dnnl_dims_t strides, dilates, pad_begin, pad_end;
 } operands;
 
-int mn_dnnl_conv_is_image(const modnas_kernel *k) { return k->u.window.groups <= 1 && k->src.dims[1] <= IMAGE_CHANNELS_MAX; }
+int mn_dnnl_conv_is_image(const modnas_kernel *k) {
+    return k->u.window.groups <= 1 && k->src.dims[1] <= IMAGE_CHANNELS_MAX;
+}
 
 static void operands_free(operands *o) {
     if (o->src) dnnl_memory_desc_destroy(o->src);
@@ -39,7 +41,8 @@ static dnnl_status_t operands_init(mn_dnnl *s, const modnas_kernel *k, int open_
         o->pad_begin[i] = w->pad[i];
         o->pad_end[i] = w->pad[2 + i];
     }
-    dnnl_status_t status = open_activations ? mn_dnnl_md_any(s, &k->src, &o->src) : mn_dnnl_md_activation(s, &k->src, &o->src);
+    dnnl_status_t status =
+        open_activations ? mn_dnnl_md_any(s, &k->src, &o->src) : mn_dnnl_md_activation(s, &k->src, &o->src);
     if (status == dnnl_success)
         status = open_activations ? mn_dnnl_md_any(s, &k->dst, &o->dst) : mn_dnnl_md_activation(s, &k->dst, &o->dst);
     if (status == dnnl_success) status = mn_dnnl_md_weights_any(s, &k->weights, w->groups, &o->weights);
@@ -51,8 +54,8 @@ static dnnl_status_t operands_init(mn_dnnl *s, const modnas_kernel *k, int open_
 static dnnl_status_t forward_desc(mn_dnnl *s, const operands *o, int inference, const_dnnl_primitive_attr_t attr,
                                   dnnl_primitive_desc_t *desc) {
     return dnnl_convolution_forward_primitive_desc_create(
-        desc, s->engine, inference ? dnnl_forward_inference : dnnl_forward_training, dnnl_convolution_direct, o->src, o->weights,
-        o->bias, o->dst, o->strides, o->dilates, o->pad_begin, o->pad_end, attr);
+        desc, s->engine, inference ? dnnl_forward_inference : dnnl_forward_training, dnnl_convolution_direct, o->src,
+        o->weights, o->bias, o->dst, o->strides, o->dilates, o->pad_begin, o->pad_end, attr);
 }
 
 static dnnl_status_t backward_desc(mn_dnnl *s, const operands *o, int32_t pass, const_dnnl_primitive_attr_t attr,
@@ -66,15 +69,15 @@ static dnnl_status_t backward_desc(mn_dnnl *s, const operands *o, int32_t pass, 
                                                                       o->weights, o->dst, o->strides, o->dilates,
                                                                       o->pad_begin, o->pad_end, hint, attr);
     else
-        status = dnnl_convolution_backward_weights_primitive_desc_create(desc, s->engine, dnnl_convolution_direct, o->src,
-                                                                         o->weights, o->bias, o->dst, o->strides, o->dilates,
-                                                                         o->pad_begin, o->pad_end, hint, attr);
+        status = dnnl_convolution_backward_weights_primitive_desc_create(
+            desc, s->engine, dnnl_convolution_direct, o->src, o->weights, o->bias, o->dst, o->strides, o->dilates,
+            o->pad_begin, o->pad_end, hint, attr);
     dnnl_primitive_desc_destroy(hint);
     return status;
 }
 
-static dnnl_status_t try_desc(mn_dnnl *s, const modnas_kernel *k, int open_activations, const_dnnl_primitive_attr_t attr,
-                              dnnl_primitive_desc_t *desc) {
+static dnnl_status_t try_desc(mn_dnnl *s, const modnas_kernel *k, int open_activations,
+                              const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *desc) {
     operands o;
     dnnl_status_t status = operands_init(s, k, open_activations, &o);
     if (status == dnnl_success)
@@ -88,7 +91,8 @@ static dnnl_status_t try_desc(mn_dnnl *s, const modnas_kernel *k, int open_activ
 /* oneDNN names its scalar fallback "ref:any" or the like. */
 static int is_reference(const_dnnl_primitive_desc_t desc) {
     const char *name = NULL;
-    return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success && strstr(name, "ref") != NULL;
+    return dnnl_primitive_desc_query(desc, dnnl_query_impl_info_str, 0, &name) == dnnl_success &&
+           strstr(name, "ref") != NULL;
 }
 
 dnnl_status_t mn_dnnl_conv_desc(mn_dnnl *s, const modnas_kernel *k, const_dnnl_primitive_attr_t attr,

@@ -9,12 +9,15 @@
 #include "backend/dnnl/conv.h"
 
 int mn_dnnl_conv_can_fuse(const modnas_kernel *k) {
-    if (k->pass != MODNAS_FORWARD) return k->act == MODNAS_ACT_NONE && !(k->flags & (MODNAS_KF_RESIDUAL | MODNAS_KF_FOLD_BN));
+    if (k->pass != MODNAS_FORWARD)
+        return k->act == MODNAS_ACT_NONE && !(k->flags & (MODNAS_KF_RESIDUAL | MODNAS_KF_FOLD_BN));
     /* clip's and linear's scalars are not among the kernel's */
-    return k->act == MODNAS_ACT_NONE || (mn_dnnl_eltwise_of(k->act) && k->act != MODNAS_ACT_CLIP && k->act != MODNAS_ACT_LINEAR);
+    return k->act == MODNAS_ACT_NONE ||
+           (mn_dnnl_eltwise_of(k->act) && k->act != MODNAS_ACT_CLIP && k->act != MODNAS_ACT_LINEAR);
 }
 
-static dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, dnnl_status_t made, dnnl_memory_desc_t *md) {
+static dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, dnnl_status_t made,
+                                   dnnl_memory_desc_t *md) {
     if (made != dnnl_success) return made;
     const dnnl_status_t status = dnnl_post_ops_append_binary(ops, alg, *md);
     dnnl_memory_desc_destroy(*md);
@@ -64,13 +67,15 @@ dnnl_status_t mn_dnnl_conv_attr(mn_dnnl *s, mn_dnnl_plan *p, dnnl_primitive_attr
 static dnnl_status_t post_arg(mn_dnnl *s, mn_dnnl_chain *c, int *at, dnnl_status_t made, dnnl_memory_desc_t *md,
                               mn_dnnl_place place) {
     if (made != dnnl_success) return made;
-    const dnnl_status_t status = mn_dnnl_chain_arg(s, c, DNNL_ARG_ATTR_MULTIPLE_POST_OP(*at) | DNNL_ARG_SRC_1, *md, place);
+    const dnnl_status_t status =
+        mn_dnnl_chain_arg(s, c, DNNL_ARG_ATTR_MULTIPLE_POST_OP(*at) | DNNL_ARG_SRC_1, *md, place);
     dnnl_memory_desc_destroy(*md);
     ++*at;
     return status;
 }
 
-dnnl_status_t mn_dnnl_conv_post_args(mn_dnnl *s, const modnas_kernel *k, mn_dnnl_chain *c, const mn_dnnl_conv_fold *fold) {
+dnnl_status_t mn_dnnl_conv_post_args(mn_dnnl *s, const modnas_kernel *k, mn_dnnl_chain *c,
+                                     const mn_dnnl_conv_fold *fold) {
     const int64_t channels = k->dst.dims[1];
     dnnl_memory_desc_t md = NULL;
     dnnl_status_t status = dnnl_success;
@@ -81,7 +86,8 @@ dnnl_status_t mn_dnnl_conv_post_args(mn_dnnl *s, const modnas_kernel *k, mn_dnnl
             status = post_arg(s, c, &at, mn_dnnl_md_channels(s, channels, &md), &md, mn_dnnl_at_scratch(fold->shift));
     }
     if (status == dnnl_success && (k->flags & MODNAS_KF_RESIDUAL))
-        status = post_arg(s, c, &at, mn_dnnl_md_activation(s, &k->dst, &md), &md, mn_dnnl_at_arg(MN_DNNL_CONV_RESIDUAL));
+        status =
+            post_arg(s, c, &at, mn_dnnl_md_activation(s, &k->dst, &md), &md, mn_dnnl_at_arg(MN_DNNL_CONV_RESIDUAL));
     return status;
 }
 
@@ -89,7 +95,8 @@ void mn_dnnl_conv_fold_run(const modnas_kernel *k, const mn_dnnl_conv_fold *fold
     if (!(k->flags & MODNAS_KF_FOLD_BN)) return;
     float *scale = mn_dnnl_scratch(r, fold->scale), *shift = mn_dnnl_scratch(r, fold->shift);
     const float *bias = k->flags & MODNAS_KF_BIAS ? mn_dnnl_arg(r, 2) : NULL;
-    const float *gamma = mn_dnnl_arg(r, 4), *beta = mn_dnnl_arg(r, 5), *mean = mn_dnnl_arg(r, 6), *var = mn_dnnl_arg(r, 7);
+    const float *gamma = mn_dnnl_arg(r, 4), *beta = mn_dnnl_arg(r, 5), *mean = mn_dnnl_arg(r, 6),
+                *var = mn_dnnl_arg(r, 7);
     const double eps = r->scalars[0];
     for (int64_t c = 0; c < k->dst.dims[1]; c++) {
         const double slope = (gamma ? gamma[c] : 1.0) / sqrt(var[c] + eps);

@@ -1,10 +1,10 @@
 /* Moving channels: copy of a box (concat, split, slice, crop, constant padding, sub-sampling) and channel shuffle.
  *
- * A plan lists the channels: number from[i] of the source goes to number to[i] of the destination. A channel's pixels are a
- * run of floats with a fixed step (1 in a plain tensor, B in a blocked one), so any mixture of layouts and any channel
- * counts take the same loop. Runs are short (RUN_PIXELS), and all channels of a run are moved before the next, so that the
- * B channels that share cache lines find them in the cache. Where whole blocks of channels go to whole blocks, vectors are
- * moved instead of floats. */
+ * A plan lists the channels: number from[i] of the source goes to number to[i] of the destination. A channel's pixels
+ * are a run of floats with a fixed step (1 in a plain tensor, B in a blocked one), so any mixture of layouts and any
+ * channel counts take the same loop. Runs are short (RUN_PIXELS), and all channels of a run are moved before the next,
+ * so that the B channels that share cache lines find them in the cache. Where whole blocks of channels go to whole
+ * blocks, vectors are moved instead of floats. */
 #include <string.h>
 
 #include "backend/dnnl/layout.h"
@@ -15,7 +15,7 @@ enum { RUN_PIXELS = 64 };
 
 typedef struct copy_plan {
     mn_dnnl_plan base;
-    modnas_box box; /* axis 1 is taken from the lists */
+    modnas_box box;              /* axis 1 is taken from the lists */
     int64_t n_channels, n_whole; /* the first n_whole channels are moved by blocks */
     int32_t *from, *to;          /* one piece of memory */
 } copy_plan;
@@ -32,7 +32,9 @@ static strides strides_of(const mn_dnnl *s, const modnas_tdesc *t) {
         .image = (t->dims[1] + b - 1) / b * hw * b, .row = t->dims[3] * b, .pixel = b, .block = hw * b, .width = b};
 }
 
-static int64_t channel_at(const strides *t, int64_t c) { return c / t->width * t->block + c % t->width; }
+static int64_t channel_at(const strides *t, int64_t c) {
+    return c / t->width * t->block + c % t->width;
+}
 
 typedef struct copy_job {
     const copy_plan *p;
@@ -54,7 +56,8 @@ static void move_pixels(const copy_job *j, const float *x, float *y, int64_t n) 
     const copy_plan *p = j->p;
     const int64_t x_step = p->box.src_step[3] * j->src.pixel, y_step = p->box.dst_step[3] * j->dst.pixel;
     for (int64_t c = 0; c < p->n_whole; c += j->dst.width)
-        move_blocks(x + channel_at(&j->src, p->from[c]), x_step, y + channel_at(&j->dst, p->to[c]), y_step, j->dst.width, n);
+        move_blocks(x + channel_at(&j->src, p->from[c]), x_step, y + channel_at(&j->dst, p->to[c]), y_step,
+                    j->dst.width, n);
     for (int64_t c = p->n_whole; c < p->n_channels; c++)
         move_run(x + channel_at(&j->src, p->from[c]), x_step, y + channel_at(&j->dst, p->to[c]), y_step, n);
 }
@@ -74,7 +77,8 @@ static void copy_part(const void *job, int32_t part, int32_t parts) {
         for (int64_t w = 0; w < b->count[3]; w += RUN_PIXELS) {
             const int64_t left = b->count[3] - w;
             move_pixels(j, x + (b->src_start[3] + w * b->src_step[3]) * j->src.pixel,
-                        y + (b->dst_start[3] + w * b->dst_step[3]) * j->dst.pixel, left < RUN_PIXELS ? left : RUN_PIXELS);
+                        y + (b->dst_start[3] + w * b->dst_step[3]) * j->dst.pixel,
+                        left < RUN_PIXELS ? left : RUN_PIXELS);
         }
     }
 }
@@ -83,7 +87,8 @@ static int copy_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) 
     const copy_plan *p = (const copy_plan *)base;
     const int back = base->k.pass == MODNAS_BACKWARD_DATA; /* of shuffle: g_y to g_x */
     const modnas_tdesc *from = back ? &base->k.dst : &base->k.src, *to = back ? &base->k.src : &base->k.dst;
-    const copy_job j = {.p = p, .x = mn_dnnl_arg(r, 0), .y = mn_dnnl_arg(r, 1), .src = strides_of(s, from), .dst = strides_of(s, to)};
+    const copy_job j = {
+        .p = p, .x = mn_dnnl_arg(r, 0), .y = mn_dnnl_arg(r, 1), .src = strides_of(s, from), .dst = strides_of(s, to)};
     const modnas_box *b = &p->box;
     const int64_t floats = p->n_channels * b->count[0] * b->count[2] * b->count[3];
     if (base->k.kind == MODNAS_KERNEL_SHUFFLE) mn_dnnl_clear_padding(s, to, j.y);
@@ -91,7 +96,7 @@ static int copy_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) 
     return 0;
 }
 
-/* ---- plans -------------------------------------------------------------------------------------------------------------- */
+/* ---- plans ---- */
 
 /* How many channels, from the first on, go in whole blocks to whole blocks in order. */
 static int64_t whole_channels(const mn_dnnl *s, const copy_plan *p) {

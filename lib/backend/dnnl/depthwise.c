@@ -1,12 +1,13 @@
 /* Depthwise convolutions on our own kernels: which ones, and how the work is cut. The loops are in depthwise_body.h.
  *
- * oneDNN has no fast backward-weights for kernels wider than 3 or dilated ones (20 to 40 times slower than it could be), and
- * its other passes lose on small planes, where it computes taps that lie outside the image. Ours run every backward-weights
- * whose tensors are blocked, and forward and backward-data where the kernel is one that the strips were compiled for.
+ * oneDNN has no fast backward-weights for kernels wider than 3 or dilated ones (20 to 40 times slower than it could
+ * be), and its other passes lose on small planes, where it computes taps that lie outside the image. Ours run every
+ * backward-weights whose tensors are blocked, and forward and backward-data where the kernel is one that the strips
+ * were compiled for.
  *
  * A plane is covered with strips of columns, the widest that fits first. Forward and backward-data share out planes.
- * Backward-weights sums over the images: a part takes whole channel blocks; the blocks that are left over are cut by images,
- * one sum a part in scratch, added in index order. */
+ * Backward-weights sums over the images: a part takes whole channel blocks; the blocks that are left over are cut by
+ * images, one sum a part in scratch, added in index order. */
 #include "backend/dnnl/depthwise.h"
 
 #include <math.h>
@@ -24,7 +25,7 @@ struct mn_dnnl_depthwise {
     int32_t n_strips, parts;
     int64_t blocks, whole; /* channel blocks; of them, those done by one part each */
     int64_t taps;          /* floats of one block's weights */
-    size_t partial;        /* in scratch: weight gradients of each part for each left-over block, then their bias sums */
+    size_t partial; /* in scratch: weight gradients of each part for each left-over block, then their bias sums */
     mn_dnnl_conv_fold fold;
 };
 
@@ -42,7 +43,7 @@ static mn_simd_dw_geometry geometry_of(const modnas_kernel *k) {
     return g;
 }
 
-/* ---- strips ------------------------------------------------------------------------------------------------------------- */
+/* ---- strips ---- */
 
 static int is_square(const mn_simd_dw_geometry *g) {
     const int64_t reach = g->dilation[0] * (g->kernel[0] - 1);
@@ -50,9 +51,11 @@ static int is_square(const mn_simd_dw_geometry *g) {
            g->pad[0] <= reach && g->pad[1] <= reach;
 }
 
-/* The widest strip of the kernel's shape for `left` columns. In backward-data a strip begins at a multiple of the stride, so
- * its width is one too; there the last strip may reach over the border. Sevens are taken where they go up exactly. */
-static const mn_simd_dw_strip *strip_for(const mn_dnnl *s, const mn_simd_dw_geometry *g, int64_t left, int64_t multiple) {
+/* The widest strip of the kernel's shape for `left` columns. In backward-data a strip begins at a multiple of the
+ * stride, so its width is one too; there the last strip may reach over the border. Sevens are taken where they go up
+ * exactly. */
+static const mn_simd_dw_strip *strip_for(const mn_dnnl *s, const mn_simd_dw_geometry *g, int64_t left,
+                                         int64_t multiple) {
     const mn_simd_depthwise *d = s->simd->depthwise;
     const mn_simd_dw_strip *narrowest = NULL;
     for (int32_t i = 0; i < d->n_strips; i++) {
@@ -84,7 +87,7 @@ static int cover(const mn_dnnl *s, const modnas_kernel *k, mn_dnnl_depthwise *d)
     return 1;
 }
 
-/* ---- plans -------------------------------------------------------------------------------------------------------------- */
+/* ---- plans ---- */
 
 int mn_dnnl_depthwise_is(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
@@ -109,12 +112,13 @@ static int is_regular(const modnas_kernel *k, int axis) {
     const modnas_window *w = &k->u.window;
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1);
     const int64_t room = k->src.dims[2 + axis] + w->pad[axis] + w->pad[2 + axis] - reach - 1;
-    return w->stride[axis] >= 1 && room >= 0 && k->dst.dims[2 + axis] == room / w->stride[axis] + 1 && w->pad[axis] <= reach &&
-           w->pad[2 + axis] <= reach;
+    return w->stride[axis] >= 1 && room >= 0 && k->dst.dims[2 + axis] == room / w->stride[axis] + 1 &&
+           w->pad[axis] <= reach && w->pad[2 + axis] <= reach;
 }
 
 int mn_dnnl_depthwise_fits(mn_dnnl *s, const modnas_kernel *k) {
-    if (!mn_dnnl_depthwise_is(s, k) || k->src.layout != MODNAS_LAYOUT_BLOCKED || k->dst.layout != MODNAS_LAYOUT_BLOCKED) return 0;
+    if (!mn_dnnl_depthwise_is(s, k) || k->src.layout != MODNAS_LAYOUT_BLOCKED || k->dst.layout != MODNAS_LAYOUT_BLOCKED)
+        return 0;
     if (k->src.dims[0] != k->dst.dims[0] || !is_regular(k, 0) || !is_regular(k, 1) || !rests_blocked(s, k)) return 0;
     if (k->pass == MODNAS_BACKWARD_WEIGHTS) return 1;
     if (k->flags & MODNAS_KF_RESIDUAL) return 0;
@@ -136,7 +140,8 @@ int mn_dnnl_depthwise_plan(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_depthwise **out)
     cover(s, k, d);
     const int64_t vectors = (d->blocks - d->whole) * d->parts;
     if (k->pass == MODNAS_BACKWARD_WEIGHTS)
-        d->partial = mn_dnnl_reserve(p, (size_t)(vectors * (d->taps * (int64_t)sizeof(float) + B_MAX * (int64_t)sizeof(double))));
+        d->partial = mn_dnnl_reserve(
+            p, (size_t)(vectors * (d->taps * (int64_t)sizeof(float) + B_MAX * (int64_t)sizeof(double))));
     if (k->flags & MODNAS_KF_FOLD_BN) {
         d->fold.scale = mn_dnnl_reserve(p, (size_t)k->dst.dims[1] * sizeof(float));
         d->fold.shift = mn_dnnl_reserve(p, (size_t)k->dst.dims[1] * sizeof(float));
@@ -149,13 +154,13 @@ void mn_dnnl_depthwise_free(mn_dnnl *s, mn_dnnl_depthwise *d) {
     if (d) s->host.free(s->host.host, d);
 }
 
-/* ---- forward and backward-data ------------------------------------------------------------------------------------------ */
+/* ---- forward and backward-data ---- */
 
 typedef struct plane_job {
     const mn_dnnl_depthwise *d;
     mn_simd_dw_geometry geometry;
     const modnas_kernel *k;
-    int64_t block, from_plane, to_plane; /* floats */
+    int64_t block, from_plane, to_plane;         /* floats */
     const float *from, *weights, *scale, *shift; /* scale and shift: of each channel, or NULL */
     float *to;
 } plane_job;
@@ -182,15 +187,18 @@ static void plane_part(const void *job, int32_t part, int32_t parts) {
         const float *from = j->from + plane * j->from_plane, *w = j->weights + block * d->taps;
         float *to = j->to + plane * j->to_plane;
         for (int32_t i = 0; i < d->n_strips; i++) {
-            if (j->k->pass == MODNAS_FORWARD) d->strips[i]->forward(&j->geometry, d->first[i], from, w, &post, to);
-            else d->strips[i]->back_data(&j->geometry, d->first[i], from, w, to);
+            if (j->k->pass == MODNAS_FORWARD)
+                d->strips[i]->forward(&j->geometry, d->first[i], from, w, &post, to);
+            else
+                d->strips[i]->back_data(&j->geometry, d->first[i], from, w, to);
         }
     }
 }
 
 static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_depthwise *d, const mn_dnnl_run *r) {
     const modnas_kernel *k = &p->k;
-    const int64_t block = s->simd->block, in = k->src.dims[2] * k->src.dims[3] * block, out = k->dst.dims[2] * k->dst.dims[3] * block;
+    const int64_t block = s->simd->block, in = k->src.dims[2] * k->src.dims[3] * block,
+                  out = k->dst.dims[2] * k->dst.dims[3] * block;
     const int forward = k->pass == MODNAS_FORWARD;
     plane_job j = {.d = d,
                    .geometry = d->geometry,
@@ -208,12 +216,13 @@ static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_dep
         j.shift = mn_dnnl_scratch(r, d->fold.shift);
     }
     /* backward-data measured slower that way */
-    j.geometry.stream = forward && mn_dnnl_streams(j.to, k->src.dims[0] * d->blocks * j.to_plane * (int64_t)sizeof(float));
+    j.geometry.stream =
+        forward && mn_dnnl_streams(j.to, k->src.dims[0] * d->blocks * j.to_plane * (int64_t)sizeof(float));
     mn_dnnl_parallel(d->parts, plane_part, &j);
     return 0;
 }
 
-/* ---- backward-weights --------------------------------------------------------------------------------------------------- */
+/* ---- backward-weights ---- */
 
 typedef struct weights_job {
     const mn_dnnl_depthwise *d;
@@ -245,7 +254,8 @@ static void block_weights(const weights_job *j, int64_t block, int64_t begin, in
 
 static void store_bias(const weights_job *j, int64_t block, const double *bias) {
     const int64_t first = block * j->simd->block;
-    for (int64_t i = 0; j->g_bias && i < j->simd->block && first + i < j->k->dst.dims[1]; i++) j->g_bias[first + i] = (float)bias[i];
+    for (int64_t i = 0; j->g_bias && i < j->simd->block && first + i < j->k->dst.dims[1]; i++)
+        j->g_bias[first + i] = (float)bias[i];
 }
 
 static void weights_part(const void *job, int32_t part, int32_t parts) {

@@ -7,9 +7,9 @@
  *     back_data      acc[i] += gy[m] w[j]       i = m stride + j dilation, counted from the strip's first column
  *     back_weights   acc[j] += x[c] gy[o]       c as in forward
  *
- * Which (column, tap) pairs meet is known when the strip is compiled: the loops below unroll completely and what is left
- * are the multiply-adds. Rows outside the image are skipped, columns outside it are found by comparing with the image's
- * border: nothing is padded and no tap is wasted on padding. */
+ * Which (column, tap) pairs meet is known when the strip is compiled: the loops below unroll completely and what is
+ * left are the multiply-adds. Rows outside the image are skipped, columns outside it are found by comparing with the
+ * image's border: nothing is padded and no tap is wasted on padding. */
 #include "backend/dnnl/simd.h"
 
 #define UNROLL _Pragma("GCC unroll 64")
@@ -22,15 +22,17 @@ typedef struct strip {
 /* Output rows o of [0, n_out) with 0 <= o stride + offset < n_in: [*begin, *end). */
 VEC_FN void rows_inside(int64_t n_in, int64_t n_out, int64_t stride, int64_t offset, int64_t *begin, int64_t *end) {
     const int64_t room = n_in - offset;
-    const int64_t first = offset >= 0 ? 0 : (stride - 1 - offset) / stride, last = room <= 0 ? 0 : (room + stride - 1) / stride;
+    const int64_t first = offset >= 0 ? 0 : (stride - 1 - offset) / stride,
+                  last = room <= 0 ? 0 : (room + stride - 1) / stride;
     *end = last < n_out ? last : n_out;
     *begin = first < *end ? first : *end;
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------------ */
+/* ---- forward ---- */
 
 /* One kernel row: `row` is the offset of input column c = 0, of which those in [low, high) are inside the image. */
-VEC_FN void forward_row(const strip t, const float *x, int64_t row, int64_t low, int64_t high, const float *w, vec *acc) {
+VEC_FN void forward_row(const strip t, const float *x, int64_t row, int64_t low, int64_t high, const float *w,
+                        vec *acc) {
     const int reach = t.dilation * (t.side - 1), columns = t.stride * (t.width - 1) + reach + 1;
     vec tap[8];
     UNROLL for (int j = 0; j < t.side; j++) tap[j] = vec_load(w + j * VL);
@@ -66,17 +68,19 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
     vec_fence();
 }
 
-/* ---- back_data ---------------------------------------------------------------------------------------------------------- */
+/* ---- back_data ---- */
 
-/* One kernel row: `row` is the offset of the gy column that tap 0 of column i = 0 meets; `before` columns of gy lie before
- * it in the image, `after` from it on. */
-VEC_FN void back_data_row(const strip t, const float *gy, int64_t row, int64_t before, int64_t after, const float *w, vec *acc) {
+/* One kernel row: `row` is the offset of the gy column that tap 0 of column i = 0 meets; `before` columns of gy lie
+ * before it in the image, `after` from it on. */
+VEC_FN void back_data_row(const strip t, const float *gy, int64_t row, int64_t before, int64_t after, const float *w,
+                          vec *acc) {
     const int reach = t.dilation * (t.side - 1), back = reach / t.stride, ahead = (t.width - 1) / t.stride;
     vec tap[8];
     UNROLL for (int j = 0; j < t.side; j++) tap[j] = vec_load(w + j * VL);
     UNROLL for (int n = 0; n <= back + ahead; n++) {
         const int m = n - back;
-        const int may_be_behind = (m + 2) * t.stride + reach >= t.width; /* a strip reaches over the border by less than the stride */
+        const int may_be_behind =
+            (m + 2) * t.stride + reach >= t.width; /* a strip reaches over the border by less than the stride */
         if ((m < 0 && m < -before) || (may_be_behind && m >= after)) continue;
         const vec v = vec_load(gy + (row + m) * VL);
         UNROLL for (int j = 0; j < t.side; j++) {
@@ -86,7 +90,8 @@ VEC_FN void back_data_row(const strip t, const float *gy, int64_t row, int64_t b
     }
 }
 
-VEC_FN void back_data(const strip t, const mn_simd_dw_geometry *g, int64_t first, const float *gy, const float *w, float *gx) {
+VEC_FN void back_data(const strip t, const mn_simd_dw_geometry *g, int64_t first, const float *gy, const float *w,
+                      float *gx) {
     const int64_t before = first / t.stride, after = g->out[1] - before, column = first - g->pad[1];
     for (int64_t ih = 0; ih < g->in[0]; ih++) {
         vec acc[16];
@@ -103,9 +108,10 @@ VEC_FN void back_data(const strip t, const mn_simd_dw_geometry *g, int64_t first
     }
 }
 
-/* ---- back_weights ------------------------------------------------------------------------------------------------------- */
+/* ---- back_weights ---- */
 
-VEC_FN void back_weights_row(const strip t, const float *x, int64_t row, int64_t low, int64_t high, const vec *d, vec *acc) {
+VEC_FN void back_weights_row(const strip t, const float *x, int64_t row, int64_t low, int64_t high, const vec *d,
+                             vec *acc) {
     const int reach = t.dilation * (t.side - 1), columns = t.stride * (t.width - 1) + reach + 1;
     UNROLL for (int c = 0; c < columns; c++) {
         if ((c < reach && c < low) || (c >= columns - reach && c >= high)) continue;
@@ -152,37 +158,40 @@ static void back_weights_any(const mn_simd_dw_geometry *g, const float *x, const
             for (int64_t oh = oh_begin; oh < oh_end; oh++) {
                 const int64_t from = (oh * g->stride[0] + top) * g->in[1] + left, to = oh * g->out[1];
                 for (int64_t o = begin; o < end; o++)
-                    acc[o & 3] = vec_fma(vec_load(x + (from + o * g->stride[1]) * VL), vec_load(gy + (to + o) * VL), acc[o & 3]);
+                    acc[o & 3] =
+                        vec_fma(vec_load(x + (from + o * g->stride[1]) * VL), vec_load(gy + (to + o) * VL), acc[o & 3]);
             }
             vec_store(gw + (k * g->kernel[1] + j) * VL, vec_add(vec_add(acc[0], acc[1]), vec_add(acc[2], acc[3])));
         }
     }
 }
 
-/* ---- the strips --------------------------------------------------------------------------------------------------------- */
+/* ---- the strips ---- */
 
 /* Three functions a strip: side K, stride S, dilation D, width W. */
-#define STRIP_FUNCTIONS(W, K, S, D)                                                                \
-    static void forward_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *w, \
-                                        const mn_simd_dw_post *post, float *y) {                   \
-        forward((strip){W, K, S, D}, g, first, x, w, post, y);                                     \
-    }                                                                                              \
-    static void back_data_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *gy, const float *w, \
-                                          float *gx) {                                             \
-        back_data((strip){W, K, S, D}, g, first, gy, w, gx);                                       \
-    }                                                                                              \
-    static void back_weights_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *gy, \
-                                             float *gw) {                                          \
-        back_weights((strip){W, K, S, D}, VEC_DW_ROWS(K), g, first, x, gy, gw);                    \
+#define STRIP_FUNCTIONS(W, K, S, D)                                                                                    \
+    static void forward_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *w,   \
+                                        const mn_simd_dw_post *post, float *y) {                                       \
+        forward((strip){W, K, S, D}, g, first, x, w, post, y);                                                         \
+    }                                                                                                                  \
+    static void back_data_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *gy,                \
+                                          const float *w, float *gx) {                                                 \
+        back_data((strip){W, K, S, D}, g, first, gy, w, gx);                                                           \
+    }                                                                                                                  \
+    static void back_weights_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *x,              \
+                                             const float *gy, float *gw) {                                             \
+        back_weights((strip){W, K, S, D}, VEC_DW_ROWS(K), g, first, x, gy, gw);                                        \
     }
-#define STRIP_ROW(W, K, S, D) {K, S, D, W, forward_##W##_##K##S##D, back_data_##W##_##K##S##D, back_weights_##W##_##K##S##D},
+#define STRIP_ROW(W, K, S, D)                                                                                          \
+    {K, S, D, W, forward_##W##_##K##S##D, back_data_##W##_##K##S##D, back_weights_##W##_##K##S##D},
 
 /* The kernels that search spaces use: MobileNet blocks, and the dilated ones of DARTS cells. */
-#define STRIP_SHAPES(X, W)                                                                         \
-    X(W, 3, 1, 1) X(W, 5, 1, 1) X(W, 7, 1, 1) X(W, 3, 2, 1) X(W, 5, 2, 1) X(W, 7, 2, 1)            \
-    X(W, 3, 1, 2) X(W, 5, 1, 2) X(W, 3, 2, 2) X(W, 5, 2, 2)
+#define STRIP_SHAPES(X, W)                                                                                             \
+    X(W, 3, 1, 1)                                                                                                      \
+    X(W, 5, 1, 1) X(W, 7, 1, 1) X(W, 3, 2, 1) X(W, 5, 2, 1) X(W, 7, 2, 1) X(W, 3, 1, 2) X(W, 5, 1, 2) X(W, 3, 2, 2)    \
+        X(W, 5, 2, 2)
 #define DEFINE_WIDTH(W) STRIP_SHAPES(STRIP_FUNCTIONS, W)
-#define LIST_WIDTH(W) STRIP_SHAPES(STRIP_ROW, W)
+#define LIST_WIDTH(W)   STRIP_SHAPES(STRIP_ROW, W)
 
 VEC_STRIP_WIDTHS(DEFINE_WIDTH)
 

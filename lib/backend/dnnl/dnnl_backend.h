@@ -7,8 +7,9 @@
  *   layout.c prim.c parallel.c error.c                      layouts, primitives, static parts, error texts
  *   simd.h       the loops, compiled once for each instruction set: *_avx512.c, *_avx2.c, *_portable.c from *_body.h
  *
- * A blocked activation is [N][C/B][H][W][B]: B channels lie side by side, B = 16 with AVX-512 and 8 without; the channels
- * that fill up the last block are 0. oneDNN calls it nChw16c or nChw8c. One pixel of one block is one vector register.
+ * A blocked activation is [N][C/B][H][W][B]: B channels lie side by side, B = 16 with AVX-512 and 8 without; the
+ * channels that fill up the last block are 0. oneDNN calls it nChw16c or nChw8c. One pixel of one block is one vector
+ * register.
  *
  * Work is cut into parts by shape and logical thread count alone, partial sums are added in index order: the machine's
  * cores never change a bit. */
@@ -18,10 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dnnl.h>
+#include "backend/dnnl/simd.h"
 #include "modnas/status.h"
 #include "modnas/sys/backend.h"
-#include "backend/dnnl/simd.h"
+#include <dnnl.h>
 
 typedef struct mn_dnnl mn_dnnl;
 typedef struct mn_dnnl_plan mn_dnnl_plan;
@@ -79,7 +80,9 @@ int mn_dnnl_refused(mn_dnnl *s, dnnl_status_t status, const char *what, const mo
 void mn_dnnl_describe(const modnas_kernel *k, char *text, size_t bytes);
 
 /* Argument i of a run; NULL where it was left out. */
-static inline float *mn_dnnl_arg(const mn_dnnl_run *r, int32_t i) { return i < r->n_args ? (float *)r->args[i] : NULL; }
+static inline float *mn_dnnl_arg(const mn_dnnl_run *r, int32_t i) {
+    return i < r->n_args ? (float *)r->args[i] : NULL;
+}
 
 /* A place in the run's scratch; NULL if the plan has none. */
 static inline void *mn_dnnl_scratch(const mn_dnnl_run *r, size_t offset) {

@@ -1,8 +1,8 @@
-/* Loops over whole tensors: binary, weighted sum, scale, dot. Operands share one layout, plain or blocked; padding is 0 in
- * all of them and so stays 0 in the result.
+/* Loops over whole tensors: binary, weighted sum, scale, dot. Operands share one layout, plain or blocked; padding is 0
+ * in all of them and so stays 0 in the result.
  *
- * Broadcasting of a binary operand (dims of 1) works on blocked tensors: a row of pixels is the unit, a repeated dim has a
- * step of 0, and a single channel is spread over the vector (the padding is then set back to 0). */
+ * Broadcasting of a binary operand (dims of 1) works on blocked tensors: a row of pixels is the unit, a repeated dim
+ * has a step of 0, and a single channel is spread over the vector (the padding is then set back to 0). */
 #include "backend/dnnl/layout.h"
 #include "backend/dnnl/parallel.h"
 #include "backend/dnnl/table.h"
@@ -42,7 +42,7 @@ static int64_t index_of(mn_dnnl *s, const mn_dnnl_run *r, const modnas_tdesc *ve
     return -1;
 }
 
-/* ---- binary --------------------------------------------------------------------------------------------------------------- */
+/* ---- binary ---- */
 
 /* Steps of an operand along the axes of a blocked dst, in floats; 0 where it is repeated. */
 typedef struct steps {
@@ -116,7 +116,7 @@ static int binary_supports(const mn_dnnl *s, const modnas_kernel *k) {
     return layout == MODNAS_LAYOUT_BLOCKED && repeats(&k->src, &k->dst) && repeats(&k->weights, &k->dst);
 }
 
-/* ---- weighted sum and the two halves of its gradient --------------------------------------------------------------------- */
+/* ---- weighted sum and the two halves of its gradient ---- */
 
 static void weighted_sum_part(const void *job, int32_t part, int32_t parts) {
     const element_job *j = job;
@@ -129,8 +129,8 @@ static void weighted_sum_part(const void *job, int32_t part, int32_t parts) {
 
 static int weighted_sum_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     if (r->n_args < p->k.n_src + 2)
-        return mn_dnnl_fail(s, MODNAS_EINVAL, "weighted_sum of %d: %d arguments given, %d wanted", p->k.n_src, r->n_args,
-                            p->k.n_src + 2);
+        return mn_dnnl_fail(s, MODNAS_EINVAL, "weighted_sum of %d: %d arguments given, %d wanted", p->k.n_src,
+                            r->n_args, p->k.n_src + 2);
     const element_job j = job_of(s, p, r);
     return run_parts(s, &j, weighted_sum_part);
 }
@@ -139,7 +139,8 @@ static void scale_part(const void *job, int32_t part, int32_t parts) {
     const element_job *j = job;
     int64_t begin;
     const int64_t n = piece(j, part, parts, &begin), index = (int64_t)j->run->scalars[0];
-    j->simd->flat->axpby(mn_dnnl_arg(j->run, 1) + begin, mn_dnnl_arg(j->run, 2) + begin, n, mn_dnnl_arg(j->run, 0)[index], 0);
+    j->simd->flat->axpby(mn_dnnl_arg(j->run, 1) + begin, mn_dnnl_arg(j->run, 2) + begin, n,
+                         mn_dnnl_arg(j->run, 0)[index], 0);
 }
 
 static int scale_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
@@ -173,7 +174,8 @@ static int same_layout(const modnas_tdesc *a, const modnas_tdesc *b) {
 
 static int mixture_supports(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
-    if (k->weights.layout != MODNAS_LAYOUT_PLAIN || k->weights.dtype != MODNAS_F32 || !same_layout(&k->src, &k->dst)) return 0;
+    if (k->weights.layout != MODNAS_LAYOUT_PLAIN || k->weights.dtype != MODNAS_F32 || !same_layout(&k->src, &k->dst))
+        return 0;
     return k->kind != MODNAS_KERNEL_WEIGHTED_SUM || (k->n_src >= 1 && mn_dnnl_floats(s, &k->weights) >= k->n_src);
 }
 
@@ -201,15 +203,15 @@ static int32_t dot_want(mn_dnnl *s, const modnas_kernel *k, int32_t role) {
     return role == MODNAS_ROLE_DST ? MODNAS_LAYOUT_PLAIN : MODNAS_LAYOUT_BLOCKED;
 }
 
-#define ELEMENT_ROW(name, KIND, supports_fn, want_fn, args, scalars)                               \
-    const mn_dnnl_kernel mn_dnnl_##name = {                                                        \
-        .kind = MODNAS_KERNEL_##KIND,                                                              \
-        .plan_bytes = sizeof(mn_dnnl_plan),                                                        \
-        .supports = supports_fn,                                                                   \
-        .want = want_fn,                                                                           \
-        .run = name##_run,                                                                         \
-        .n_args = {args},                                                                          \
-        .n_scalars = {scalars},                                                                    \
+#define ELEMENT_ROW(name, KIND, supports_fn, want_fn, args, scalars)                                                   \
+    const mn_dnnl_kernel mn_dnnl_##name = {                                                                            \
+        .kind = MODNAS_KERNEL_##KIND,                                                                                  \
+        .plan_bytes = sizeof(mn_dnnl_plan),                                                                            \
+        .supports = supports_fn,                                                                                       \
+        .want = want_fn,                                                                                               \
+        .run = name##_run,                                                                                             \
+        .n_args = {args},                                                                                              \
+        .n_scalars = {scalars},                                                                                        \
     }
 ELEMENT_ROW(binary, BINARY, binary_supports, want_blocked, 3, 0);
 ELEMENT_ROW(weighted_sum, WEIGHTED_SUM, mixture_supports, mixture_want, 3, 0);

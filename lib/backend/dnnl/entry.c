@@ -1,7 +1,7 @@
 /* The entry point: fills the vtable, opens and closes the backend, and passes plans to their row of the kernel table.
  *
- * A run works with the opened backend's logical thread count: OpenMP's count for the calling thread is set before oneDNN
- * is called and put back after. Nothing process-wide is touched.
+ * A run works with the opened backend's logical thread count: OpenMP's count for the calling thread is set before
+ * oneDNN is called and put back after. Nothing process-wide is touched.
  *
  * Which instruction set our own kernels use follows oneDNN's answer, so that both halves agree on the block, also where
  * oneDNN was told to use less than the CPU has. */
@@ -11,8 +11,8 @@
 #include "backend/dnnl/layout.h"
 
 #define TEXT_OF(x) #x
-#define TEXT(x) TEXT_OF(x)
-#define VERSION "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH)
+#define TEXT(x)    TEXT_OF(x)
+#define VERSION    "oneDNN " TEXT(DNNL_VERSION_MAJOR) "." TEXT(DNNL_VERSION_MINOR) "." TEXT(DNNL_VERSION_PATCH)
 
 /* The instruction sets, widest first, and what oneDNN calls them. */
 static const struct {
@@ -43,7 +43,8 @@ static void backend_close(void *state) {
 }
 
 static int backend_open(const modnas_host *host, const modnas_backend_opts *opts, void **state) {
-    if (opts->threads < 1 || opts->threads > 256) return host->fail(host->host, MODNAS_EINVAL, "dnnl: threads is not in 1..256");
+    if (opts->threads < 1 || opts->threads > 256)
+        return host->fail(host->host, MODNAS_EINVAL, "dnnl: threads is not in 1..256");
     if (opts->device != 0) return host->fail(host->host, MODNAS_EINVAL, "dnnl: there is only device 0");
     mn_dnnl *s = host->alloc(host->host, sizeof *s);
     if (!s) return host->fail(host->host, MODNAS_ENOMEM, "dnnl: out of memory");
@@ -54,7 +55,8 @@ static int backend_open(const modnas_host *host, const modnas_backend_opts *opts
     dnnl_status_t status = dnnl_engine_create(&s->engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = dnnl_stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
-        const int rc = mn_dnnl_fail(s, MODNAS_ENOBACKEND, "dnnl: oneDNN status %d on opening its CPU engine", (int)status);
+        const int rc =
+            mn_dnnl_fail(s, MODNAS_ENOBACKEND, "dnnl: oneDNN status %d on opening its CPU engine", (int)status);
         backend_close(s);
         return rc;
     }
@@ -139,8 +141,10 @@ static int plan_new(void *state, const modnas_kernel *k, void **plan) {
     const int before = thread_enter(s);
     const int rc = row->plan ? row->plan(s, p) : 0;
     thread_leave(s, before);
-    if (rc) plan_free(s, p);
-    else *plan = p;
+    if (rc)
+        plan_free(s, p);
+    else
+        *plan = p;
     return rc;
 }
 
@@ -149,8 +153,8 @@ static size_t plan_scratch(void *state, void *plan) {
     return ((const mn_dnnl_plan *)plan)->scratch;
 }
 
-static int plan_run(void *state, void *plan, void *const *args, int32_t n_args, const double *scalars, int32_t n_scalars,
-                    void *scratch) {
+static int plan_run(void *state, void *plan, void *const *args, int32_t n_args, const double *scalars,
+                    int32_t n_scalars, void *scratch) {
     mn_dnnl *s = state;
     const mn_dnnl_plan *p = plan;
     const int32_t want_args = p->row->n_args[p->k.pass], want_scalars = p->row->n_scalars[p->k.pass];
@@ -172,7 +176,9 @@ static int backend_in_parallel(void *state) {
     return omp_in_parallel() ? 1 : 0;
 }
 
-static int64_t backend_n_objects(void *state) { return ((const mn_dnnl *)state)->n_objects; }
+static int64_t backend_n_objects(void *state) {
+    return ((const mn_dnnl *)state)->n_objects;
+}
 
 int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *vt);
 

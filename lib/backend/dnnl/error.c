@@ -55,19 +55,25 @@ void mn_dnnl_describe(const modnas_kernel *k, char *text, size_t bytes) {
 
 static const char *status_name(dnnl_status_t status) {
     switch (status) {
-    case dnnl_success: return "success";
-    case dnnl_out_of_memory: return "out of memory";
-    case dnnl_invalid_arguments: return "invalid arguments";
-    case dnnl_unimplemented: return "unimplemented";
-    case dnnl_runtime_error: return "runtime error";
-    default: return "other";
+    case dnnl_success:
+        return "success";
+    case dnnl_out_of_memory:
+        return "out of memory";
+    case dnnl_invalid_arguments:
+        return "invalid arguments";
+    case dnnl_unimplemented:
+        return "unimplemented";
+    case dnnl_runtime_error:
+        return "runtime error";
+    default:
+        return "other";
     }
 }
 
 int mn_dnnl_refused(mn_dnnl *s, dnnl_status_t status, const char *what, const modnas_kernel *k) {
     char text[TEXT_BYTES / 2];
     mn_dnnl_describe(k, text, sizeof text);
-    const int code = status == dnnl_out_of_memory        ? MODNAS_ENOMEM
+    const int code = status == dnnl_out_of_memory       ? MODNAS_ENOMEM
                      : status == dnnl_invalid_arguments ? MODNAS_ESHAPE
                                                         : MODNAS_EUNSUPPORTED;
     return mn_dnnl_fail(s, code, "oneDNN status %d (%s) for %s of %s", (int)status, status_name(status), what, text);

@@ -1,5 +1,5 @@
-/* Kernels on flat ranges: fill, axpby, sum of squares, SGD, Adam. The range's length is a scalar of the run; it is cut into
- * parts at whole vectors. Sums of parts are added in index order. */
+/* Kernels on flat ranges: fill, axpby, sum of squares, SGD, Adam. The range's length is a scalar of the run; it is cut
+ * into parts at whole vectors. Sums of parts are added in index order. */
 #include <math.h>
 
 #include "backend/dnnl/parallel.h"
@@ -18,7 +18,9 @@ typedef struct flat_job {
     double *partial; /* by part */
 } flat_job;
 
-static float scalar(const flat_job *j, int32_t i) { return (float)j->run->scalars[i]; }
+static float scalar(const flat_job *j, int32_t i) {
+    return (float)j->run->scalars[i];
+}
 
 /* Argument i of the run from element `begin` on; NULL stays NULL. */
 static float *at(const flat_job *j, int32_t i, int64_t begin) {
@@ -118,7 +120,8 @@ static void adam_part(const void *job, int32_t part, int32_t parts) {
 }
 
 static int adam_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
-    const double lr = r->scalars[1], beta1 = r->scalars[2], beta2 = r->scalars[3], decay = r->scalars[5], t = r->scalars[6];
+    const double lr = r->scalars[1], beta1 = r->scalars[2], beta2 = r->scalars[3], decay = r->scalars[5],
+                 t = r->scalars[6];
     flat_job j = job_of(s, r);
     j.adam = (mn_simd_adam){.lr = (float)(lr / (1 - pow(beta1, t))),
                             .beta1 = (float)beta1,
@@ -147,15 +150,15 @@ static int32_t flat_want(mn_dnnl *s, const modnas_kernel *k, int32_t role) {
     return MODNAS_LAYOUT_PLAIN;
 }
 
-#define FLAT_ROW(name, KIND, args, scalars)                                                        \
-    const mn_dnnl_kernel mn_dnnl_##name = {                                                        \
-        .kind = MODNAS_KERNEL_##KIND,                                                              \
-        .plan_bytes = sizeof(mn_dnnl_plan),                                                        \
-        .supports = flat_supports,                                                                 \
-        .want = flat_want,                                                                         \
-        .run = name##_run,                                                                         \
-        .n_args = {args},                                                                          \
-        .n_scalars = {scalars},                                                                    \
+#define FLAT_ROW(name, KIND, args, scalars)                                                                            \
+    const mn_dnnl_kernel mn_dnnl_##name = {                                                                            \
+        .kind = MODNAS_KERNEL_##KIND,                                                                                  \
+        .plan_bytes = sizeof(mn_dnnl_plan),                                                                            \
+        .supports = flat_supports,                                                                                     \
+        .want = flat_want,                                                                                             \
+        .run = name##_run,                                                                                             \
+        .n_args = {args},                                                                                              \
+        .n_scalars = {scalars},                                                                                        \
     }
 FLAT_ROW(fill, FILL, 1, 2);
 FLAT_ROW(axpby, AXPBY, 2, 3);

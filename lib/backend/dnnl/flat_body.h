@@ -1,31 +1,35 @@
 /* Loops over n consecutive floats: see mn_simd_flat in simd.h. Included by flat_<isa>.c behind a vec_<isa>.h.
  *
- * Every loop has the same form: whole vectors, then the rest as one short vector. EACH writes that form down once: inside
- * it, `i` is the position, LOAD and STORE move a vector or the rest of one. */
+ * Every loop has the same form: whole vectors, then the rest as one short vector. EACH writes that form down once:
+ * inside it, `i` is the position, LOAD and STORE move a vector or the rest of one. */
 #include <math.h>
 
 #include "backend/dnnl/simd.h"
 #include "modnas/sys/kernel.h"
 
-VEC_FN vec load_some(const float *p, int64_t n) { return n >= VL ? vec_load(p) : vec_load_n(p, n); }
+VEC_FN vec load_some(const float *p, int64_t n) {
+    return n >= VL ? vec_load(p) : vec_load_n(p, n);
+}
 VEC_FN void store_some(float *p, vec a, int64_t n) {
-    if (n >= VL) vec_store(p, a);
-    else vec_store_n(p, a, n);
+    if (n >= VL)
+        vec_store(p, a);
+    else
+        vec_store_n(p, a, n);
 }
 
-#define LOAD(p) load_some((p) + i, left)
+#define LOAD(p)     load_some((p) + i, left)
 #define STORE(p, a) store_some((p) + i, a, left)
-#define EACH(n, body)                                                                              \
-    do {                                                                                           \
-        int64_t i = 0;                                                                             \
-        for (; i + VL <= (n); i += VL) {                                                           \
-            enum { left = VL };                                                                    \
-            body;                                                                                  \
-        }                                                                                          \
-        if (i < (n)) {                                                                             \
-            const int64_t left = (n)-i;                                                            \
-            body;                                                                                  \
-        }                                                                                          \
+#define EACH(n, body)                                                                                                  \
+    do {                                                                                                               \
+        int64_t i = 0;                                                                                                 \
+        for (; i + VL <= (n); i += VL) {                                                                               \
+            enum { left = VL };                                                                                        \
+            body;                                                                                                      \
+        }                                                                                                              \
+        if (i < (n)) {                                                                                                 \
+            const int64_t left = (n)-i;                                                                                \
+            body;                                                                                                      \
+        }                                                                                                              \
     } while (0)
 
 static void fill(float *y, int64_t n, float value) {
@@ -35,10 +39,14 @@ static void fill(float *y, int64_t n, float value) {
 
 static void axpby(const float *x, float *y, int64_t n, float a, float b) {
     const vec va = vec_set1(a), vb = vec_set1(b);
-    if (a == 0 && b == 0) fill(y, n, 0);
-    else if (a == 0) EACH(n, STORE(y, vec_mul(vb, LOAD(y))));
-    else if (b == 0) EACH(n, STORE(y, vec_mul(va, LOAD(x))));
-    else EACH(n, STORE(y, vec_fma(va, LOAD(x), vec_mul(vb, LOAD(y)))));
+    if (a == 0 && b == 0)
+        fill(y, n, 0);
+    else if (a == 0)
+        EACH(n, STORE(y, vec_mul(vb, LOAD(y))));
+    else if (b == 0)
+        EACH(n, STORE(y, vec_mul(va, LOAD(x))));
+    else
+        EACH(n, STORE(y, vec_fma(va, LOAD(x), vec_mul(vb, LOAD(y)))));
 }
 
 static double lanes_total(vsum s) {
@@ -68,15 +76,20 @@ static void weighted_sum(const float *p, void *const *x, int32_t n_src, int64_t 
     }
 }
 
-/* ---- two operands ------------------------------------------------------------------------------------------------------ */
+/* ---- two operands ---- */
 
 VEC_FN vec operate(int32_t algo, vec a, vec b) {
     switch (algo) {
-    case MODNAS_BINARY_ADD: return vec_add(a, b);
-    case MODNAS_BINARY_SUB: return vec_sub(a, b);
-    case MODNAS_BINARY_MUL: return vec_mul(a, b);
-    case MODNAS_BINARY_MAX: return vec_pick(vec_eq(a, a), vec_max(a, b), a); /* a NaN comes through */
-    default: return vec_pick(vec_eq(a, a), vec_min(a, b), a);
+    case MODNAS_BINARY_ADD:
+        return vec_add(a, b);
+    case MODNAS_BINARY_SUB:
+        return vec_sub(a, b);
+    case MODNAS_BINARY_MUL:
+        return vec_mul(a, b);
+    case MODNAS_BINARY_MAX:
+        return vec_pick(vec_eq(a, a), vec_max(a, b), a); /* a NaN comes through */
+    default:
+        return vec_pick(vec_eq(a, a), vec_min(a, b), a);
     }
 }
 
@@ -93,59 +106,81 @@ VEC_FN void binary_flat_loop(int32_t algo, const float *a, const float *b, float
     EACH(n, STORE(y, operate(algo, LOAD(a), LOAD(b))));
 }
 
-#define BY_ALGO(call)                                                                              \
-    switch (algo) {                                                                                \
-    case MODNAS_BINARY_ADD: call(MODNAS_BINARY_ADD); break;                                        \
-    case MODNAS_BINARY_SUB: call(MODNAS_BINARY_SUB); break;                                        \
-    case MODNAS_BINARY_MUL: call(MODNAS_BINARY_MUL); break;                                        \
-    case MODNAS_BINARY_MAX: call(MODNAS_BINARY_MAX); break;                                        \
-    default: call(MODNAS_BINARY_MIN); break;                                                       \
+/* One loop a case: nothing is decided inside. */
+#define CASE(which, call)                                                                                              \
+    case which:                                                                                                        \
+        call(which);                                                                                                   \
+        break;
+#define BY_ALGO(call)                                                                                                  \
+    switch (algo) {                                                                                                    \
+        CASE(MODNAS_BINARY_ADD, call)                                                                                  \
+        CASE(MODNAS_BINARY_SUB, call)                                                                                  \
+        CASE(MODNAS_BINARY_MUL, call)                                                                                  \
+        CASE(MODNAS_BINARY_MAX, call)                                                                                  \
+        CASE(MODNAS_BINARY_MIN, call)                                                                                  \
     }
 
 static void binary(int32_t algo, const mn_simd_operand *a, const mn_simd_operand *b, float *y, int64_t n_vec) {
 #define CALL(op) binary_loop(op, a, b, y, n_vec)
-    BY_ALGO(CALL)
+    BY_ALGO(CALL);
 #undef CALL
 }
 
 static void binary_flat(int32_t algo, const float *a, const float *b, float *y, int64_t n) {
 #define CALL(op) binary_flat_loop(op, a, b, y, n)
-    BY_ALGO(CALL)
+    BY_ALGO(CALL);
 #undef CALL
 }
 
-/* ---- activations ------------------------------------------------------------------------------------------------------- */
+/* ---- activations ---- */
 
 /* NaN comes through: vec_min and vec_max give their second operand. */
-VEC_FN vec clip(vec x, vec low, vec high) { return vec_min(high, vec_max(low, x)); }
-VEC_FN vmask inside(vec x, vec low, vec high) { return vec_and(vec_gt(x, low), vec_lt(x, high)); }
+VEC_FN vec clip(vec x, vec low, vec high) {
+    return vec_min(high, vec_max(low, x));
+}
+VEC_FN vmask inside(vec x, vec low, vec high) {
+    return vec_and(vec_gt(x, low), vec_lt(x, high));
+}
 
 VEC_FN vec value_of(int32_t act, vec x, vec alpha, vec beta) {
     const vec zero = vec_zero(), six = vec_set1(6), three = vec_set1(3), sixth = vec_set1(1.0f / 6);
     switch (act) {
-    case MODNAS_ACT_RELU: return vec_max(zero, x);
-    case MODNAS_ACT_RELU6: return clip(x, zero, six);
-    case MODNAS_ACT_CLIP: return clip(x, alpha, beta);
-    case MODNAS_ACT_HARD_SIGMOID: return vec_mul(clip(vec_add(x, three), zero, six), sixth);
-    case MODNAS_ACT_HARD_SWISH: return vec_mul(x, vec_mul(clip(vec_add(x, three), zero, six), sixth));
-    case MODNAS_ACT_LINEAR: return vec_fma(alpha, x, beta);
-    default: return x;
+    case MODNAS_ACT_RELU:
+        return vec_max(zero, x);
+    case MODNAS_ACT_RELU6:
+        return clip(x, zero, six);
+    case MODNAS_ACT_CLIP:
+        return clip(x, alpha, beta);
+    case MODNAS_ACT_HARD_SIGMOID:
+        return vec_mul(clip(vec_add(x, three), zero, six), sixth);
+    case MODNAS_ACT_HARD_SWISH:
+        return vec_mul(x, vec_mul(clip(vec_add(x, three), zero, six), sixth));
+    case MODNAS_ACT_LINEAR:
+        return vec_fma(alpha, x, beta);
+    default:
+        return x;
     }
 }
 
 VEC_FN vec slope_of(int32_t act, vec x, vec alpha, vec beta) {
     const vec zero = vec_zero(), one = vec_set1(1), three = vec_set1(3), minus = vec_set1(-3);
     switch (act) {
-    case MODNAS_ACT_RELU: return vec_keep(vec_gt(x, zero), one);
-    case MODNAS_ACT_RELU6: return vec_keep(inside(x, zero, vec_set1(6)), one);
-    case MODNAS_ACT_CLIP: return vec_keep(inside(x, alpha, beta), one);
-    case MODNAS_ACT_HARD_SIGMOID: return vec_keep(inside(x, minus, three), vec_set1(1.0f / 6));
+    case MODNAS_ACT_RELU:
+        return vec_keep(vec_gt(x, zero), one);
+    case MODNAS_ACT_RELU6:
+        return vec_keep(inside(x, zero, vec_set1(6)), one);
+    case MODNAS_ACT_CLIP:
+        return vec_keep(inside(x, alpha, beta), one);
+    case MODNAS_ACT_HARD_SIGMOID:
+        return vec_keep(inside(x, minus, three), vec_set1(1.0f / 6));
     case MODNAS_ACT_HARD_SWISH: {
         const vec middle = vec_fma(x, vec_set1(1.0f / 3), vec_set1(0.5f));
         return vec_pick(vec_gt(x, three), one, vec_pick(vec_lt(x, minus), zero, middle));
     }
-    case MODNAS_ACT_LINEAR: return alpha;
-    default: return one;
+    case MODNAS_ACT_LINEAR:
+        return alpha;
+    default:
+        return one;
     }
 }
 
@@ -159,32 +194,33 @@ VEC_FN void act_back_loop(int32_t act, float alpha, float beta, const float *x, 
     EACH(n, STORE(gx, vec_mul(LOAD(gy), slope_of(act, LOAD(x), a, b))));
 }
 
-#define BY_ACT(call)                                                                               \
-    switch (act) {                                                                                 \
-    case MODNAS_ACT_RELU: call(MODNAS_ACT_RELU); break;                                            \
-    case MODNAS_ACT_RELU6: call(MODNAS_ACT_RELU6); break;                                          \
-    case MODNAS_ACT_CLIP: call(MODNAS_ACT_CLIP); break;                                            \
-    case MODNAS_ACT_HARD_SIGMOID: call(MODNAS_ACT_HARD_SIGMOID); break;                            \
-    case MODNAS_ACT_HARD_SWISH: call(MODNAS_ACT_HARD_SWISH); break;                                \
-    case MODNAS_ACT_LINEAR: call(MODNAS_ACT_LINEAR); break;                                        \
-    default: call(MODNAS_ACT_NONE); break;                                                         \
+#define BY_ACT(call)                                                                                                   \
+    switch (act) {                                                                                                     \
+        CASE(MODNAS_ACT_NONE, call)                                                                                    \
+        CASE(MODNAS_ACT_RELU, call)                                                                                    \
+        CASE(MODNAS_ACT_RELU6, call)                                                                                   \
+        CASE(MODNAS_ACT_CLIP, call)                                                                                    \
+        CASE(MODNAS_ACT_HARD_SIGMOID, call)                                                                            \
+        CASE(MODNAS_ACT_HARD_SWISH, call)                                                                              \
+        CASE(MODNAS_ACT_LINEAR, call)                                                                                  \
     }
 
 static void act_forward(int32_t act, float alpha, float beta, const float *x, float *y, int64_t n) {
 #define CALL(which) act_loop(which, alpha, beta, x, y, n)
-    BY_ACT(CALL)
+    BY_ACT(CALL);
 #undef CALL
 }
 
 static void act_back(int32_t act, float alpha, float beta, const float *x, const float *gy, float *gx, int64_t n) {
 #define CALL(which) act_back_loop(which, alpha, beta, x, gy, gx, n)
-    BY_ACT(CALL)
+    BY_ACT(CALL);
 #undef CALL
 }
 
-/* ---- optimizers ---------------------------------------------------------------------------------------------------------- */
+/* ---- optimizers ---- */
 
-/* d = g_scale g + decay w; buf = first ? d : momentum buf + (1 - dampening) d; w -= lr (nesterov ? d + momentum buf : buf) */
+/* d = g_scale g + decay w; buf = first ? d : momentum buf + (1 - dampening) d
+ * w -= lr (nesterov ? d + momentum buf : buf) */
 VEC_FN vec sgd_momentum(const mn_simd_sgd *c, vec d, vec buf) {
     return c->first ? d : vec_fma(vec_set1(c->momentum), buf, vec_mul(vec_set1(c->rest), d));
 }

@@ -1,7 +1,7 @@
 /* Layout ids and the memory descriptors they stand for: see layout.h.
  *
- * Descriptors of weights are kept in a table that only grows; an id is 16 + its place. Which id a geometry wants is kept
- * beside it, so that asking again for a known convolution costs a short search and no oneDNN call. */
+ * Descriptors of weights are kept in a table that only grows; an id is 16 + its place. Which id a geometry wants is
+ * kept beside it, so that asking again for a known convolution costs a short search and no oneDNN call. */
 #include "backend/dnnl/layout.h"
 
 #include <string.h>
@@ -25,7 +25,9 @@ static void dims_of(const modnas_tdesc *t, dnnl_dims_t dims) {
     for (int i = 0; i < 4; i++) dims[i] = t->dims[i];
 }
 
-static dnnl_format_tag_t blocked_tag(const mn_dnnl *s) { return s->simd->block == 16 ? dnnl_nChw16c : dnnl_nChw8c; }
+static dnnl_format_tag_t blocked_tag(const mn_dnnl *s) {
+    return s->simd->block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+}
 
 dnnl_status_t mn_dnnl_md_activation(mn_dnnl *s, const modnas_tdesc *t, dnnl_memory_desc_t *md) {
     dnnl_dims_t dims;
@@ -72,7 +74,7 @@ dnnl_status_t mn_dnnl_md_weights_depthwise(mn_dnnl *s, const modnas_tdesc *t, in
     return md_filter(s, t, groups, dnnl_oihw, s->simd->block == 16 ? dnnl_Goihw16g : dnnl_Goihw8g, md);
 }
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table ---- */
 
 int32_t mn_dnnl_layout_find(const mn_dnnl *s, const mn_dnnl_geometry *g) {
     const mn_dnnl_layouts *l = &s->layouts;
@@ -102,7 +104,8 @@ static int32_t intern(mn_dnnl *s, const_dnnl_memory_desc_t md) {
     return MN_DNNL_LAYOUT_WEIGHTS + l->n_md++;
 }
 
-int32_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, const modnas_tdesc *t, const_dnnl_memory_desc_t md) {
+int32_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, const modnas_tdesc *t,
+                                const_dnnl_memory_desc_t md) {
     mn_dnnl_layouts *l = &s->layouts;
     struct mn_dnnl_want *larger = grown(s, l->wants, l->n_wants, sizeof *l->wants);
     if (!larger) return MODNAS_LAYOUT_PLAIN;
@@ -123,7 +126,7 @@ void mn_dnnl_layouts_free(mn_dnnl *s) {
     if (l->wants) s->host.free(s->host.host, l->wants);
 }
 
-/* ---- questions about tensors ------------------------------------------------------------------------------------------ */
+/* ---- questions about tensors ---- */
 
 int mn_dnnl_layout_is_weights(const mn_dnnl *s, const modnas_tdesc *t, int32_t groups) {
     if (t->dtype != MODNAS_F32) return 0;
@@ -140,7 +143,8 @@ int mn_dnnl_layout_is_weights(const mn_dnnl *s, const modnas_tdesc *t, int32_t g
 }
 
 int64_t mn_dnnl_floats(const mn_dnnl *s, const modnas_tdesc *t) {
-    const int64_t channels = t->layout == MODNAS_LAYOUT_BLOCKED ? mn_dnnl_blocks(s, t->dims[1]) * s->simd->block : t->dims[1];
+    const int64_t channels =
+        t->layout == MODNAS_LAYOUT_BLOCKED ? mn_dnnl_blocks(s, t->dims[1]) * s->simd->block : t->dims[1];
     return t->dims[0] * channels * t->dims[2] * t->dims[3];
 }
 

@@ -4,8 +4,8 @@
  *
  * An activation behind it (relu, relu6 and the hard ones) is a pass over y.
  *
- * A blocked activation of one pixel is a matrix whose rows are padded to whole blocks: only the leading dimension differs,
- * and the padding of what is written is set to 0. */
+ * A blocked activation of one pixel is a matrix whose rows are padded to whole blocks: only the leading dimension
+ * differs, and the padding of what is written is set to 0. */
 #include <string.h>
 
 #include "backend/dnnl/layout.h"
@@ -53,10 +53,12 @@ static dnnl_status_t backward_weights(const sizes *z, const float *x, const floa
 static int linear_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     const sizes z = sizes_of(s, &p->k);
     const int has_bias = p->k.flags & MODNAS_KF_BIAS;
-    float *const a = mn_dnnl_arg(r, 0), *const b = mn_dnnl_arg(r, 1), *const c = mn_dnnl_arg(r, 2), *const d = mn_dnnl_arg(r, 3);
-    const dnnl_status_t status = p->k.pass == MODNAS_FORWARD         ? forward(&z, a, b, has_bias ? c : NULL, d)
-                                 : p->k.pass == MODNAS_BACKWARD_DATA ? backward_data(&z, a, b, c)
-                                                                     : backward_weights(&z, a, b, c, has_bias ? d : NULL);
+    float *const a = mn_dnnl_arg(r, 0), *const b = mn_dnnl_arg(r, 1), *const c = mn_dnnl_arg(r, 2),
+                 *const d = mn_dnnl_arg(r, 3);
+    const dnnl_status_t status = p->k.pass == MODNAS_FORWARD ? forward(&z, a, b, has_bias ? c : NULL, d)
+                                 : p->k.pass == MODNAS_BACKWARD_DATA
+                                     ? backward_data(&z, a, b, c)
+                                     : backward_weights(&z, a, b, c, has_bias ? d : NULL);
     if (status != dnnl_success) return mn_dnnl_refused(s, status, "sgemm", &p->k);
     if (p->k.act != MODNAS_ACT_NONE) {
         s->simd->flat->act(p->k.act, 0, 0, d, d, z.n * z.y_step);
@@ -72,14 +74,17 @@ static int can_fuse(const modnas_kernel *k) {
     return known && k->pass == MODNAS_FORWARD;
 }
 
-static int is_matrix(const modnas_tdesc *t) { return t->dims[2] == 1 && t->dims[3] == 1; }
+static int is_matrix(const modnas_tdesc *t) {
+    return t->dims[2] == 1 && t->dims[3] == 1;
+}
 
 static int linear_supports(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const int64_t *w = k->weights.dims;
     if (!can_fuse(k) || !mn_dnnl_is_activation(&k->src) || !mn_dnnl_is_activation(&k->dst)) return 0;
     if (!is_matrix(&k->src) || !is_matrix(&k->dst) || !is_matrix(&k->weights)) return 0;
-    if (k->src.dims[0] < 1 || k->src.dims[0] != k->dst.dims[0] || w[0] != k->dst.dims[1] || w[1] != k->src.dims[1]) return 0;
+    if (k->src.dims[0] < 1 || k->src.dims[0] != k->dst.dims[0] || w[0] != k->dst.dims[1] || w[1] != k->src.dims[1])
+        return 0;
     return k->weights.layout == MODNAS_LAYOUT_PLAIN && k->weights.dtype == MODNAS_F32;
 }
 

@@ -1,10 +1,10 @@
 /* Batch norm over pixels of one channel block: see mn_simd_norm in simd.h.
  *
- * Sums run over `origin`-shifted values, so that a mean far from zero costs no digits. They are kept in f32 for a run of
- * SUM_PIXELS pixels (four independent chains, to keep the adders busy) and then added to sums in double.
+ * Sums run over `origin`-shifted values, so that a mean far from zero costs no digits. They are kept in f32 for a run
+ * of SUM_PIXELS pixels (four independent chains, to keep the adders busy) and then added to sums in double.
  *
- * Sums are taken from the first image to the last, and applied from the last to the first: what was read last is still in
- * the caches. */
+ * Sums are taken from the first image to the last, and applied from the last to the first: what was read last is still
+ * in the caches. */
 #include <stddef.h>
 
 #include "backend/dnnl/simd.h"
@@ -25,7 +25,7 @@ VEC_FN void clear(vec a[CHAINS]) {
     for (int j = 0; j < CHAINS; j++) a[j] = vec_zero();
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------------------------ */
+/* ---- forward ---- */
 
 VEC_FN void add_value(vec origin, const float *x, vec *sum, vec *square) {
     const vec d = vec_sub(vec_load(x), origin);
@@ -60,8 +60,8 @@ VEC_FN vec clamp(int32_t act, vec v) {
     return act == MODNAS_ACT_RELU6 ? vec_min(vec_set1(6), v) : v;
 }
 
-VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
-                       float *y) {
+VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                       const float *residual, float *y) {
     const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift);
     for (int64_t n = p->n - 1; n >= 0; n--) {
         const int64_t from = n * p->step, end = from + p->hw * VL;
@@ -75,21 +75,25 @@ VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_
 }
 
 /* The loop once for each activation, with and without residual: nothing is decided inside. */
-#define BY_ACT(call)                                                                               \
-    switch (act) {                                                                                 \
-    case MODNAS_ACT_RELU: call(MODNAS_ACT_RELU); break;                                            \
-    case MODNAS_ACT_RELU6: call(MODNAS_ACT_RELU6); break;                                          \
-    default: call(MODNAS_ACT_NONE); break;                                                         \
+#define CASE(which, call)                                                                                              \
+    case which:                                                                                                        \
+        call(which);                                                                                                   \
+        break;
+#define BY_ACT(call)                                                                                                   \
+    switch (act) {                                                                                                     \
+        CASE(MODNAS_ACT_NONE, call)                                                                                    \
+        CASE(MODNAS_ACT_RELU, call)                                                                                    \
+        CASE(MODNAS_ACT_RELU6, call)                                                                                   \
     }
 
-static void apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
-                  float *y) {
+static void apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                  const float *residual, float *y) {
 #define CALL(which) (residual ? apply_loop(p, which, c, x, residual, y) : apply_loop(p, which, c, x, NULL, y))
-    BY_ACT(CALL)
+    BY_ACT(CALL);
 #undef CALL
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------------------------- */
+/* ---- backward ---- */
 
 /* The gradient behind the activation: gy where y lies strictly between the corners. */
 VEC_FN vec unmask(int32_t act, const float *y, vec gy) {
@@ -99,7 +103,8 @@ VEC_FN vec unmask(int32_t act, const float *y, vec gy) {
     return vec_keep(act == MODNAS_ACT_RELU6 ? vec_and(positive, vec_lt(v, vec_set1(6))) : positive, gy);
 }
 
-VEC_FN void add_gradient(int32_t act, vec mean, const float *x, const float *y, const float *gy, float *e, vec *sum, vec *dot) {
+VEC_FN void add_gradient(int32_t act, vec mean, const float *x, const float *y, const float *gy, float *e, vec *sum,
+                         vec *dot) {
     const vec g = unmask(act, y, vec_load(gy));
     if (e) vec_store(e, g);
     *sum = vec_add(*sum, g);
@@ -134,17 +139,19 @@ VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const float *me
     vsum_store(dot, total.second);
 }
 
-static void back_sums(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y, const float *gy,
-                      float *e, double *sum, double *dot) {
-#define CALL(which)                                                                                \
-    (e ? back_sums_loop(p, which, mean, x, y, gy, e, sum, dot) : back_sums_loop(p, which, mean, x, y, gy, NULL, sum, dot))
-    BY_ACT(CALL)
+static void back_sums(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y,
+                      const float *gy, float *e, double *sum, double *dot) {
+#define CALL(which)                                                                                                    \
+    (e ? back_sums_loop(p, which, mean, x, y, gy, e, sum, dot)                                                         \
+       : back_sums_loop(p, which, mean, x, y, gy, NULL, sum, dot))
+    BY_ACT(CALL);
 #undef CALL
 }
 
-VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
-                            const float *gy, float *gx) {
-    const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift), slope = vec_load(c->slope);
+VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                            const float *y, const float *gy, float *gx) {
+    const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift),
+              slope = vec_load(c->slope);
     for (int64_t n = p->n - 1; n >= 0; n--) {
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
@@ -155,11 +162,12 @@ VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_
     vec_fence();
 }
 
-static void back_apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
-                       const float *gy, float *gx) {
+static void back_apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                       const float *y, const float *gy, float *gx) {
 #define CALL(which) back_apply_loop(p, which, c, x, y, gy, gx)
-    BY_ACT(CALL)
+    BY_ACT(CALL);
 #undef CALL
 }
 
-const mn_simd_norm VEC_NAME(mn_simd_norm) = {.sums = sums, .apply = apply, .back_sums = back_sums, .back_apply = back_apply};
+const mn_simd_norm VEC_NAME(mn_simd_norm) = {
+    .sums = sums, .apply = apply, .back_sums = back_sums, .back_apply = back_apply};

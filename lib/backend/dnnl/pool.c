@@ -35,15 +35,19 @@ static void pool_part(const void *job, int32_t part, int32_t parts) {
     float *y = mn_dnnl_arg(j->run, 1), *gx = mn_dnnl_arg(j->run, 4);
     for (int64_t i = begin; i < end; i++) {
         const int64_t in = i * j->in, out = i * j->out;
-        if (j->k->pass == MODNAS_FORWARD) (is_max ? j->fn->max : j->fn->avg)(g, x + in, y + out);
-        else if (is_max) j->fn->max_back(g, x + in, y + out, gy + out, gx + in);
-        else j->fn->avg_back(g, gy + out, gx + in);
+        if (j->k->pass == MODNAS_FORWARD)
+            (is_max ? j->fn->max : j->fn->avg)(g, x + in, y + out);
+        else if (is_max)
+            j->fn->max_back(g, x + in, y + out, gy + out, gx + in);
+        else
+            j->fn->avg_back(g, gy + out, gx + in);
     }
 }
 
 static int pool_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     const modnas_kernel *k = &p->k;
-    const int64_t in = k->src.dims[2] * k->src.dims[3] * s->simd->block, out = k->dst.dims[2] * k->dst.dims[3] * s->simd->block;
+    const int64_t in = k->src.dims[2] * k->src.dims[3] * s->simd->block,
+                  out = k->dst.dims[2] * k->dst.dims[3] * s->simd->block;
     const pool_job j = {.fn = s->simd->pool,
                         .k = k,
                         .run = r,
@@ -61,12 +65,16 @@ static int is_window(const modnas_kernel *k, int axis) {
            w->pad[2 + axis] >= 0 && k->src.dims[2 + axis] >= 1 && k->dst.dims[2 + axis] >= 1;
 }
 
-static int is_blocked(const modnas_tdesc *t) { return t->dtype == MODNAS_F32 && t->layout == MODNAS_LAYOUT_BLOCKED; }
+static int is_blocked(const modnas_tdesc *t) {
+    return t->dtype == MODNAS_F32 && t->layout == MODNAS_LAYOUT_BLOCKED;
+}
 
 static int pool_supports(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
-    if (k->algo < MODNAS_POOL_MAX || k->algo > MODNAS_POOL_AVG_INCLUDE_PAD || !is_window(k, 0) || !is_window(k, 1)) return 0;
-    return is_blocked(&k->src) && is_blocked(&k->dst) && k->src.dims[0] == k->dst.dims[0] && k->src.dims[1] == k->dst.dims[1];
+    if (k->algo < MODNAS_POOL_MAX || k->algo > MODNAS_POOL_AVG_INCLUDE_PAD || !is_window(k, 0) || !is_window(k, 1))
+        return 0;
+    return is_blocked(&k->src) && is_blocked(&k->dst) && k->src.dims[0] == k->dst.dims[0] &&
+           k->src.dims[1] == k->dst.dims[1];
 }
 
 static int32_t pool_want(mn_dnnl *s, const modnas_kernel *k, int32_t role) {

@@ -1,13 +1,14 @@
 /* Pooling of one plane: see mn_simd_pool in simd.h. Windows are clipped at the border of the image.
  *
- *   max      a NaN wins; a window without elements gives 0. Backward looks for the first element of the window that equals the
- *            result (or is a NaN) and gives it the gradient, so no workspace is needed.
+ *   max      a NaN wins; a window without elements gives 0. Backward looks for the first element of the window that
+ *            equals the result (or is a NaN) and gives it the gradient, so no workspace is needed.
  *   average  divisor: taps inside the image, or (include_pad) those inside image and padding */
 #include <string.h>
 
 #include "backend/dnnl/simd.h"
 
-/* Taps begin .. end-1 of a window lie inside the image, the first of them at `at`; n_padded lie inside image and padding. */
+/* Taps begin .. end-1 of a window lie inside the image, the first of them at `at`; n_padded lie inside image and
+ * padding. */
 typedef struct span {
     int64_t begin, end, at, n_padded;
 } span;
@@ -26,20 +27,24 @@ VEC_FN span span_of(const mn_simd_pool_axis *a, int64_t out) {
     return s;
 }
 
-VEC_FN vec larger(vec best, vec v) { return vec_pick(vec_eq(best, best), vec_max(best, v), best); }
+VEC_FN vec larger(vec best, vec v) {
+    return vec_pick(vec_eq(best, best), vec_max(best, v), best);
+}
 
 /* Walk over the window's elements: `e` is the offset of each. */
-#define EACH_TAP(g, rows, columns, body)                                                           \
-    do {                                                                                           \
-        for (int64_t r = (rows).begin, ih = (rows).at; r < (rows).end; r++, ih += (g)->axis[0].dilation) { \
-            int64_t e = (ih * (g)->axis[1].in + (columns).at) * VL;                                \
-            for (int64_t c = (columns).begin; c < (columns).end; c++, e += (g)->axis[1].dilation * VL) { \
-                body;                                                                              \
-            }                                                                                      \
-        }                                                                                          \
+#define EACH_TAP(g, rows, columns, body)                                                                               \
+    do {                                                                                                               \
+        for (int64_t r = (rows).begin, ih = (rows).at; r < (rows).end; r++, ih += (g)->axis[0].dilation) {             \
+            int64_t e = (ih * (g)->axis[1].in + (columns).at) * VL;                                                    \
+            for (int64_t c = (columns).begin; c < (columns).end; c++, e += (g)->axis[1].dilation * VL) {               \
+                body;                                                                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
     } while (0)
 
-VEC_FN int is_empty(span rows, span columns) { return rows.begin >= rows.end || columns.begin >= columns.end; }
+VEC_FN int is_empty(span rows, span columns) {
+    return rows.begin >= rows.end || columns.begin >= columns.end;
+}
 
 VEC_FN vec weight_of(const mn_simd_pool_geometry *g, span rows, span columns) {
     const int64_t inside = (rows.end - rows.begin) * (columns.end - columns.begin);
@@ -48,16 +53,16 @@ VEC_FN vec weight_of(const mn_simd_pool_geometry *g, span rows, span columns) {
 }
 
 /* One output element after the other, with its window. */
-#define EACH_WINDOW(g, body)                                                                       \
-    do {                                                                                           \
-        int64_t at = 0;                                                                            \
-        for (int64_t oh = 0; oh < (g)->axis[0].out; oh++) {                                        \
-            const span rows = span_of(&(g)->axis[0], oh);                                          \
-            for (int64_t ow = 0; ow < (g)->axis[1].out; ow++, at += VL) {                          \
-                const span columns = span_of(&(g)->axis[1], ow);                                   \
-                body;                                                                              \
-            }                                                                                      \
-        }                                                                                          \
+#define EACH_WINDOW(g, body)                                                                                           \
+    do {                                                                                                               \
+        int64_t at = 0;                                                                                                \
+        for (int64_t oh = 0; oh < (g)->axis[0].out; oh++) {                                                            \
+            const span rows = span_of(&(g)->axis[0], oh);                                                              \
+            for (int64_t ow = 0; ow < (g)->axis[1].out; ow++, at += VL) {                                              \
+                const span columns = span_of(&(g)->axis[1], ow);                                                       \
+                body;                                                                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
     } while (0)
 
 VEC_FN vec window_max(const mn_simd_pool_geometry *g, span rows, span columns, const float *x) {
@@ -85,7 +90,8 @@ static void clear_plane(const mn_simd_pool_geometry *g, float *gx) {
     memset(gx, 0, (size_t)(g->axis[0].in * g->axis[1].in) * VL * sizeof *gx);
 }
 
-VEC_FN void window_max_back(const mn_simd_pool_geometry *g, span rows, span columns, const float *x, vec y, vec gy, float *gx) {
+VEC_FN void window_max_back(const mn_simd_pool_geometry *g, span rows, span columns, const float *x, vec y, vec gy,
+                            float *gx) {
     vmask taken = vec_none();
     EACH_TAP(g, rows, columns, {
         const vec v = vec_load(x + e);

@@ -11,8 +11,10 @@ dnnl_status_t mn_dnnl_attr_new(mn_dnnl *s, dnnl_primitive_attr_t *attr) {
     dnnl_status_t status = counted(s, dnnl_primitive_attr_create(&made));
     if (status != dnnl_success) return status;
     status = dnnl_primitive_attr_set_scratchpad_mode(made, dnnl_scratchpad_mode_user);
-    if (status == dnnl_success) *attr = made;
-    else dnnl_primitive_attr_destroy(made);
+    if (status == dnnl_success)
+        *attr = made;
+    else
+        dnnl_primitive_attr_destroy(made);
     return status;
 }
 

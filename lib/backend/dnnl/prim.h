@@ -1,8 +1,8 @@
 /* oneDNN primitives of a plan, run one after the other.
  *
- * Everything that oneDNN needs is made with the plan: primitive, memory objects, scratchpad. A run only sets the handles of
- * the memory objects. Where a primitive wants another layout than the argument has, a reorder through the plan's scratch
- * goes before it (inputs) or after it (outputs). */
+ * Everything that oneDNN needs is made with the plan: primitive, memory objects, scratchpad. A run only sets the
+ * handles of the memory objects. Where a primitive wants another layout than the argument has, a reorder through the
+ * plan's scratch goes before it (inputs) or after it (outputs). */
 #ifndef MN_DNNL_PRIM_H
 #define MN_DNNL_PRIM_H
 
@@ -28,8 +28,12 @@ typedef struct mn_dnnl_chain {
     int32_t n;
 } mn_dnnl_chain;
 
-static inline mn_dnnl_place mn_dnnl_at_arg(int32_t arg) { return (mn_dnnl_place){arg, 0}; }
-static inline mn_dnnl_place mn_dnnl_at_scratch(size_t offset) { return (mn_dnnl_place){-1, offset}; }
+static inline mn_dnnl_place mn_dnnl_at_arg(int32_t arg) {
+    return (mn_dnnl_place){arg, 0};
+}
+static inline mn_dnnl_place mn_dnnl_at_scratch(size_t offset) {
+    return (mn_dnnl_place){-1, offset};
+}
 
 /* Attributes with the scratchpad in the caller's hands; destroyed by the caller. */
 dnnl_status_t mn_dnnl_attr_new(mn_dnnl *s, dnnl_primitive_attr_t *attr);
@@ -41,7 +45,8 @@ dnnl_status_t mn_dnnl_chain_arg(mn_dnnl *s, mn_dnnl_chain *c, int what, const_dn
 /* Append a reorder. */
 dnnl_status_t mn_dnnl_chain_reorder(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_chain *c, const_dnnl_memory_desc_t from,
                                     mn_dnnl_place from_at, const_dnnl_memory_desc_t to, mn_dnnl_place to_at);
-/* The input at *at rests as `has`; the primitive to come wants it as `wants`: if they differ, append the reorder and move *at. */
+/* The input at *at rests as `has`; the primitive to come wants it as `wants`: if they differ, append the reorder and
+ * move *at. */
 dnnl_status_t mn_dnnl_chain_input(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_chain *c, const_dnnl_memory_desc_t has,
                                   const_dnnl_memory_desc_t wants, mn_dnnl_place *at);
 int mn_dnnl_chain_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_chain *c, const mn_dnnl_run *r);

@@ -1,5 +1,6 @@
 /* Reorder between layouts of the same dims: activations between plain and blocked, weights between plain and where they
- * rest. u.window.groups tells weights (1 or more) from activations (0). oneDNN does it, and fills the padding with 0. */
+ * rest. u.window.groups tells weights (1 or more) from activations (0). oneDNN does it and fills the
+ * padding with 0. */
 #include "backend/dnnl/layout.h"
 #include "backend/dnnl/prim.h"
 #include "backend/dnnl/table.h"

@@ -1,8 +1,9 @@
 /* The loops that are compiled once for each instruction set.
  *
- * A body (flat_body.h, norm_body.h, pool_body.h, depthwise_body.h) is written over the vector of vec_avx512.h, vec_avx2.h or
- * vec_portable.h and included by one small file each: flat_avx512.c and so on. What comes out is a table of functions. They
- * work on one part of the job, know nothing of threads, and read and write nothing behind the ends they are given.
+ * A body (flat_body.h, norm_body.h, pool_body.h, depthwise_body.h) is written over the vector of vec_avx512.h,
+ * vec_avx2.h or vec_portable.h and included by one small file each: flat_avx512.c and so on. What comes out is a table
+ * of functions. They work on one part of the job, know nothing of threads, and read and write nothing behind the ends
+ * they are given.
  *
  * "Blocks" below are channel blocks of B = block floats: a plane is hw pixels of B floats. */
 #ifndef MN_DNNL_SIMD_H
@@ -25,8 +26,8 @@ typedef struct mn_simd_adam {
     float shrink; /* 1 - lr decay, for decoupled */
 } mn_simd_adam;
 
-/* An operand that may be repeated: a step of 0 repeats one vector, a step of B walks on; `splat`: the first float of each
- * vector stands for all of it. */
+/* An operand that may be repeated: a step of 0 repeats one vector, a step of B walks on; `splat`: the first float of
+ * each vector stands for all of it. */
 typedef struct mn_simd_operand {
     const float *mem;
     int64_t step;
@@ -36,7 +37,8 @@ typedef struct mn_simd_operand {
 /* n consecutive floats, or n_vec whole vectors */
 typedef struct mn_simd_flat {
     void (*fill)(float *y, int64_t n, float value);
-    void (*axpby)(const float *x, float *y, int64_t n, float a, float b); /* y = a x + b y; not read where the factor is 0 */
+    /* y = a x + b y; not read where the factor is 0 */
+    void (*axpby)(const float *x, float *y, int64_t n, float a, float b);
     double (*dot)(const float *x, const float *y, int64_t n);
     /* y[i] = sum over s: p[s] x[s][first + i] */
     void (*weighted_sum)(const float *p, void *const *x, int32_t n_src, int64_t first, float *y, int64_t n);
@@ -48,8 +50,8 @@ typedef struct mn_simd_flat {
     void (*adam)(const mn_simd_adam *c, float *w, const float *g, float *m, float *v, int64_t n);
 } mn_simd_flat;
 
-/* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written is
- * larger than the caches and aligned to whole vectors, so it goes past them. */
+/* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written
+ * is larger than the caches and aligned to whole vectors, so it goes past them. */
 typedef struct mn_simd_pixels {
     int64_t n, step, hw;
     int32_t stream;
@@ -65,14 +67,14 @@ typedef struct mn_simd_norm {
     /* sum and sumsq (B doubles each) of x - origin */
     void (*sums)(const mn_simd_pixels *p, const float *origin, const float *x, double *sum, double *sumsq);
     /* y = act((x - mean) scale + shift + residual); residual may be NULL */
-    void (*apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *residual,
-                  float *y);
-    /* Sums of e and of e (x - mean), where e is gy where the activation let y through; e is stored unless `e` is NULL. */
-    void (*back_sums)(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y, const float *gy,
-                      float *e, double *sum, double *dot);
+    void (*apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                  const float *residual, float *y);
+    /* Sums of e and of e (x - mean), where e is gy where the activation let y through; stored unless `e` is NULL. */
+    void (*back_sums)(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y,
+                      const float *gy, float *e, double *sum, double *dot);
     /* gx = e scale + shift - (x - mean) slope */
-    void (*back_apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
-                       const float *gy, float *gx);
+    void (*back_apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                       const float *y, const float *gy, float *gx);
 } mn_simd_norm;
 
 /* One axis of a pooling window. */
@@ -104,15 +106,18 @@ typedef struct mn_simd_dw_post {
     float scale[MN_SIMD_BLOCK_MAX], shift[MN_SIMD_BLOCK_MAX], low, high;
 } mn_simd_dw_post;
 
-/* A strip: some neighbouring columns over all rows of the plane, the first of them at `first`. Forward and back_weights count
- * output columns; back_data counts input columns with the padding in front, from a multiple of the stride on. */
+/* A strip: some neighbouring columns over all rows of the plane, the first of them at `first`. Forward and back_weights
+ * count output columns; back_data counts input columns with the padding in front, from a multiple of the stride on. */
 typedef void (*mn_simd_dw_forward_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *w,
                                       const mn_simd_dw_post *post, float *y);
-typedef void (*mn_simd_dw_back_data_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *gy, const float *w, float *gx);
+typedef void (*mn_simd_dw_back_data_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *gy, const float *w,
+                                        float *gx);
 /* gw += the strip's share */
-typedef void (*mn_simd_dw_back_weights_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *gy, float *gw);
+typedef void (*mn_simd_dw_back_weights_fn)(const mn_simd_dw_geometry *g, int64_t first, const float *x, const float *gy,
+                                           float *gw);
 
-/* Strip functions of one width, unrolled for a square kernel (side, stride, dilation); padding at most dilation (side - 1). */
+/* Strip functions of one width, unrolled for a square kernel (side, stride, dilation); padding at
+ * most dilation (side - 1). */
 typedef struct mn_simd_dw_strip {
     int32_t side, stride, dilation, width;
     mn_simd_dw_forward_fn forward;
@@ -137,10 +142,10 @@ typedef struct mn_simd {
 
 extern const mn_simd mn_simd_avx512, mn_simd_avx2, mn_simd_portable;
 
-#define MN_SIMD_TABLES(isa)                                                                        \
-    extern const mn_simd_flat mn_simd_flat_##isa;                                                  \
-    extern const mn_simd_norm mn_simd_norm_##isa;                                                  \
-    extern const mn_simd_pool mn_simd_pool_##isa;                                                  \
+#define MN_SIMD_TABLES(isa)                                                                                            \
+    extern const mn_simd_flat mn_simd_flat_##isa;                                                                      \
+    extern const mn_simd_norm mn_simd_norm_##isa;                                                                      \
+    extern const mn_simd_pool mn_simd_pool_##isa;                                                                      \
     extern const mn_simd_depthwise mn_simd_depthwise_##isa;
 MN_SIMD_TABLES(avx512)
 MN_SIMD_TABLES(avx2)

@@ -1,4 +1,5 @@
-/* ORDER KERNELS: which kinds this backend runs. Softmax, cross-entropy, dropout and reduce are small and stay with `ref`. */
+/* ORDER KERNELS: which kinds this backend runs. Softmax, cross-entropy, dropout and reduce are small and are left to
+ * `ref`. */
 #include "backend/dnnl/table.h"
 
 static const mn_dnnl_kernel *const rows[] = {

@@ -5,6 +5,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
+/* A table, one line an operation. */
+/* clang-format off */
 #define VEC_FN static inline __attribute__((always_inline, unused))
 #define VEC_NAME(name) name##_avx2
 enum { VL = 8 };
@@ -65,5 +67,7 @@ VEC_FN void vsum_store(double *p, vsum s) {
     _mm256_storeu_pd(p, s.low);
     _mm256_storeu_pd(p + 4, s.high);
 }
+
+/* clang-format on */
 
 #endif

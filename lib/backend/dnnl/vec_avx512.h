@@ -1,13 +1,15 @@
 /* One vector register of floats: AVX-512. The three vec_*.h define the same names; the *_body.h are written over them.
  *
- * vec_min and vec_max return their second operand when one is not a number, as x86 does: with the constant first, a NaN in
- * the data stays one. */
+ * vec_min and vec_max return their second operand when one is not a number, as x86 does: with the constant first, a NaN
+ * in the data stays one. */
 #ifndef MN_VEC_H
 #define MN_VEC_H
 
 #include <immintrin.h>
 #include <stdint.h>
 
+/* A table, one line an operation. */
+/* clang-format off */
 #define VEC_FN static inline __attribute__((always_inline, unused))
 #define VEC_NAME(name) name##_avx512
 enum { VL = 16 };
@@ -66,5 +68,7 @@ VEC_FN void vsum_store(double *p, vsum s) {
     _mm512_storeu_pd(p, s.low);
     _mm512_storeu_pd(p + 8, s.high);
 }
+
+/* clang-format on */
 
 #endif

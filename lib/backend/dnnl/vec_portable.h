@@ -1,11 +1,13 @@
-/* One "vector register" of floats in portable C: eight floats in a struct. See vec_avx512.h. Correct everywhere, fast only
- * as far as the compiler turns the short loops into vector instructions. */
+/* One "vector register" of floats in portable C: eight floats in a struct. See vec_avx512.h. Correct everywhere, fast
+ * only as far as the compiler turns the short loops into vector instructions. */
 #ifndef MN_VEC_H
 #define MN_VEC_H
 
 #include <math.h>
 #include <stdint.h>
 
+/* A table, one line an operation. */
+/* clang-format off */
 #define VEC_FN static inline __attribute__((always_inline, unused))
 #define VEC_NAME(name) name##_portable
 enum { VL = 8 };
@@ -68,5 +70,7 @@ VEC_FN vsum vsum_fma(vsum s, vec a, vec b) { VEC_EACH(vsum, s.lane[i] + (double)
 VEC_FN void vsum_store(double *p, vsum s) {
     for (int i = 0; i < VL; i++) p[i] = s.lane[i];
 }
+
+/* clang-format on */
 
 #endif
