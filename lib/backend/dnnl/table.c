@@ -1,5 +1,4 @@
-/* ORDER KERNELS: which kinds this backend runs. Softmax, cross-entropy, dropout and reduce are small and are left to
- * `ref`. */
+/* ORDER KERNELS: which kinds this backend runs. Softmax, cross-entropy and reduce are small and are left to `ref`. */
 #include "backend/dnnl/table.h"
 
 static const mn_dnnl_kernel *const rows[] = {
@@ -14,6 +13,7 @@ static const mn_dnnl_kernel *const rows[] = {
     [MODNAS_KERNEL_DOT] = &mn_dnnl_dot,
     [MODNAS_KERNEL_COPY] = &mn_dnnl_copy,
     [MODNAS_KERNEL_SHUFFLE] = &mn_dnnl_shuffle,
+    [MODNAS_KERNEL_DROPOUT] = &mn_dnnl_dropout,
     [MODNAS_KERNEL_FILL] = &mn_dnnl_fill,
     [MODNAS_KERNEL_AXPBY] = &mn_dnnl_axpby,
     [MODNAS_KERNEL_SUMSQ] = &mn_dnnl_sumsq,

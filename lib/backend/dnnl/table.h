@@ -15,6 +15,7 @@ extern const mn_dnnl_kernel mn_dnnl_scale;        /* elementwise.c */
 extern const mn_dnnl_kernel mn_dnnl_dot;          /* elementwise.c */
 extern const mn_dnnl_kernel mn_dnnl_copy;         /* copy.c */
 extern const mn_dnnl_kernel mn_dnnl_shuffle;      /* copy.c */
+extern const mn_dnnl_kernel mn_dnnl_dropout;      /* dropout.c */
 extern const mn_dnnl_kernel mn_dnnl_fill;         /* flat.c */
 extern const mn_dnnl_kernel mn_dnnl_axpby;        /* flat.c */
 extern const mn_dnnl_kernel mn_dnnl_sumsq;        /* flat.c */
