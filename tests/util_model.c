@@ -1,5 +1,6 @@
 #include "util_model.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -96,4 +97,35 @@ double step_go(step *s) {
     if (!rc && mn_run_options(s->run)->grads) rc = mn_run_backward(s->run);
     ck_assert_msg(rc == 0, "%s", modnas_errmsg(model_ctx));
     return loss;
+}
+
+static double loss_with(step *s, mn_param *p, double *x, int64_t i, double value) {
+    const double before = x[i];
+    x[i] = value;
+    ck_assert_int_eq(0, mn_param_set(p, x));
+    const double loss = step_go(s);
+    x[i] = before;
+    ck_assert_int_eq(0, mn_param_set(p, x));
+    return loss;
+}
+
+void check_gradient(mn_model *m, step *s, mn_param *p) {
+    const int64_t n = mn_param_numel(p), stride = 1 + n / 24;
+    const double h = 1e-5;
+    double *x = mn_alloc(model_ctx, (size_t)n, sizeof *x), *g = mn_alloc(model_ctx, (size_t)n, sizeof *g);
+    mn_store_zero_grad(m->weights);
+    if (m->arch) mn_store_zero_grad(m->arch);
+    step_go(s);
+    ck_assert_int_eq(0, mn_param_get(p, x));
+    ck_assert_msg(mn_param_active(p), "%s has no gradient", p->name);
+    ck_assert_int_eq(0, mn_param_get_grad(p, g));
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = fmax(most, fabs(g[i]));
+    for (int64_t i = 0; i < n; i += stride) {
+        const double want = (loss_with(s, p, x, i, x[i] + h) - loss_with(s, p, x, i, x[i] - h)) / (2 * h);
+        ck_assert_msg(fabs(g[i] - want) <= 1e-7 * fmax(1, most), "%s[%lld]: %.12g, wanted %.12g", p->name, (long long)i,
+                      g[i], want);
+    }
+    mn_free(model_ctx, x);
+    mn_free(model_ctx, g);
 }

@@ -34,5 +34,8 @@ void step_free(step *s);
 void step_record(mn_model *m, step *s, const mn_run_opts *opts);
 /* Run forward, and backward if the recording has gradients; the loss. */
 double step_go(step *s);
+/* Compare the gradient of about 24 elements of p (f64 model, a recording with its gradients) with central differences
+ * of the loss. */
+void check_gradient(mn_model *m, step *s, mn_param *p);
 
 #endif
