@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 util_host model_host;
@@ -12,6 +13,7 @@ void model_setup(void) {
     model_host = (util_host){.left = -1};
     modnas_ctx_opts opts = util_host_opts(&model_host);
     opts.threads = 1;
+    opts.plugin_dir = getenv("MODNAS_PLUGINS"); /* tests link the archive: the plug-ins are not beside them */
     ck_assert_int_eq(modnas_ctx_new(&opts, &model_ctx), 0);
     ck_assert_int_eq(mn_space_register(model_ctx), 0);
     ck_assert_int_eq(mn_models_register(model_ctx), 0);

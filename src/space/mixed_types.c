@@ -118,8 +118,8 @@ static int index_forward(mn_mixed *m, mn_run *run, mn_value *src, mn_value **dst
     return mn_mixed_record(m, run, m->last, src, dst);
 }
 
-const mn_mixed_vt mn_softmax_sum = {"SoftmaxSumMixedOp", MN_TENSOR, 0, 0, softmax_sum_forward};
-const mn_mixed_vt mn_gumbel_sum = {"GumbelSumMixedOp", MN_TENSOR, 1, 0, gumbel_sum_forward};
-const mn_mixed_vt mn_binary_gate = {"BinaryGateMixedOp", MN_TENSOR, 1, 0, binary_gate_forward};
-const mn_mixed_vt mn_binary_gate_uniform = {"BinaryGateUniformMixedOp", MN_TENSOR, 1, 1, binary_gate_forward};
-const mn_mixed_vt mn_index = {"IndexMixedOp", MN_CATEGORICAL, 0, 0, index_forward};
+const mn_mixed_vt mn_softmax_sum = {"SoftmaxSumMixedOp", MN_TENSOR, 0, 0, 1, softmax_sum_forward};
+const mn_mixed_vt mn_gumbel_sum = {"GumbelSumMixedOp", MN_TENSOR, 1, 0, 1, gumbel_sum_forward};
+const mn_mixed_vt mn_binary_gate = {"BinaryGateMixedOp", MN_TENSOR, 1, 0, 0, binary_gate_forward};
+const mn_mixed_vt mn_binary_gate_uniform = {"BinaryGateUniformMixedOp", MN_TENSOR, 1, 1, 0, binary_gate_forward};
+const mn_mixed_vt mn_index = {"IndexMixedOp", MN_CATEGORICAL, 0, 0, 0, index_forward};

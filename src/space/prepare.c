@@ -14,6 +14,7 @@ typedef struct walk {
     mn_model *model;
     const mn_prepare_opts *opts;
     int32_t n_mixed, n_widest;
+    int32_t natural; /* 1: the first path, on which sums are never reduced to one candidate */
     setting *before;
     int32_t *pick;     /* by mixed op: the candidate that the present path takes */
     size_t *saved;     /* by run and tag: most bytes kept by any candidate */
@@ -72,15 +73,17 @@ static void set_window(mn_mixed *m, int32_t first, int32_t n) {
         if ((i - first + m->n) % m->n < n) m->active[m->n_active++] = i;
 }
 
-/* Make mixed op m take candidate c (and the following ones, where a step takes several) in a recording for run r. */
-static void set_candidate(mn_mixed *m, int32_t c, const mn_prepare_run *r) {
+/* Make mixed op m take candidate c (and the following ones, where a step takes several) in a recording for run r. A sum
+ * takes all of them anyway, but may be evaluated with one. */
+static void set_candidate(const walk *w, mn_mixed *m, int32_t c, const mn_prepare_run *r) {
+    const int evaluation = !w->natural && mn_run_options(r->run)->grads == 0;
     m->forced = m->choice = -1;
-    if (m->vt->param_type == MN_CATEGORICAL || (m->vt->samples && !r->arch_step && m->n_samples == 1))
+    if (m->vt->sums)
+        m->forced = evaluation ? c : -1;
+    else if (m->vt->param_type == MN_CATEGORICAL || (!r->arch_step && m->n_samples == 1))
         m->forced = c;
-    else if (r->arch_step)
-        set_window(m, c, r->n_active);
     else
-        set_window(m, c, m->n_samples);
+        set_window(m, c, r->arch_step ? r->n_active : m->n_samples);
     if (r->arch_step) m->choice = c;
 }
 
@@ -89,7 +92,7 @@ static void set_candidate(mn_mixed *m, int32_t c, const mn_prepare_run *r) {
 static int record_path(walk *w, size_t path) {
     const mn_prepare_opts *o = w->opts;
     for (int32_t r = 0; r < o->n_runs; r++) {
-        for (int32_t i = 0; i < w->n_mixed; i++) set_candidate(mn_model_mixed(w->model, i), w->pick[i], &o->runs[r]);
+        for (int32_t i = 0; i < w->n_mixed; i++) set_candidate(w, mn_model_mixed(w->model, i), w->pick[i], &o->runs[r]);
         w->model->arch_step = o->runs[r].arch_step;
         w->model->version++;
         MN_TRY(o->record(o->runs[r].run, r, o->ud));
@@ -112,7 +115,10 @@ static int record_path(walk *w, size_t path) {
 static int record_paths(walk *w) {
     mn_rng rng;
     mn_rng_init(&rng, w->model->seed, mn_stream("prepare"), 0);
-    for (int32_t j = 0; j < w->n_widest || j == 0; j++) {
+    w->natural = 1;
+    MN_TRY(record_path(w, 0));
+    w->natural = 0;
+    for (int32_t j = 0; j < w->n_widest; j++) {
         for (int32_t i = 0; i < w->n_mixed; i++) w->pick[i] = j % mn_model_mixed(w->model, i)->n;
         MN_TRY(record_path(w, w->n_paths));
     }
@@ -147,7 +153,7 @@ static int allocate(walk *w) {
     w->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *w->saved);
     if (!w->before || !w->pick || !w->heaviest || !w->saved) return MODNAS_ENOMEM;
     MN_TRY(keep_settings(w));
-    const size_t paths = (size_t)w->n_widest + N_RANDOM + 2;
+    const size_t paths = 1 + (size_t)w->n_widest + N_RANDOM + 1;
     w->need = mn_alloc(ctx, paths * runs, sizeof *w->need);
     w->saved_now = mn_alloc(ctx, paths * runs, (n + 1) * sizeof *w->saved_now);
     return w->need && w->saved_now ? 0 : MODNAS_ENOMEM;

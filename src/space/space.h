@@ -72,6 +72,7 @@ typedef struct mn_mixed_vt {
     int32_t param_type;     /* MN_TENSOR or MN_CATEGORICAL */
     int32_t samples;        /* 1: what forward records depends on model->draw */
     int32_t uniform;        /* 1: candidates are drawn uniformly, not by softmax(alpha) */
+    int32_t sums;           /* 1: every candidate is recorded */
     int (*forward)(mn_mixed *m, mn_run *run, mn_value *src, mn_value **dst);
 } mn_mixed_vt;
 
