@@ -36,6 +36,7 @@ struct modnas_ctx {
     char err[1024];
     int64_t n_allocs; /* calls that allocated or resized, since the context was made */
     size_t bytes_live, bytes_peak;
+    uint64_t n_recordings;   /* of all runs (lib/graph): numbers them, so that none is taken for another at its address */
     struct mn_registry *registry;
     void (*registry_free)(struct modnas_ctx *ctx); /* set by the layer that made `registry`; likewise below */
     struct mn_backends *backends;

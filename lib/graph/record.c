@@ -1,7 +1,7 @@
 /* Recording: values, vertices, inputs, parameters and constants of a run. No arithmetic happens here.
  *
- * Values live in chunks whose addresses never change and are handed out anew after each mn_run_begin, so recording the next path
- * allocates nothing once the largest has been seen. */
+ * Values live in chunks whose addresses never change and are handed out anew after each mn_run_begin, so recording the
+ * next path allocates nothing once the largest has been seen. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,14 +18,17 @@ const char *mn_dims_text(const int64_t dims[4], char buf[64]) {
     return buf;
 }
 
-int mn_same_dims(const mn_value *a, const mn_value *b) { return memcmp(a->dims, b->dims, sizeof a->dims) == 0; }
+int mn_same_dims(const mn_value *a, const mn_value *b) {
+    return memcmp(a->dims, b->dims, sizeof a->dims) == 0;
+}
 
 mn_value *mn_root(mn_value *v) {
     while (v->alias) v = v->alias;
     return v;
 }
 
-/* ---- life of a run -------------------------------------------------------------------------------------------------------- */
+/* ---- life of a run
+ * -------------------------------------------------------------------------------------------------------- */
 
 int mn_run_new(mn_backend *b, int32_t dtype, mn_slab *slab, mn_run **out) {
     modnas_ctx *ctx = mn_backend_ctx(b);
@@ -57,8 +60,9 @@ void mn_run_free(mn_run *run) {
     if (!run) return;
     modnas_ctx *ctx = run->ctx;
     for (size_t i = 0; i < run->chunks.n; i++) mn_free(ctx, MN_AT(run->chunks, mn_value *, i));
-    mn_vec *all[] = {&run->chunks,  &run->vertices, &run->srcs,  &run->indices, &run->constants, &run->calls, &run->args,
-                     &run->scalars, &run->touched,  &run->saved, &run->gaps[0], &run->gaps[1],   &run->inputs};
+    mn_vec *all[] = {&run->chunks,  &run->vertices, &run->srcs,    &run->indices, &run->constants,
+                     &run->calls,   &run->args,     &run->scalars, &run->touched, &run->saved,
+                     &run->gaps[0], &run->gaps[1],  &run->inputs};
     for (size_t i = 0; i < MN_COUNT(all); i++) mn_vec_free(ctx, all[i]);
     mn_free(ctx, run);
     mn_ctx_drop(ctx);
@@ -68,7 +72,7 @@ int mn_run_begin(mn_run *run, const mn_run_opts *opts) {
     if (opts->update_stats && !opts->train)
         return mn_fail(run->ctx, MODNAS_EINVAL, "running statistics move in training only");
     run->opts = *opts;
-    run->recording++;
+    run->recording = ++run->ctx->n_recordings;
     run->no_grad = run->tag = run->planned = 0;
     run->macs = 0;
     run->n_values = 0;
@@ -76,14 +80,30 @@ int mn_run_begin(mn_run *run, const mn_run_opts *opts) {
     return 0;
 }
 
-const mn_run_opts *mn_run_options(const mn_run *run) { return &run->opts; }
-modnas_ctx *mn_run_ctx(const mn_run *run) { return run->ctx; }
-void mn_run_no_grad(mn_run *run, int on) { run->no_grad += on ? 1 : -1; }
-void mn_run_tag(mn_run *run, int32_t tag) { run->tag = tag; }
-int64_t mn_run_macs(const mn_run *run) { return run->macs; }
-int64_t mn_run_n_calls(const mn_run *run) { return (int64_t)run->calls.n; }
-size_t mn_run_slab_bytes(const mn_run *run) { return run->slab_bytes; }
-size_t mn_run_scratch_bytes(const mn_run *run) { return run->scratch_bytes; }
+const mn_run_opts *mn_run_options(const mn_run *run) {
+    return &run->opts;
+}
+modnas_ctx *mn_run_ctx(const mn_run *run) {
+    return run->ctx;
+}
+void mn_run_no_grad(mn_run *run, int on) {
+    run->no_grad += on ? 1 : -1;
+}
+void mn_run_tag(mn_run *run, int32_t tag) {
+    run->tag = tag;
+}
+int64_t mn_run_macs(const mn_run *run) {
+    return run->macs;
+}
+int64_t mn_run_n_calls(const mn_run *run) {
+    return (int64_t)run->calls.n;
+}
+size_t mn_run_slab_bytes(const mn_run *run) {
+    return run->slab_bytes;
+}
+size_t mn_run_scratch_bytes(const mn_run *run) {
+    return run->scratch_bytes;
+}
 
 size_t mn_run_saved_bytes(const mn_run *run, int32_t tag) {
     return (size_t)tag < run->saved.n ? MN_AT(run->saved, size_t, tag) : 0;
@@ -95,7 +115,8 @@ int mn_run_keep(mn_run *run, mn_value *v) {
     return 0;
 }
 
-/* ---- values ------------------------------------------------------------------------------------------------------------------ */
+/* ---- values
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 mn_value *mn_value_new(mn_run *run, const int64_t dims[4], int32_t dtype) {
     const size_t chunk = run->n_values / MN_VALUE_CHUNK, at = run->n_values % MN_VALUE_CHUNK;
@@ -129,11 +150,16 @@ static int check_dims(mn_run *run, const int64_t dims[4], const char *what) {
     return 0;
 }
 
-mn_vertex *mn_vertex_at(mn_run *run, int32_t index) { return &MN_AT(run->vertices, mn_vertex, index); }
+mn_vertex *mn_vertex_at(mn_run *run, int32_t index) {
+    return &MN_AT(run->vertices, mn_vertex, index);
+}
 
-mn_value *mn_src(const mn_run *run, const mn_vertex *x, int32_t i) { return MN_AT(run->srcs, mn_value *, x->src + (uint32_t)i); }
+mn_value *mn_src(const mn_run *run, const mn_vertex *x, int32_t i) {
+    return MN_AT(run->srcs, mn_value *, x->src + (uint32_t)i);
+}
 
-int mn_vertex_new(mn_run *run, const mn_op *op, mn_value *const *src, int32_t n_src, const int64_t dims[4], mn_vertex **out) {
+int mn_vertex_new(mn_run *run, const mn_op *op, mn_value *const *src, int32_t n_src, const int64_t dims[4],
+                  mn_vertex **out) {
     MN_TRY(check_dims(run, dims, op->name));
     mn_value *dst = mn_value_new(run, dims, run->dtype);
     const uint32_t first = (uint32_t)run->srcs.n;
@@ -180,7 +206,7 @@ int mn_const(mn_run *run, const int64_t dims[4], const double *plain, mn_value *
 
 int mn_use_param(mn_run *run, mn_param *p, mn_value **out) {
     if (!p->store) return mn_fail(run->ctx, MODNAS_EINVAL, "parameter %s is in no store", p->name ? p->name : "?");
-    if (p->run == run && p->recording == run->recording) {
+    if (p->recording == run->recording) {
         *out = p->value;
         return 0;
     }
@@ -188,7 +214,6 @@ int mn_use_param(mn_run *run, mn_param *p, mn_value **out) {
     if (!v) return MODNAS_ENOMEM;
     v->param = p;
     v->needs_grad = (p->role & run->opts.grads) != 0;
-    p->run = run;
     p->recording = run->recording;
     p->value = *out = v;
     return 0;

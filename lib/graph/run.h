@@ -69,7 +69,7 @@ struct mn_run {
     int32_t dtype;
     mn_slab *slab;
     mn_run_opts opts;
-    uint64_t recording;   /* number of mn_run_begin calls: old parameter lookups do not count */
+    uint64_t recording;   /* number of this recording in the context: old parameter lookups do not count */
     int32_t no_grad, tag;
     int64_t macs;
     /* recorded */

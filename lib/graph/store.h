@@ -37,8 +37,7 @@ struct mn_param {
     mn_store *store;   /* NULL until added */
     size_t offset, count; /* elements in the arenas, padding included */
     uint64_t stamp;    /* gradient is active when equal to the store's */
-    const void *run;   /* the run that recorded it last, its recording, and its value there */
-    uint64_t recording;
+    uint64_t recording; /* the recording that used it last, and its value there */
     struct mn_value *value;
 };
 
