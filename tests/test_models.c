@@ -72,7 +72,7 @@ START_TEST(supernet_macs_add_up) {
         "backend: ref\n" CIFAR_GPU "mixed_op: {type: SoftmaxSumMixedOp, candidates: [MB3E6]}\n",
         "backend: ref\n" CIFAR_GPU "mixed_op: {type: SoftmaxSumMixedOp, candidates: [MB3E3, MB3E6]}\n",
         "backend: ref\n" CIFAR_GPU "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: "
-                                   "GumbelSumMixedOp, candidates: MB3E6}}}\n"};
+        "GumbelSumMixedOp, candidates: MB3E6}}}\n"};
     int64_t macs[4];
     for (int i = 0; i < 4; i++) {
         mn_model *m = model_of(configs[i], MODNAS_F32);
@@ -94,6 +94,19 @@ START_TEST(tables_are_not_shared) {
     check_figure(&figures[4]);
     check_figure(&figures[0]);
     check_figure(&figures[1]);
+}
+END_TEST
+
+/* Each count makes and frees a run; the next one may stand at the same address and must not see its values. */
+START_TEST(counting_again_gives_the_same) {
+    mn_model *m = model_of("backend: ref\nmodel: CIFAR_MobileNetV2\n", MODNAS_F32);
+    const int32_t half[3] = {3, 16, 16};
+    for (int i = 0; i < 4; i++) {
+        int64_t macs;
+        ck_assert_msg(mn_model_macs(m, i % 2 ? half : NULL, &macs) == 0, "%s", modnas_errmsg(model_ctx));
+        ck_assert_int_eq(macs, i % 2 ? (45025280 - 1280000) / 4 + 1280000 : 45025280);
+    }
+    mn_model_free(m);
 }
 END_TEST
 
