@@ -207,6 +207,6 @@ int main(void) {
     util_add(s, "models", model_setup, model_teardown,
              (const TTest *[]){supernet_macs_add_up, tables_are_not_shared, names_of_parameters,
                                generic_rows_are_scaled, wrong_arguments_are_named, two_models_live_in_one_context,
-                               NULL});
+                               counting_again_gives_the_same, NULL});
     return util_run(s);
 }
