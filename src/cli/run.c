@@ -33,11 +33,11 @@ static void take_signals(modnas_ctx *ctx) {
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* Before the first step everything but trouble with the system is the caller's to mend: usage, configuration, input. */
+/* What is found wrong before anything was written is the caller's to mend: usage, configuration, input. */
 static int exit_status(int rc, int started) {
     if (rc == 0) return CLI_OK;
     if (rc == MODNAS_ECANCELED) return CLI_INTERRUPTED;
-    return started || rc == MODNAS_EIO || rc == MODNAS_ENOMEM || rc == MODNAS_ENUMERIC ? CLI_FAILED : CLI_USAGE;
+    return started || rc == MODNAS_ENOMEM ? CLI_FAILED : CLI_USAGE;
 }
 
 static int run_config(modnas_ctx *ctx, modnas_config *cfg, int quiet) {

@@ -58,7 +58,8 @@ int cli_version(const cli_args *args) {
     return CLI_OK;
 }
 
-/* The commands on a configuration differ in one call. */
+/* The commands on a configuration differ in one call. It returns the library's status, or CLI_USAGE after a message of
+ * its own. */
 typedef int (*show_fn)(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text);
 
 static int show_config(const cli_args *args, show_fn show) {
@@ -86,4 +87,36 @@ static int show_json(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, 
 
 int cli_config(const cli_args *args) {
     return show_config(args, show_json);
+}
+
+/* "3x32x32", or one number, into n positive numbers. */
+static int read_sizes(const char *text, int32_t *out, int n) {
+    for (int i = 0; i < n; i++) {
+        char *end;
+        const long value = strtol(text, &end, 10);
+        const char want = i + 1 < n ? 'x' : 0;
+        if (end == text || *text < '0' || *text > '9' || value < 1 || value > INT32_MAX || *end != want) return -1;
+        out[i] = (int32_t)value;
+        text = end + 1;
+    }
+    return 0;
+}
+
+static int show_description(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
+    modnas_describe_opts opts = {.size = sizeof opts};
+    const char *input = cli_args_value(args, OPT_INPUT), *batch = cli_args_value(args, OPT_BATCH);
+    (void)ctx;
+    if (input && read_sizes(input, opts.input, 3) != 0) {
+        cli_error("describe: --input %s is not channels x height x width, as in 3x32x32", input);
+        return CLI_USAGE;
+    }
+    if (batch && read_sizes(batch, &opts.batch, 1) != 0) {
+        cli_error("describe: --batch %s is not a positive number", batch);
+        return CLI_USAGE;
+    }
+    return cli_args_value(args, OPT_JSON) ? modnas_describe(cfg, &opts, text) : modnas_describe_text(cfg, &opts, text);
+}
+
+int cli_describe(const cli_args *args) {
+    return show_config(args, show_description);
 }

@@ -11,6 +11,7 @@
 
 #include "config/resolve.h"
 #include "config/schema.h"
+#include "registry/registry.h"
 
 enum { FILE_BYTES_MAX = 64 << 20, WHERE_BYTES = 100 };
 
@@ -173,12 +174,15 @@ int mn_config_tree(modnas_config *cfg, const mn_node **out) {
 
 int modnas_config_check(modnas_config *cfg) {
     const mn_node *tree;
-    return cfg ? mn_config_tree(cfg, &tree) : MODNAS_EINVAL;
+    if (!cfg) return MODNAS_EINVAL;
+    MN_TRY(mn_register_builtins(cfg->ctx)); /* names are checked against what there is */
+    return mn_config_tree(cfg, &tree);
 }
 
 int modnas_config_json(modnas_config *cfg, char **text) {
     if (!cfg || !text) return MODNAS_EINVAL;
     const mn_node *tree;
+    MN_TRY(mn_register_builtins(cfg->ctx));
     MN_TRY(mn_config_tree(cfg, &tree));
     mn_str s = {.ctx = cfg->ctx};
     mn_node_json(&s, tree);
