@@ -2,12 +2,13 @@
 #   make            build/release/{libmodnas.so, modnas, modnas-plugins/}        make demo   search on real data
 #   make check      set up, build, run all tests                                 make deps   install what is missing
 #   make tests      build the test programs          make check-headers check-symbols        make demo-compare
-#   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/
+#   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/        Q= shows the commands
 # Sources are found by folder; a new file needs no line here.
 
 VARIANT ?= release
 B       := build/$(VARIANT)
 CC      ?= cc
+Q       ?= @
 
 version_part = $(shell sed -n 's/^.define MODNAS_VERSION_$(1) *//p' include/modnas/version.h)
 MAJOR   := $(call version_part,MAJOR)
@@ -48,29 +49,36 @@ plugins: $(B)/modnas-plugins/modnas-dnnl.so
 OPT_ref := $(if $(filter release,$(VARIANT)),-O3)
 $(B)/obj/lib/backend/ref/%.f32.o: lib/backend/ref/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OPT_ref) $(INC_lib) -DMN_REAL=float -DMN_REAL_IS_F32=1 -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(OPT_ref) $(INC_lib) -DMN_REAL=float -DMN_REAL_IS_F32=1 -c $< -o $@
 $(B)/obj/lib/backend/ref/%.f64.o: lib/backend/ref/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(OPT_ref) $(INC_lib) -DMN_REAL=double -DMN_REAL_IS_F32=0 -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(OPT_ref) $(INC_lib) -DMN_REAL=double -DMN_REAL_IS_F32=0 -c $< -o $@
 $(B)/obj/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_lib) -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(INC_lib) -c $< -o $@
 $(B)/obj/src/cli/%.o: src/cli/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_cli) -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(INC_cli) -c $< -o $@
 $(B)/obj/src/%.o: src/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_src) -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(INC_src) -c $< -o $@
 
 $(B)/libmodnas.so.$(VERSION): $(LIB_OBJ) $(MAP)
-	$(CC) $(OPT) -shared -o $@ $(LIB_OBJ) $(LIBS) -Wl,-soname,libmodnas.so.$(MAJOR) -Wl,--version-script=$(MAP) -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--as-needed $(DEFS)
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -shared -o $@ $(LIB_OBJ) $(LIBS) -Wl,-soname,libmodnas.so.$(MAJOR) -Wl,--version-script=$(MAP) -Wl,--exclude-libs,ALL -Wl,-Bsymbolic -Wl,--as-needed $(DEFS)
 $(B)/libmodnas.so: $(B)/libmodnas.so.$(VERSION)
-	ln -sf $(<F) $(B)/libmodnas.so.$(MAJOR)
-	ln -sf libmodnas.so.$(MAJOR) $@
+	$(Q)ln -sf $(<F) $(B)/libmodnas.so.$(MAJOR)
+	$(Q)ln -sf libmodnas.so.$(MAJOR) $@
 # Everything of the library in an archive: tests reach inside through it.
 $(B)/libmodnas.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $(LIB_OBJ)
+	@echo "  link  $@"
+	$(Q)ar rcs $@ $(LIB_OBJ)
 
 # ---- the oneDNN plug-in -------------------------------------------------------------------------------------------------
 ONEDNN_ROOT ?= $(if $(wildcard build/deps/onednn/include/dnnl.h),build/deps/onednn)
@@ -83,23 +91,28 @@ ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 # A file named *_avx512.c or *_avx2.c is compiled for that instruction set and only called where the CPU has it.
 $(B)/obj/lib/backend/dnnl/%.o: lib/backend/dnnl/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(if $(SAN),,-O3) -fopenmp $(INC_lib) $(DNNL_INC) $(ISA_$(lastword $(subst _, ,$*))) -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),,-O3) -fopenmp $(INC_lib) $(DNNL_INC) $(ISA_$(lastword $(subst _, ,$*))) -c $< -o $@
 $(B)/modnas-plugins/modnas-dnnl.so: $(DNNL_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -shared -fopenmp -o $@ $(DNNL_OBJ) $(DNNL_LIB) -ldnnl -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -Wl,-Bsymbolic $(DEFS)
-	$(if $(ONEDNN_ROOT),cp $(ONEDNN_ROOT)/lib/libdnnl.so.3 $(@D)/libdnnl.so.3.new && mv $(@D)/libdnnl.so.3.new $(@D)/libdnnl.so.3)
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -shared -fopenmp -o $@ $(DNNL_OBJ) $(DNNL_LIB) -ldnnl -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -Wl,-Bsymbolic $(DEFS)
+	$(if $(ONEDNN_ROOT),$(Q)cp $(ONEDNN_ROOT)/lib/libdnnl.so.3 $(@D)/libdnnl.so.3.new && mv $(@D)/libdnnl.so.3.new $(@D)/libdnnl.so.3)
 
 # ---- the program: public headers only --------------------------------------------------------------------------------------
 $(B)/modnas: $(CLI_SRC:%.c=$(B)/obj/%.o) $(B)/libmodnas.so
-	$(CC) $(OPT) -o $@ $(filter %.o,$^) -L$(B) -lmodnas -Wl,-rpath,'$$ORIGIN' $(DEFS)
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -o $@ $(filter %.o,$^) -L$(B) -lmodnas -Wl,-rpath,'$$ORIGIN' $(DEFS)
 
 # ---- tests and benchmarks: tests/test_x.c is one Check binary; tests/x.c one program ---------------------------------------
 $(B)/obj/tests/%.o: tests/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_tests) -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(INC_tests) -c $< -o $@
 $(B)/obj/bench/%.o: bench/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(INC_bench) -c $< -o $@
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) $(INC_bench) -c $< -o $@
 TEST_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
 # The vector runner is made of several files.
@@ -107,16 +120,19 @@ $(B)/tests/cases: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/cases_*.c))
 $(B)/tests/test_cases: | $(B)/tests/cases
 $(B)/tests/%: $(B)/obj/tests/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt -rdynamic
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt -rdynamic
 $(B)/bench/%: $(B)/obj/bench/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
-	$(CC) $(OPT) -o $@ $< $(UTIL_OBJ) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -o $@ $< $(UTIL_OBJ) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt
 
 # tests/plugin_fake.c becomes one plug-in for each way to be wrong.
 FAKES := $(patsubst %,$(B)/tests/plugins/modnas-fake_%.so,ok device parallel abi size name hole refuse rude open entry)
 $(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<
+	@echo "  link  $@"
+	$(Q)$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<
 $(B)/tests/test_backend: | $(FAKES)
 
 tests: all $(TEST_BIN) $(B)/tests/cases
