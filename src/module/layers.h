@@ -1,16 +1,18 @@
-/* Ready-made modules. Initial values are PyTorch's defaults: weights kaiming-uniform with a = sqrt(5), that is U(+-1/sqrt(fan_in));
- * biases U(+-1/sqrt(fan_in)); batch norm gamma 1, beta 0, mean 0, variance 1. */
+/* Ready-made modules. Initial values are PyTorch's defaults: weights kaiming-uniform with a = sqrt(5), that is
+ * U(+-1/sqrt(fan_in)); biases U(+-1/sqrt(fan_in)); batch norm gamma 1, beta 0, mean 0, variance 1. */
 #ifndef MN_LAYERS_H
 #define MN_LAYERS_H
 
 #include "module/module.h"
 
 typedef struct mn_conv_desc {
-    int32_t chn_in, chn_out, kernel[2], stride, pad[2], dilation, groups, bias; /* 0: stride, dilation, groups 1; pad 0 */
+    int32_t chn_in, chn_out, kernel[2], stride, pad[2], dilation, groups,
+        bias; /* 0: stride, dilation, groups 1; pad 0 */
 } mn_conv_desc;
 
 int mn_conv2d_new(mn_model *model, const mn_conv_desc *d, mn_module **out);
-int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum, mn_module **out); /* 0, 0: 1e-5, 0.1 */
+int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum,
+                      mn_module **out); /* 0, 0: 1e-5, 0.1 */
 int mn_activation_new(mn_model *model, int32_t act, mn_module **out);
 int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out);
 int mn_global_pool_new(mn_model *model, mn_module **out); /* average */
@@ -18,8 +20,9 @@ int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn
 int mn_dropout_new(mn_model *model, double p, mn_module **out);
 int mn_identity_new(mn_model *model, mn_module **out);
 int mn_sequential_new(mn_model *model, mn_module **out); /* add children with mn_module_add */
-/* conv k x k with SAME padding, batch norm, activation, as children "0", "1", "2" of a sequential. act NONE: no third child. */
-int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t k, int32_t stride, int32_t groups, int32_t act,
-                       mn_module **out);
+/* conv k x k with SAME padding, batch norm, activation, as children "0", "1", "2" of a sequential. act NONE: no third
+ * child. */
+int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t k, int32_t stride, int32_t groups,
+                       int32_t act, mn_module **out);
 
 #endif

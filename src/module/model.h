@@ -1,6 +1,7 @@
 /* A model: a module tree, its parameters, its Slots and its architecture parameters, on one backend.
  *
- *   mn_model_new -> a builder of kind "model" fills root -> constructors edit the tree -> mn_model_commit -> mn_model_forward
+ *   mn_model_new -> a builder of kind "model" fills root -> constructors edit the tree -> mn_model_commit ->
+ * mn_model_forward
  *
  * Slots, architecture parameters and random streams are owned by the model: two models live in one context. */
 #ifndef MN_MODEL_H
@@ -14,7 +15,7 @@ struct mn_slot;  /* space/slot.h */
 
 /* Global settings of candidate operators (config key `ops`), per model. */
 typedef struct mn_ops_conf {
-    char order[3];      /* permutation of 'b' (bn), 'a' (act), 'w' (weight); 0-terminated early if shorter */
+    char order[3]; /* permutation of 'b' (bn), 'a' (act), 'w' (weight); 0-terminated early if shorter */
     int32_t bn_affine;
     double bn_eps, bn_momentum;
     int32_t conv_bias;
@@ -22,27 +23,27 @@ typedef struct mn_ops_conf {
 
 struct mn_model {
     modnas_ctx *ctx;
-    mn_backend *backend;   /* NULL for backend: none */
+    mn_backend *backend; /* NULL for backend: none */
     int32_t dtype;
-    char *type;            /* registered name */
-    int32_t input[3];      /* C, H, W */
+    char *type;       /* registered name */
+    int32_t input[3]; /* C, H, W */
     int32_t n_classes;
     /* The operator that the backbone itself has at a Slot; NULL: it has none. Set by the model's builder. */
     int (*predefined)(mn_model *model, const struct mn_slot *slot, mn_module **out);
     uint64_t seed;
     mn_ops_conf ops;
     mn_module *root;
-    mn_vec slots;          /* mn_slot * in model order (space/slot.h); owned by their modules */
-    struct mn_space *space;/* architecture parameters; NULL while there is none */
+    mn_vec slots;                               /* mn_slot * in model order (space/slot.h); owned by their modules */
+    struct mn_space *space;                     /* architecture parameters; NULL while there is none */
     void (*space_free)(struct mn_space *space); /* set by the layer that made it */
-    mn_vec arch_params;    /* mn_module_param: tensors of the space in its order; commit stores them as "arch.<name>" */
-    mn_store *weights;     /* roles WEIGHT and STAT; made by commit */
-    mn_store *arch;        /* role ARCH; made by commit, NULL when there is none */
+    mn_vec arch_params; /* mn_module_param: tensors of the space in its order; commit stores them as "arch.<name>" */
+    mn_store *weights;  /* roles WEIGHT and STAT; made by commit */
+    mn_store *arch;     /* role ARCH; made by commit, NULL when there is none */
     mn_slab *slab;
-    uint64_t version;      /* changes whenever a recorded graph would: new draw of a sampling op, choice, active set */
-    int32_t arch_step;     /* 1: mixed ops record their architecture step */
-    int32_t record_all;    /* 1: mixed ops record every candidate (counting) */
-    uint64_t draw;         /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
+    uint64_t version;   /* changes whenever a recorded graph would: new draw of a sampling op, choice, active set */
+    int32_t arch_step;  /* 1: mixed ops record their architecture step */
+    int32_t record_all; /* 1: mixed ops record every candidate (counting) */
+    uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
 };
 
 /* env of kind "model" (out: none; the builder sets model->root, input, n_classes). */
@@ -50,25 +51,27 @@ typedef struct mn_model_env {
     mn_model *model;
 } mn_model_env;
 
-/* The model holds the backend on its own: the caller still closes the one it opened. backend NULL: nothing can be run. */
+/* The model holds the backend on its own: the caller still closes the one it opened. backend NULL: nothing can be run.
+ */
 int mn_model_new(modnas_ctx *ctx, mn_backend *backend, int32_t dtype, uint64_t seed, mn_model **out);
 void mn_model_free(mn_model *m); /* NULL is fine; runs of the model are freed before */
-/* Name, lay out and initialise all parameters of the tree as it is now, and make the slab. After this the tree is not edited.
- * Without a backend nothing is laid out. */
+/* Name, lay out and initialise all parameters of the tree as it is now, and make the slab. After this the tree is not
+ * edited. Without a backend nothing is laid out. */
 int mn_model_commit(mn_model *m);
 int mn_model_committed(const mn_model *m);
 int mn_model_forward(mn_model *m, mn_run *run, mn_value *x, mn_value **logits);
 
-/* Trainable weights and biases (BN gamma and beta included; running statistics and architecture parameters not). Before or after
- * commit. */
+/* Trainable weights and biases (BN gamma and beta included; running statistics and architecture parameters not). Before
+ * or after commit. */
 int64_t mn_model_n_params(const mn_model *m);
-/* Multiply-adds of convolutions and linear layers for one input of the model's size, all candidates of a supernet. The model is
- * committed; nothing is planned. input NULL: the model's own. */
+/* Multiply-adds of convolutions and linear layers for one input of the model's size, all candidates of a supernet. The
+ * model is committed; nothing is planned. input NULL: the model's own. */
 int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs);
 
-/* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__` from the pairs
- * given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there with its shape, and no other;
- * with `partial` tensors that only one side has are left alone, but at least one must be on both. Nothing changes on an error. */
+/* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__`
+ * from the pairs given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there
+ * with its shape, and no other; with `partial` tensors that only one side has are left alone, but at least one must be
+ * on both. Nothing changes on an error. */
 int mn_model_save(mn_model *m, const char *path, const char *const *metadata);
 int mn_model_load(mn_model *m, const char *path, int partial);
 

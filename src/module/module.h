@@ -1,7 +1,8 @@
 /* The module tree: the structure that architecture search edits.
  *
- * A module has a type (vtable), a name, children, parameters, and a forward that only records (graph/graph.h). Parents own their
- * children, modules own their parameters. Names join with '.' to the parameter names of checkpoints, as PyTorch would name them
+ * A module has a type (vtable), a name, children, parameters, and a forward that only records (graph/graph.h). Parents
+ * own their children, modules own their parameters. Names join with '.' to the parameter names of checkpoints, as
+ * PyTorch would name them
  * ("conv_first.0.weight"; a Slot's entity is its child "ent"). */
 #ifndef MN_MODULE_H
 #define MN_MODULE_H
@@ -13,18 +14,19 @@ typedef struct mn_module mn_module;
 
 typedef struct mn_module_vt {
     const char *type;
-    int (*forward)(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst); /* NULL: children in order */
-    void (*destroy)(mn_module *m); /* what `state` holds beyond its block; NULL: nothing */
+    int (*forward)(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src,
+                   mn_value **dst); /* NULL: children in order */
+    void (*destroy)(mn_module *m);  /* what `state` holds beyond its block; NULL: nothing */
 } mn_module_vt;
 
 struct mn_module {
     const mn_module_vt *vt;
     mn_model *model;
     mn_module *parent;
-    char *name;       /* within its parent */
-    mn_vec children;  /* mn_module * */
-    mn_vec params;    /* mn_module_param */
-    void *state;      /* owned block of the type */
+    char *name;      /* within its parent */
+    mn_vec children; /* mn_module * */
+    mn_vec params;   /* mn_module_param */
+    void *state;     /* owned block of the type */
 };
 
 typedef struct mn_module_param {
@@ -40,8 +42,8 @@ int mn_module_add(mn_module *parent, const char *name, mn_module *child);
 mn_module *mn_module_child(const mn_module *m, const char *name);
 /* Put `next` (taken, also on failure) where `old` is; frees old. */
 int mn_module_replace(mn_module *old, mn_module *next);
-int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init, double bound,
-                        mn_param **out);
+int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init,
+                        double bound, mn_param **out);
 /* Depth first, parents before children; stops at a non-zero return and returns it. */
 int mn_module_walk(mn_module *m, int (*fn)(mn_module *m, void *ud), void *ud);
 int mn_module_path(const mn_module *m, mn_str *out); /* dotted name from the root */

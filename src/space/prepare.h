@@ -4,12 +4,15 @@
  *       for each run of the caller (weight step, architecture step, evaluation):  record and plan
  *   then mixtures: the heaviest candidate everywhere, and a few drawn ones
  *
- * Afterwards all kernel plans exist, the arrays of the runs have grown, and the slab is large enough for any mixture, so that
- * another path makes no allocation, no plan and no object of the backend.
+ * Afterwards all kernel plans exist, the arrays of the runs have grown, and the slab is large enough for any mixture,
+ * so that another path makes no allocation, no plan and no object of the backend.
  *
- * The bound. Let saved_j(t) be what candidate j of mixed op t keeps for the backward, slab_j the need of path j. What comes and
- * goes within one mixed op depends on its own candidate, so a mixture needs at most
- *     max over j of  slab_j + sum over t of (max over i of saved_i(t) - saved_j(t)),        t = 0: all that is outside mixed ops. */
+ * The bound. Let saved_j(t) be what candidate j of mixed op t keeps for the backward, slab_j the need of path j. What
+ * comes and goes within one mixed op depends on its own candidate, so a mixture needs at most
+ *
+ *     max over j of  slab_j + sum over t of (max over i of saved_i(t) - saved_j(t))
+ *
+ * where t = 0 stands for all that is outside mixed ops; the largest work space of a kernel comes on top. */
 #ifndef MN_PREPARE_H
 #define MN_PREPARE_H
 
@@ -19,21 +22,21 @@
 
 typedef struct mn_prepare_run {
     mn_run *run;
-    int32_t arch_step;  /* recorded as an architecture step */
-    int32_t n_active;   /* of an architecture step: size of the active sets (sample_ops); 0: all candidates */
+    int32_t arch_step; /* recorded as an architecture step */
+    int32_t n_active;  /* of an architecture step: size of the active sets (sample_ops); 0: all candidates */
 } mn_prepare_run;
 
 typedef struct mn_prepare_opts {
-    int32_t n_runs;     /* <= MN_PREPARE_RUNS */
+    int32_t n_runs; /* <= MN_PREPARE_RUNS */
     mn_prepare_run runs[MN_PREPARE_RUNS];
-    /* Begin run i with the options of its step, record input, mn_model_forward and loss as the step will, and plan it. */
+    /* Begin run i with the options of its step, record input, model and loss as the step will, and plan it. */
     int (*record)(mn_run *run, int32_t i, void *ud);
     void *ud;
-    int32_t dry;        /* 1: only measure, the slab stays as it is */
+    int32_t dry; /* 1: only measure, the slab stays as it is */
 } mn_prepare_opts;
 
-/* @param slab_bytes  [out] bytes of slab that any path needs at most; may be NULL. Choices, active sets and draw of the model are
- *                    afterwards what they were; the runs hold what was recorded last. */
+/* @param slab_bytes  [out] bytes of slab that any path needs at most; may be NULL. Choices, active sets and draw of the
+ * model are afterwards what they were; the runs hold what was recorded last. */
 int mn_prepare(mn_model *model, const mn_prepare_opts *opts, size_t *slab_bytes);
 
 #endif

@@ -1,6 +1,7 @@
 /* The search space: architecture parameters of a model, mixed ops and candidates.
  *
- *   Categorical  choices with an index          Numeric  a number in [low, high]          tensor  logits alpha, trained by gradient
+ *   Categorical  choices with an index          Numeric  a number in [low, high]          tensor  logits alpha, trained
+ * by gradient
  *
  * An assignment of all categorical and numeric parameters is an mn_arch, what optimizers ask and tell with. */
 #ifndef MN_SPACE_H
@@ -12,21 +13,21 @@ enum mn_arch_param_type { MN_CATEGORICAL = 'C', MN_NUMERIC = 'N', MN_TENSOR = 'T
 
 typedef struct mn_arch_param {
     int32_t type;
-    char *name;           /* unique in the space: given, or "c_0", "t_1" (one shared counter, as the original) */
-    int32_t n;            /* CATEGORICAL: choices; TENSOR: elements */
-    mn_node *choices;     /* CATEGORICAL: SEQ of n values */
-    int32_t index;        /* CATEGORICAL: current choice */
+    char *name;              /* unique in the space: given, or "c_0", "t_1" (one shared counter, as the original) */
+    int32_t n;               /* CATEGORICAL: choices; TENSOR: elements */
+    mn_node *choices;        /* CATEGORICAL: SEQ of n values */
+    int32_t index;           /* CATEGORICAL: current choice */
     double low, high, value; /* NUMERIC */
     int32_t integer;
-    mn_param *tensor;     /* TENSOR: role ARCH, (1,n,1,1), initial 1e-3 N(0,1), stored as "arch.<name>"; owned */
+    mn_param *tensor; /* TENSOR: role ARCH, (1,n,1,1), initial 1e-3 N(0,1), stored as "arch.<name>"; owned */
 } mn_arch_param;
 
 typedef struct mn_space {
     mn_model *model;
-    mn_vec params;        /* mn_arch_param *, insertion order; owned */
-    mn_vec mixed;         /* mn_mixed *, model order once sorted; owned by their modules */
+    mn_vec params; /* mn_arch_param *, insertion order; owned */
+    mn_vec mixed;  /* mn_mixed *, model order once sorted; owned by their modules */
     int32_t next_id;
-    int32_t unsorted;     /* mixed ops came or went since the order was taken */
+    int32_t unsorted; /* mixed ops came or went since the order was taken */
 } mn_space;
 
 /* The model's space: the one it has, or a new one. Freed with the model. */
@@ -46,22 +47,25 @@ typedef struct mn_arch {
 } mn_arch;
 int mn_arch_new(modnas_ctx *ctx, int32_t n, mn_arch *out);
 void mn_arch_free(modnas_ctx *ctx, mn_arch *a);
-int mn_space_apply(mn_space *s, const mn_arch *a); /* atomically; MODNAS_EINVAL names the parameter and the index; model->version moves */
+int mn_space_apply(
+    mn_space *s,
+    const mn_arch *a); /* atomically; MODNAS_EINVAL names the parameter and the index; model->version moves */
 int mn_space_current(const mn_space *s, mn_arch *out); /* out made by mn_arch_new */
-/* Product over distinct architecture parameters of their choices (tensors: elements; whole numbers: how many; real ones do not
- * count) as decimal digits; any size. */
+/* Product over distinct architecture parameters of their choices (tensors: elements; whole numbers: how many; real ones
+ * do not count) as decimal digits; any size. */
 int mn_space_size(const mn_space *s, mn_str *out);
 
 /* ---- candidates: kind "candidate" ---------------------------------------------------------------------- */
 
 typedef struct mn_candidate_env { /* out of the builder: mn_module ** */
     mn_model *model;
-    const char *name;       /* "MB3E6" */
+    const char *name; /* "MB3E6" */
     int32_t chn_in, chn_out, stride;
     const mn_node *kwargs;
-    const char *where;      /* slot, for messages */
+    const char *where; /* slot, for messages */
 } mn_candidate_env;
-/* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG when it does not fit (slot and reason). spec: Name or spec. */
+/* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG when it does not fit (slot and reason). spec:
+ * Name or spec. */
 int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot, mn_module **out);
 
 /* ---- mixed ops: kind "mixed_op" ------------------------------------------------------------------------ */
@@ -69,27 +73,27 @@ int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot
 typedef struct mn_mixed mn_mixed;
 typedef struct mn_mixed_vt {
     const char *type;
-    int32_t param_type;     /* MN_TENSOR or MN_CATEGORICAL */
-    int32_t samples;        /* 1: what forward records depends on model->draw */
-    int32_t uniform;        /* 1: candidates are drawn uniformly, not by softmax(alpha) */
-    int32_t sums;           /* 1: every candidate is recorded */
+    int32_t param_type; /* MN_TENSOR or MN_CATEGORICAL */
+    int32_t samples;    /* 1: what forward records depends on model->draw */
+    int32_t uniform;    /* 1: candidates are drawn uniformly, not by softmax(alpha) */
+    int32_t sums;       /* 1: every candidate is recorded */
     int (*forward)(mn_mixed *m, mn_run *run, mn_value *src, mn_value **dst);
 } mn_mixed_vt;
 
-struct mn_mixed {           /* state of a mixed op's module; its children are the candidates, named as such */
+struct mn_mixed { /* state of a mixed op's module; its children are the candidates, named as such */
     const mn_mixed_vt *vt;
     mn_module *module;
     mn_arch_param *param;
-    int32_t n;              /* candidates */
-    int32_t tag;            /* 1 + its number in model order: mn_run_tag */
-    int32_t n_samples;      /* paths of a weight step */
+    int32_t n;                 /* candidates */
+    int32_t tag;               /* 1 + its number in model order: mn_run_tag */
+    int32_t n_samples;         /* paths of a weight step */
     int32_t *active, n_active; /* candidate set of an architecture step (sample_ops); all by default */
-    double temperature;     /* Gumbel */
-    int32_t forced;         /* >= 0: run this candidate alone (derived evaluation, prepare); -1: as the type does. mn_mixed_force */
-    int32_t choice;         /* >= 0: the candidate that an architecture step chooses (prepare); -1: drawn */
-    int32_t last;           /* candidate that was recorded last as the path (the first of several) */
-    int32_t order;          /* of the latest sorting */
-    int32_t *path;          /* work space of n, below too: forward allocates nothing */
+    double temperature;        /* Gumbel */
+    int32_t forced;            /* >= 0: run this candidate alone (derived evaluation, prepare); -1: as the type does */
+    int32_t choice;            /* >= 0: the candidate that an architecture step chooses (prepare); -1: drawn */
+    int32_t last;              /* candidate that was recorded last as the path (the first of several) */
+    int32_t order;             /* of the latest sorting */
+    int32_t *path;             /* work space of n, below too: forward allocates nothing */
     double *weight;
     float *alpha_f32;
     mn_value **value;
@@ -102,8 +106,8 @@ typedef struct mn_mixed_env { /* out of the builder: mn_module ** */
     mn_arch_param *shared;     /* architecture parameter to share, or NULL: its own */
 } mn_mixed_env;
 
-/* Types: SoftmaxSumMixedOp, GumbelSumMixedOp, BinaryGateMixedOp, BinaryGateUniformMixedOp, IndexMixedOp (and older names). spec:
- * file and line of candidates that do not fit come from it. */
+/* Types: SoftmaxSumMixedOp, GumbelSumMixedOp, BinaryGateMixedOp, BinaryGateUniformMixedOp, IndexMixedOp (and older
+ * names). spec: file and line of candidates that do not fit come from it. */
 int mn_mixed_build(mn_model *model, const mn_node *spec, const mn_mixed_env *env, mn_module **out);
 mn_mixed *mn_mixed_of(mn_module *m); /* NULL if m is none */
 /* Mixed ops of the model in order; count and i-th. */
@@ -111,7 +115,8 @@ int32_t mn_model_n_mixed(const mn_model *model);
 mn_mixed *mn_model_mixed(const mn_model *model, int32_t i);
 const char *mn_mixed_candidate(const mn_mixed *m, int32_t i);
 mn_module *mn_mixed_module(const mn_mixed *m, int32_t i);
-/* Key the draws of what is recorded next; model->version moves if anything would be recorded differently. Call before each step. */
+/* Key the draws of what is recorded next; model->version moves if anything would be recorded differently. Call before
+ * each step. */
 void mn_model_set_draw(mn_model *model, uint64_t draw);
 /* Architecture steps on or off (arch_step); model->version moves on a change. */
 void mn_model_set_arch_step(mn_model *model, int32_t on);
@@ -120,16 +125,17 @@ void mn_mixed_force(mn_mixed *m, int32_t candidate);
 int mn_mixed_probs(const mn_mixed *m, double *p); /* softmax(alpha); one-hot for Index */
 int mn_mixed_alpha(const mn_mixed *m, double *alpha);
 int mn_mixed_set_alpha(mn_mixed *m, const double *alpha);
-/* sample_ops: n distinct candidates drawn from softmax(alpha) without replacement become the active set (n >= candidates: all). */
+/* sample_ops: n distinct candidates drawn from softmax(alpha) without replacement become the active set (n >=
+ * candidates: all). */
 int mn_mixed_sample_ops(mn_mixed *m, int32_t n, mn_rng *rng);
 void mn_mixed_reset_ops(mn_mixed *m);
 /* Indices of the k most probable, descending, ties to the lower index; k <= n. */
 int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index);
 
 /* ---- what the pieces register -------------------------------------------------------------------------- */
-int mn_space_register(modnas_ctx *ctx);    /* candidates and mixed ops */
-int mn_models_register(modnas_ctx *ctx);   /* src/models */
-int mn_construct_register(modnas_ctx *ctx);/* src/construct */
-int mn_export_register(modnas_ctx *ctx);   /* src/export */
+int mn_space_register(modnas_ctx *ctx);     /* candidates and mixed ops */
+int mn_models_register(modnas_ctx *ctx);    /* src/models */
+int mn_construct_register(modnas_ctx *ctx); /* src/construct */
+int mn_export_register(modnas_ctx *ctx);    /* src/export */
 
 #endif
