@@ -1,4 +1,5 @@
-/* A small network with made-up images, from YAML: backend, model, mixed ops, loaders and trainer, without a run around them. */
+/* A small network with made-up images, from YAML: backend, model, mixed ops, loaders and trainer, without a run around
+ * them. */
 #ifndef UTIL_SMALL_H
 #define UTIL_SMALL_H
 
@@ -27,18 +28,20 @@ int util_build(modnas_ctx *ctx, const char *kind, const char *spec, const void *
 /* SHA-256 of all parameters of a store, plain, in order. */
 void util_hash_store(const mn_store *store, char text[65]);
 
-/* MobileNetV2 of 4 searched blocks on 3x8x8 images of 4 classes, 40 to train and 8 to validate; the mixed op follows. */
-#define UTIL_SMALL_NET                                                                                                 \
+/* MobileNetV2 of 4 searched blocks on 3x8x8 images of 4 classes; 48 made-up samples, batches as given; the mixed op
+ * follows. */
+#define UTIL_SMALL_NET_OF(loader)                                                                                      \
     "threads: 2\n"                                                                                                     \
     "seed: 3\n"                                                                                                        \
     "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [3, 8, 2, 2], [3, 16, 2, 2]], n_classes: 4,"               \
     " width_coeff: 0.5}}\n"                                                                                            \
     "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 48}}\n"                              \
-    "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 16, val_batch_size: 8, valid_size: 8}}\n"           \
+    "data_loader: {type: DefaultDataLoader, args: {" loader "}}\n"                                                     \
     "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9,"         \
     " weight_decay: 0.001}}, lr_scheduler: CosineAnnealingLR, w_grad_clip: 5.0}}}\n"
+/* 40 to train in batches of 16, 16 and 8; 8 to validate in one batch. */
+#define UTIL_SMALL_NET UTIL_SMALL_NET_OF("trn_batch_size: 16, val_batch_size: 8, valid_size: 8")
 
-#define UTIL_SMALL_GATES                                                                                               \
-    "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3, MB5E3, MB5E1]}\n"
+#define UTIL_SMALL_GATES "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3, MB5E3, MB5E1]}\n"
 
 #endif

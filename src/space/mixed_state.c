@@ -22,8 +22,15 @@ int mn_mixed_alpha(const mn_mixed *m, double *alpha) {
     return 0;
 }
 
+static int write_alpha(mn_mixed *m, const double *alpha) {
+    mn_param *p = m->param->tensor;
+    if (p->store && mn_store_dtype(p->store) == MODNAS_F64) return mn_param_set(p, alpha);
+    for (int32_t i = 0; i < m->n; i++) m->alpha_f32[i] = (float)alpha[i];
+    return mn_param_set_f32(p, m->alpha_f32);
+}
+
 int mn_mixed_set_alpha(mn_mixed *m, const double *alpha) {
-    if (m->param->type == MN_TENSOR) return mn_param_set(m->param->tensor, alpha);
+    if (m->param->type == MN_TENSOR) return write_alpha(m, alpha);
     return mn_fail(m->module->model->ctx, MODNAS_EINVAL, "parameter %s is a choice, it has no alpha", m->param->name);
 }
 
