@@ -15,6 +15,7 @@ typedef struct mn_registry {
 
 static void registry_free(modnas_ctx *ctx) {
     mn_registry *r = ctx->registry;
+    if (!r) return; /* freed already, after a registration that ran out of memory */
     mn_vec_free(ctx, &r->rows);
     mn_map_free(ctx, &r->keys);
     mn_free(ctx, r);
