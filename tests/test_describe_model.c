@@ -235,6 +235,31 @@ START_TEST(what_is_refused) {
 }
 END_TEST
 
+/* Every allocation may be the one that fails: an error each time, and nothing is left. */
+START_TEST(out_of_memory_at_every_place) {
+    const char *config =
+        "backend: ref\n"
+        "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [1, 8, 2, 1]], n_classes: 2, input: [1, 4, 4]}}\n"
+        "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, NIL]}\n";
+    int64_t n = 0;
+    for (int rc = 1; rc; n++) {
+        modnas_config *cfg;
+        char *text = NULL;
+        teardown();
+        setup();
+        ck_assert_int_eq(modnas_config_new(ctx, &cfg), 0);
+        ck_assert_int_eq(modnas_config_add_text(cfg, config, strlen(config), "test.yaml"), 0);
+        host.left = n;
+        rc = modnas_describe(cfg, NULL, &text);
+        host.left = -1;
+        ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "allocation %d: %d, %s", (int)n, rc, modnas_errmsg(ctx));
+        modnas_string_free(ctx, text);
+        modnas_config_free(cfg);
+    }
+    ck_assert_int_gt(n, 500);
+}
+END_TEST
+
 START_TEST(the_option_struct_is_pinned) {
     ck_assert_uint_eq(sizeof(modnas_describe_opts), sizeof(size_t) + 16);
     ck_assert_uint_eq(offsetof(modnas_describe_opts, input), sizeof(size_t));
@@ -256,6 +281,7 @@ int main(void) {
     add_loop(s, "refusals", what_is_refused, MN_COUNT(refusals));
     util_add(s, "describe", setup, teardown,
              (const TTest *[]){slots_and_candidates, sizes_of_the_caller, the_optimizer_of_the_trainer_counts,
-                               memory_grows_with_what_runs, text_for_a_person, the_option_struct_is_pinned, NULL});
+                               memory_grows_with_what_runs, text_for_a_person, the_option_struct_is_pinned,
+                               out_of_memory_at_every_place, NULL});
     return util_run(s);
 }
