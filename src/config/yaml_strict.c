@@ -11,9 +11,8 @@
 #include "config/yaml.h"
 
 typedef struct open_collection {
-    int flow;        /* 0 block, '[' or '{' */
-    long indent;     /* of a block collection; a flow one keeps that of its surroundings */
-    size_t key_line; /* where the implicit key that waits for its ':' began; 0: none */
+    int flow;    /* 0 block, '[' or '{' */
+    long indent; /* of a block collection; a flow one keeps that of its surroundings */
 } open_collection;
 
 typedef struct strict {
@@ -158,15 +157,8 @@ static int check_indicator(strict *s, const yaml_token_t *t) {
     open_collection *o = top(s);
     const char next = at(s, s->end);
     if (t->type == YAML_BLOCK_ENTRY_TOKEN && o->flow) return fail(s, t, "'-' starts no item within []");
-    if (t->type == YAML_KEY_TOKEN && s->start == s->end) { /* an implicit key begins */
-        o->key_line = t->start_mark.line + 1;
-        return 0;
-    }
+    if (s->start == s->end) return 0; /* an implicit key begins */
     if (t->type == YAML_VALUE_TOKEN) {
-        if (o->flow == '[' && o->key_line && o->key_line != t->start_mark.line + 1)
-            return fail(s, t, "a key within [] and its ':' have to be on one line");
-        o->key_line = 0;
-        if (s->start == s->end) return 0;
         if (o->flow && (is_flow_indicator(next) || s->json_key)) return 0;
     } else if (s->adjacent && t->type == YAML_KEY_TOKEN && !is_flow_indicator(at(s, s->start - 1))) {
         return fail(s, t, "'?' in a string; quote it");
@@ -254,9 +246,6 @@ static int track(strict *s, const yaml_token_t *t) {
     case YAML_FLOW_SEQUENCE_END_TOKEN:
     case YAML_FLOW_MAPPING_END_TOKEN:
         if (s->open.n > 1) s->open.n--;
-        return 0;
-    case YAML_FLOW_ENTRY_TOKEN:
-        top(s)->key_line = 0;
         return 0;
     default:
         return 0;
