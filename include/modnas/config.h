@@ -24,7 +24,7 @@ MODNAS_API void modnas_config_free(modnas_config *cfg);
 /** Add a YAML file; later files win over earlier ones (maps merge, lists concatenate, scalars replace).
  * Inside one file a later document's top-level key replaces the earlier document's.
  *
- * @return 0; MODNAS_EIO (path and reason); MODNAS_ECONFIG ("file:line: ..."); MODNAS_ENOMEM; the configuration is then as it was
+ * @return 0; MODNAS_ENOTFOUND or MODNAS_EIO (path and reason); MODNAS_ECONFIG ("file:line: ..."); MODNAS_ENOMEM; the configuration is then as it was
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_add_file(modnas_config *cfg, const char *path);
 

@@ -58,7 +58,8 @@ int mn_form_specs(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     return 0;
 }
 
-/* Constructors that are there without being named; an entry of the same name may leave out the type. */
+/* Constructors that are there without being named; an entry of the same name may leave out the type, and args that
+ * other top-level keys supply. */
 static const char *implicit_type(const char *name) {
     static const struct {
         const char *name, *type;
@@ -78,8 +79,15 @@ static const char *implicit_type(const char *name) {
 int mn_form_construct(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     if (v->kind == MN_MAP && !v->n) return 0; /* its entries were dropped */
     MN_TRY(mn_form_map(c, def->name, v, "names and components"));
-    for (size_t i = 0; i < v->n; i++) MN_TRY(check_spec(c, def->of, v->items[i], NULL, implicit_type(v->keys[i])));
+    for (size_t i = 0; i < v->n; i++) {
+        const char *type = implicit_type(v->keys[i]);
+        MN_TRY(mn_spec_check_any(c->ctx, def->of, v->items[i], NULL, type, c->part || type));
+    }
     return 0;
+}
+
+int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
+    return mn_spec_check_part(c->ctx, def->of, v, NULL, "TorchInitConstructor");
 }
 
 int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v) {

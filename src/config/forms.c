@@ -99,18 +99,6 @@ int mn_form_device(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     return mn_form_fields(c, def->name, v, fields);
 }
 
-int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
-    static const mn_key_def fields[] = {
-        {{"type", MN_ARG_STR, "null", "DefaultInitConstructor|TorchInitConstructor", "accepted"}, NULL},
-        {{"args", MN_ARG_MAP, "null", NULL, "seed (moved to the top level before)"}, NULL},
-        {{0}, NULL},
-    };
-    static const mn_key_def args[] = {{{"seed", MN_ARG_INT, "null", NULL, "seed"}, mn_form_seed}, {{0}, NULL}};
-    MN_TRY(mn_form_fields(c, def->name, v, fields));
-    const mn_node *given = mn_node_get(v, "args");
-    return given && given->kind == MN_MAP ? mn_form_fields(c, "init.args", given, args) : 0;
-}
-
 int mn_form_expman(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     static const mn_key_def fields[] = {
         {{"root_dir", MN_ARG_STR, "exp", NULL, "folder of experiments"}, NULL},

@@ -29,7 +29,6 @@ int mn_form_map(const mn_check *c, const char *owner, const mn_node *v, const ch
 int mn_form_name(const mn_check *c, const mn_arg_def *def, const mn_node *v);      /* a name of a file or folder */
 int mn_form_device_ids(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_device(const mn_check *c, const mn_arg_def *def, const mn_node *v);
-int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_import(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_expman(const mn_check *c, const mn_arg_def *def, const mn_node *v);
@@ -46,6 +45,7 @@ int mn_form_data(const mn_check *c, const mn_arg_def *def, const mn_node *v);   
 int mn_form_data_part(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* train_data and so on, merged over data */
 int mn_form_specs(const mn_check *c, const mn_arg_def *def, const mn_node *v);     /* map name -> spec of the kind def->of */
 int mn_form_construct(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* some names have a type of their own */
+int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* a part of its implicit constructor */
 int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v);    /* also null, and empty */
 int mn_form_callback(const mn_check *c, const mn_arg_def *def, const mn_node *v);  /* entries may be null or false; or a list */
 int mn_form_estim(const mn_check *c, const mn_arg_def *def, const mn_node *v);     /* the chain of estimators */

@@ -192,7 +192,7 @@ static int set_missing(modnas_ctx *ctx, mn_node *n, const char *path, const mn_n
     if (!key) return MODNAS_ENOMEM;
     mn_node *child = mn_node_path(n, key);
     int rc = 0;
-    if (!child && n->kind == MN_MAP) {
+    if (!child && n->kind == MN_MAP && !(rest && *rest == '*')) {
         rc = mn_node_push(ctx, n, key, rest ? mn_node_new(ctx, MN_MAP) : mn_node_copy(ctx, value));
         if (!rc && rest) rc = mn_node_place(ctx, n->items[n->n - 1], value->file, value->line);
         child = rc ? NULL : n->items[n->n - 1];

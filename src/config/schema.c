@@ -12,7 +12,7 @@ static const mn_key_def keys[] = {
     {{"backend", MN_ARG_STR, "auto", "auto|ref|dnnl|cudnn|none", "where kernels run; torch means auto"}, NULL},
     {{"device_ids", MN_ARG_ANY, "all", NULL, "all, cpu, or numbers of devices"}, mn_form_device_ids},
     {{"device", MN_ARG_MAP, "null", NULL, "device and data_parallel"}, mn_form_device},
-    {{"init", MN_ARG_MAP, "null", NULL, "args of the init constructor; its seed is `seed`"}, mn_form_init},
+    {{"init", MN_ARG_SPEC, "null", "construct", "args of the init constructor; its seed is `seed`"}, mn_form_init},
     {{"ops", MN_ARG_MAP, "null", NULL, "settings of all operators"}, mn_form_ops},
     {{"model", MN_ARG_SPEC, NULL, "model", "the backbone"}, mn_form_spec},
     {{"mixed_op", MN_ARG_SPEC, "null", "mixed_op", "mixed op for every Slot, with its candidates"}, mn_form_mixed_op},

@@ -24,8 +24,8 @@ const char *mn_did_you_mean(char *buf, size_t bytes, const char *word, const cha
 
 static int bad_value(modnas_ctx *ctx, const char *owner, const mn_arg_def *def, const mn_node *v, const char *wanted) {
     char at[300], what[80];
-    return mn_fail(ctx, MODNAS_ECONFIG, "%s: %s.%s: %s is wanted, not %s", mn_node_where(v, at, sizeof at), owner,
-                   def->name, wanted, mn_node_what(v, what, sizeof what));
+    return mn_fail(ctx, MODNAS_ECONFIG, "%s: %s%s%s: %s is wanted, not %s", mn_node_where(v, at, sizeof at), owner,
+                   *owner ? "." : "", def->name, wanted, mn_node_what(v, what, sizeof what));
 }
 
 /* The words of "a|b|c", cut apart in buf. */
@@ -51,8 +51,8 @@ static int check_word(modnas_ctx *ctx, const char *owner, const mn_arg_def *def,
     all[0] = 0;
     for (size_t i = 0; i < n && len < sizeof all; i++)
         len += (size_t)snprintf(all + len, sizeof all - len, "%s%s", i ? ", " : "", words[i]);
-    return mn_fail(ctx, MODNAS_ECONFIG, "%s: %s.%s: '%.40s' is none of %s%s", mn_node_where(v, at, sizeof at), owner,
-                   def->name, v->text, all, mn_did_you_mean(hint, sizeof hint, v->text, words, n));
+    return mn_fail(ctx, MODNAS_ECONFIG, "%s: %s%s%s: '%.40s' is none of %s%s", mn_node_where(v, at, sizeof at), owner,
+                   *owner ? "." : "", def->name, v->text, all, mn_did_you_mean(hint, sizeof hint, v->text, words, n));
 }
 
 static int is_whole(const mn_node *v) {
