@@ -24,12 +24,13 @@ MODNAS_API void modnas_config_free(modnas_config *cfg);
 /** Add a YAML file; later files win over earlier ones (maps merge, lists concatenate, scalars replace).
  * Inside one file a later document's top-level key replaces the earlier document's.
  *
- * @return 0; MODNAS_ENOTFOUND or MODNAS_EIO (path and reason); MODNAS_ECONFIG ("file:line: ..."); MODNAS_ENOMEM; the configuration is then as it was
- * Since 0.1. */
+ * @return 0; MODNAS_ENOTFOUND or MODNAS_EIO (path and reason); MODNAS_ECONFIG ("file:line: ..."); MODNAS_ENOMEM; the
+ * configuration is then as it was Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_add_file(modnas_config *cfg, const char *path);
 
 /** Add YAML text; `name` stands for the file in messages. Otherwise as modnas_config_add_file. Since 0.1. */
-MODNAS_API MODNAS_MUST_USE int modnas_config_add_text(modnas_config *cfg, const char *text, size_t bytes, const char *name);
+MODNAS_API MODNAS_MUST_USE int modnas_config_add_text(modnas_config *cfg, const char *text, size_t bytes,
+                                                      const char *name);
 
 /** Set a top-level or dotted key as a flag does: wins over files and the routine's section, loses against overrides.
  *
@@ -37,22 +38,24 @@ MODNAS_API MODNAS_MUST_USE int modnas_config_add_text(modnas_config *cfg, const 
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_set(modnas_config *cfg, const char *key, const char *value);
 
-/** Override: "a.b.c=value", split at the first '=', value is YAML; replaces whatever is there, lists included; numbers in the path
- * index lists. A path may begin with the name of the selected routine, or with "routine". Later overrides win.
+/** Override: "a.b.c=value", split at the first '=', value is YAML; replaces whatever is there, lists included; numbers
+ * in the path index lists. A path may begin with the name of the selected routine, or with "routine". Later overrides
+ * win.
  *
  * @return 0; MODNAS_ECONFIG (no '=', empty path, value is no YAML); MODNAS_ENOMEM
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_override(modnas_config *cfg, const char *assignment);
 
-/** Merge and check everything: unknown keys (with a suggestion), types, component names and their args, in all sections.
+/** Merge and check everything: unknown keys (with a suggestion), types, component names and their args, in all
+ * sections.
  *
  * @return 0; MODNAS_ECONFIG or MODNAS_ENOTFOUND with "file:line: ..."; MODNAS_EUNSUPPORTED (routines pipeline, hptune);
  *         MODNAS_ENOMEM
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_check(modnas_config *cfg);
 
-/** The merged configuration as one line of JSON (checked first). The section of the selected routine is merged into the top level and
- * gone, as are the keys `routine`, `override` and `defaults`; other sections are there as they are.
+/** The merged configuration as one line of JSON (checked first). The section of the selected routine is merged into the
+ * top level and gone, as are the keys `routine`, `override` and `defaults`; other sections are there as they are.
  *
  * @param text  [out] freed by the caller with modnas_string_free
  * @return as modnas_config_check

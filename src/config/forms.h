@@ -26,7 +26,7 @@ int mn_form_fields(const mn_check *c, const char *owner, const mn_node *v, const
 /* A non-empty map; its kind is named in the message otherwise. */
 int mn_form_map(const mn_check *c, const char *owner, const mn_node *v, const char *of_what);
 
-int mn_form_name(const mn_check *c, const mn_arg_def *def, const mn_node *v);      /* a name of a file or folder */
+int mn_form_name(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* a name of a file or folder */
 int mn_form_device_ids(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_device(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v);
@@ -34,20 +34,25 @@ int mn_form_import(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_expman(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_writer(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_objective(const mn_check *c, const mn_arg_def *def, const mn_node *v);
-int mn_form_memory(const mn_check *c, const mn_arg_def *def, const mn_node *v);    /* bytes, or text with a unit */
+int mn_form_memory(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* bytes, or text with a unit */
 int mn_form_threads(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_seed(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_hp_space(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 
-int mn_form_spec(const mn_check *c, const mn_arg_def *def, const mn_node *v);      /* a spec of the kind def->of */
-int mn_form_mixed_op(const mn_check *c, const mn_arg_def *def, const mn_node *v);  /* with candidates beside type and args */
-int mn_form_data(const mn_check *c, const mn_arg_def *def, const mn_node *v);      /* data itself: shared by the others */
-int mn_form_data_part(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* train_data and so on, merged over data */
-int mn_form_specs(const mn_check *c, const mn_arg_def *def, const mn_node *v);     /* map name -> spec of the kind def->of */
-int mn_form_construct(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* some names have a type of their own */
+int mn_form_spec(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* a spec of the kind def->of */
+int mn_form_mixed_op(const mn_check *c, const mn_arg_def *def,
+                     const mn_node *v);                                       /* with candidates beside type and args */
+int mn_form_data(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* data itself: shared by the others */
+int mn_form_data_part(const mn_check *c, const mn_arg_def *def,
+                      const mn_node *v); /* train_data and so on, merged over data */
+int mn_form_specs(const mn_check *c, const mn_arg_def *def,
+                  const mn_node *v); /* map name -> spec of the kind def->of */
+int mn_form_construct(const mn_check *c, const mn_arg_def *def,
+                      const mn_node *v);                                      /* some names have a type of their own */
 int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* a part of its implicit constructor */
-int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v);    /* also null, and empty */
-int mn_form_callback(const mn_check *c, const mn_arg_def *def, const mn_node *v);  /* entries may be null or false; or a list */
-int mn_form_estim(const mn_check *c, const mn_arg_def *def, const mn_node *v);     /* the chain of estimators */
+int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* also null, and empty */
+int mn_form_callback(const mn_check *c, const mn_arg_def *def,
+                     const mn_node *v); /* entries may be null or false; or a list */
+int mn_form_estim(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* the chain of estimators */
 
 #endif

@@ -1,9 +1,9 @@
-/* Trees of configuration values: what the YAML reader returns, what merging edits, what components read their args from,
- * and what architecture descriptions are made of.
+/* Trees of configuration values: what the YAML reader returns, what merging edits, what components read their args
+ * from, and what architecture descriptions are made of.
  *
  * Nodes are owned by their parent; a root is freed with mn_node_free. Every node knows the file and line it came from
- * (line 0: made by a flag, an override or a default; `file` then says which, e.g. "-o a.b=1"); the value of a key has the
- * line of its key. Scalars carry YAML 1.2 core types. */
+ * (line 0: made by a flag, an override or a default; `file` then says which, e.g. "-o a.b=1"); the value of a key has
+ * the line of its key. Scalars carry YAML 1.2 core types. */
 #ifndef MN_NODE_H
 #define MN_NODE_H
 
@@ -15,13 +15,14 @@ typedef struct mn_node mn_node;
 struct mn_node {
     int32_t kind;
     int32_t line;
-    char *file;   /* owned copy; NULL if unknown */
-    char *text;   /* STR: the string. NULL, BOOL, INT, REAL: as written, NULL if nothing was (`key:` against `key: null`) */
-    int64_t i;    /* BOOL (0, 1), INT */
-    double r;     /* INT, REAL */
-    size_t n;     /* SEQ, MAP: children */
+    char *file; /* owned copy; NULL if unknown */
+    char *
+        text; /* STR: the string. NULL, BOOL, INT, REAL: as written, NULL if nothing was (`key:` against `key: null`) */
+    int64_t i; /* BOOL (0, 1), INT */
+    double r;  /* INT, REAL */
+    size_t n;  /* SEQ, MAP: children */
     mn_node **items;
-    char **keys;  /* MAP: owned, insertion order, unique */
+    char **keys; /* MAP: owned, insertion order, unique */
 };
 
 mn_node *mn_node_new(modnas_ctx *ctx, int32_t kind); /* NULL when out of memory, here and below */
@@ -54,13 +55,14 @@ const char *mn_node_what(const mn_node *n, char *buf, size_t bytes);
 /* Say where a node came from: file is copied, line and file of its children stay. */
 int mn_node_place(modnas_ctx *ctx, mn_node *n, const char *file, int32_t line);
 
-void mn_node_json(mn_str *s, const mn_node *n);  /* one line of JSON; null for NULL */
-void mn_node_yaml(mn_str *s, const mn_node *n);  /* block style, comes back the same through the reader */
+void mn_node_json(mn_str *s, const mn_node *n); /* one line of JSON; null for NULL */
+void mn_node_yaml(mn_str *s, const mn_node *n); /* block style, comes back the same through the reader */
 
-/* ---- YAML --------------------------------------------------------------------------------------------------------- */
+/* ---- YAML ---------------------------------------------------------------------------------------------------------
+ */
 
-/* Read YAML text (all documents). Types of the YAML 1.2 core schema; anchors, aliases and merge keys resolved; duplicate
- * keys, cycles, alias bombs, tags we do not know, and what YAML forbids but libyaml lets through are refused.
+/* Read YAML text (all documents). Types of the YAML 1.2 core schema; anchors, aliases and merge keys resolved;
+ * duplicate keys, cycles, alias bombs, tags we do not know, and what YAML forbids but libyaml lets through are refused.
  * @param file  name for messages ("-" for standard input)
  * @param docs  [out] SEQ of the documents; freed by the caller
  * @return 0; MODNAS_ECONFIG with "file:line: what is wrong"; MODNAS_ENOMEM */

@@ -8,8 +8,8 @@
 int mn_schema_knows(const char *key);
 /* Whether a key's value is a routine section: a map whose keys are all top-level keys. */
 int mn_schema_is_section(const char *key, const mn_node *value);
-/* Check a tree whose layers are merged. part: args and types that have to be given may be missing (the tree of a routine that is
- * not selected). MODNAS_ECONFIG or MODNAS_ENOTFOUND with the place. */
+/* Check a tree whose layers are merged. part: args and types that have to be given may be missing (the tree of a
+ * routine that is not selected). MODNAS_ECONFIG or MODNAS_ENOTFOUND with the place. */
 int mn_schema_check(modnas_ctx *ctx, const mn_node *root, int part);
 
 #endif

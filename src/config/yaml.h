@@ -1,4 +1,5 @@
-/* Inside of the YAML reader: the core schema's types and the checks that libyaml lacks. The interface is config/node.h. */
+/* Inside of the YAML reader: the core schema's types and the checks that libyaml lacks. The interface is config/node.h.
+ */
 #ifndef MN_CONFIG_YAML_H
 #define MN_CONFIG_YAML_H
 
@@ -22,8 +23,8 @@ int mn_yaml_parser_fail(const mn_yaml_source *src, const yaml_parser_t *parser);
 /* Refuse what YAML forbids although libyaml accepts it, and what libyaml reads in another way than YAML 1.2. */
 int mn_yaml_strict(const mn_yaml_source *src);
 
-/* Its parts that look at the characters alone: the whole text, and a block scalar at start..end inside a block collection at
- * column indent (-1: none). */
+/* Its parts that look at the characters alone: the whole text, and a block scalar at start..end inside a block
+ * collection at column indent (-1: none). */
 int mn_yaml_check_bytes(const mn_yaml_source *src);
 int mn_yaml_check_block(const mn_yaml_source *src, size_t start, size_t end, long indent, size_t line);
 

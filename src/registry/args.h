@@ -4,17 +4,20 @@
 
 #include "registry/registry.h"
 
-/* One value against one row of args. owner: whose it is, for messages ("SGD" of "SGD.lr", may be ""). part: specs in it may be parts. */
+/* One value against one row of args. owner: whose it is, for messages ("SGD" of "SGD.lr", may be ""). part: specs in it
+ * may be parts. */
 int mn_arg_check(modnas_ctx *ctx, const char *owner, const mn_arg_def *def, const mn_node *value, int part);
 /* As mn_spec_parse, with the keys that specs of the kind have; *type is NULL if it has none. */
 int mn_spec_take(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const char **type,
                  const mn_node **args);
 /* As mn_spec_check; part: as mn_spec_check_part. */
-int mn_spec_check_any(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const char *known, int part);
+int mn_spec_check_any(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra,
+                      const char *known, int part);
 int mn_spec_no_type(modnas_ctx *ctx, const char *kind, const mn_node *spec);
-/* Keys and values of a component's args (NULL: none given). spec: for messages. more: what the framework gives. part: args that
- * have to be given may be missing. */
-int mn_args_check(modnas_ctx *ctx, const mn_component *c, const mn_node *spec, const mn_node *args, const mn_node *more, int part);
+/* Keys and values of a component's args (NULL: none given). spec: for messages. more: what the framework gives. part:
+ * args that have to be given may be missing. */
+int mn_args_check(modnas_ctx *ctx, const mn_component *c, const mn_node *spec, const mn_node *args, const mn_node *more,
+                  int part);
 /* "; did you mean 'x'?" or "" into buf. */
 const char *mn_did_you_mean(char *buf, size_t bytes, const char *word, const char *const *names, size_t n);
 

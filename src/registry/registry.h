@@ -1,4 +1,5 @@
-/* The registry: one table in the context, key (kind, name without case, '-', '_' and spaces, as the original folds them).
+/* The registry: one table in the context, key (kind, name without case, '-', '_' and spaces, as the original folds
+ * them).
  *
  * A component declares what it is in one constant row: kind, name, one line of text, its args with defaults, and how to
  * build it. `modnas list`, the checks of a configuration and the defaults all read that row; nothing is said twice. */
@@ -8,14 +9,14 @@
 #include "base/base.h"
 #include "config/node.h"
 
-/* Kinds in use: model, candidate, mixed_op, construct, export, optim, estim, trainer, optimizer, lr_scheduler, criterion,
- * metrics, data, data_loader, callback. */
+/* Kinds in use: model, candidate, mixed_op, construct, export, optim, estim, trainer, optimizer, lr_scheduler,
+ * criterion, metrics, data, data_loader, callback. */
 
 enum mn_arg_type {
     MN_ARG_ANY,
     MN_ARG_BOOL,
     MN_ARG_INT,
-    MN_ARG_REAL,  /* an integer is fine */
+    MN_ARG_REAL, /* an integer is fine */
     MN_ARG_STR,
     MN_ARG_LIST,
     MN_ARG_MAP,
@@ -35,8 +36,8 @@ typedef struct mn_arg_def {
 typedef struct mn_args {
     modnas_ctx *ctx;
     const struct mn_component *component;
-    const mn_node *map;     /* checked, defaults filled in */
-    const mn_node *origin;  /* the spec it came from, for messages; may be NULL */
+    const mn_node *map;    /* checked, defaults filled in */
+    const mn_node *origin; /* the spec it came from, for messages; may be NULL */
 } mn_args;
 
 typedef struct mn_component mn_component;
@@ -56,36 +57,40 @@ int mn_registry_add(modnas_ctx *ctx, const mn_component *c);
 int mn_registry_add_all(modnas_ctx *ctx, const mn_component *rows, size_t n);
 /* Another name of a component (README spellings, legacy names). */
 int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, const char *name);
-/* Add the library's own components, unless the context has a registry already (then it has them, or a test made one of its own). Every
- * public entry that looks at components calls this first. Defined in src/pipeline/builtin.c, the one place that knows all folders: a
- * call upwards by name, so that nothing here includes what is above. */
+/* Add the library's own components, unless the context has a registry already (then it has them, or a test made one of
+ * its own). Every public entry that looks at components calls this first. Defined in src/pipeline/builtin.c, the one
+ * place that knows all folders: a call upwards by name, so that nothing here includes what is above. */
 int mn_register_builtins(modnas_ctx *ctx);
 /* NULL when absent. mn_registry_need: MODNAS_ENOTFOUND "where: no optim named 'X'; did you mean 'Y'?". */
 const mn_component *mn_registry_find(modnas_ctx *ctx, const char *kind, const char *name);
-int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const mn_node *where, const mn_component **out);
+int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const mn_node *where,
+                     const mn_component **out);
 /* Every component in the order added; kind NULL: all. Stops at a non-zero return and returns it. */
 int mn_registry_visit(modnas_ctx *ctx, const char *kind, int (*fn)(const mn_component *c, void *ud), void *ud);
 
 /* ---- specs and args ---------------------------------------------------------------------------------------------- */
 
-/* The parts of a spec in any of its three forms. *args is borrowed (NULL if none). Keys beside type and args are refused unless
- * listed in `extra` (ends with NULL; may be NULL). MODNAS_ECONFIG with file:line. */
-int mn_spec_parse(modnas_ctx *ctx, const mn_node *spec, const char *const *extra, const char **type, const mn_node **args);
-/* Check a spec of a kind wholly: name, every arg's key, type and nested specs; builds nothing. The keys that a kind's specs
- * have beside type and args (criterion: mode; metrics: base, weight, alpha, beta) are known and need no `extra`. */
+/* The parts of a spec in any of its three forms. *args is borrowed (NULL if none). Keys beside type and args are
+ * refused unless listed in `extra` (ends with NULL; may be NULL). MODNAS_ECONFIG with file:line. */
+int mn_spec_parse(modnas_ctx *ctx, const mn_node *spec, const char *const *extra, const char **type,
+                  const mn_node **args);
+/* Check a spec of a kind wholly: name, every arg's key, type and nested specs; builds nothing. The keys that a kind's
+ * specs have beside type and args (criterion: mode; metrics: base, weight, alpha, beta) are known and need no `extra`.
+ */
 int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra);
-/* As mn_spec_check, but of a part of a spec: it may leave out its type (`type` then says what is known, or NULL) and args that
- * have to be given. */
-int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const char *type);
+/* As mn_spec_check, but of a part of a spec: it may leave out its type (`type` then says what is known, or NULL) and
+ * args that have to be given. */
+int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra,
+                       const char *type);
 /* One spec merged over another as maps are, each in any of its forms; owned by the caller. */
 int mn_spec_merge(modnas_ctx *ctx, const mn_node *base, const mn_node *over, mn_node **out);
-/* Visit what a checked MN_ARG_SPECS holds: one spec, a list or a map of them; null: none. name: its key, NULL in a list. Stops at
- * a non-zero return and returns it. */
+/* Visit what a checked MN_ARG_SPECS holds: one spec, a list or a map of them; null: none. name: its key, NULL in a
+ * list. Stops at a non-zero return and returns it. */
 int mn_specs_visit(const mn_node *specs, int (*fn)(const char *name, const mn_node *spec, void *ud), void *ud);
-/* Check + defaults + build. `more` (may be NULL): args from the framework that the spec's own win over; those that the component
- * does not declare are left out. The args live until the builder returns. */
-int mn_registry_build(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra, const mn_node *more,
-                      const void *env, void *out);
+/* Check + defaults + build. `more` (may be NULL): args from the framework that the spec's own win over; those that the
+ * component does not declare are left out. The args live until the builder returns. */
+int mn_registry_build(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra,
+                      const mn_node *more, const void *env, void *out);
 
 /* Getters: the arg was checked, so these cannot fail (an undeclared name is a programming error: assert). */
 int64_t mn_args_int(const mn_args *a, const char *name);
