@@ -516,6 +516,66 @@ START_TEST(evaluates_the_derived) {
 }
 END_TEST
 
+/* A section's `criterion` by mode: that of eval changes the loss that is measured and not the training, that of train
+ * the training; without a mode both change. Same seed each time. */
+START_TEST(criteria_by_mode) {
+    static const char *const criteria[] = {"[]", "{type: CrossEntropyLabelSmoothingLoss, mode: eval, args: {eta: 0.5}}",
+                                           "[{type: CrossEntropyLabelSmoothingLoss, mode: train, args: {eta: 0.5}}]",
+                                           "[CrossEntropyLoss, {type: CrossEntropyLoss, args: {label_smoothing: 0.5}}]",
+                                           "{type: CrossEntropyLabelSmoothingLoss, mode: valid, args: {eta: 0.5}}"};
+    char hash[5][65];
+    double loss[5];
+    for (int i = 0; i < 5; i++) {
+        char conf[256];
+        mn_node *node;
+        util_small_open(&s, NET);
+        snprintf(conf, sizeof conf, "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics, criterion: %s}",
+                 criteria[i]);
+        mn_estim *e = open_estim(conf, NULL, (mn_observer){NULL, NULL, NULL}, &node);
+        MUST(e->vt->run(e));
+        loss[i] = *mn_metrics_get(&e->last_metrics, "loss");
+        util_hash_store(s.model->weights, hash[i]);
+        mn_estim_free(e);
+        mn_node_free(s.ctx, node);
+        util_small_close(&s);
+    }
+    ck_assert_str_eq(hash[1], hash[0]);
+    ck_assert(loss[1] != loss[0]);
+    ck_assert_str_ne(hash[2], hash[0]);
+    ck_assert_str_eq(hash[3], hash[2]);
+    ck_assert(loss[3] != loss[2]);
+    ck_assert_str_eq(hash[4], hash[0]);
+    ck_assert(loss[4] == loss[0]);
+}
+END_TEST
+
+/* Several metrics: the first one's is the score; fewer multiply-adds are better. An unknown mode is refused. */
+START_TEST(metrics_in_order) {
+    mn_node *node;
+    mn_estim *e;
+    util_small_open(&s, NET);
+    e = open_estim(
+        "{type: DefaultEstim, epochs: 1, metrics: [MacsMetrics, {type: ValidateMetrics, args: {field: loss}}]}", NULL,
+        (mn_observer){NULL, NULL, NULL}, &node);
+    MUST(mn_estim_evaluate(e));
+    static const char *const want[] = {"macs", "loss", "acc_top1", "acc_top5", "params"};
+    ck_assert_int_eq(e->last_metrics.n, 5);
+    for (int i = 0; i < 5; i++) ck_assert_str_eq(e->last_metrics.name[i], want[i]);
+    ck_assert(e->best_score == -e->last_metrics.value[0] && e->best_score < 0);
+    mn_estim_free(e);
+    mn_node_free(s.ctx, node);
+    MUST(mn_yaml_value(
+        s.ctx,
+        "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics, criterion: {type: CrossEntropyLoss, mode: tain}}",
+        "test", &node));
+    const mn_estim_env env = {"e", node, s.model, s.trainer, NULL, NULL, {NULL, NULL, NULL}};
+    ck_assert_int_eq(mn_registry_build(s.ctx, "estim", node, mn_estim_keys, NULL, &env, &e), MODNAS_ECONFIG);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(s.ctx), "tain"));
+    mn_node_free(s.ctx, node);
+    util_small_close(&s);
+}
+END_TEST
+
 /* spec 3.3: CIFAR_MobileNetV2_GPU with 10 classes and one operator in all slots (DefaultSlotArchDescConstructor). */
 START_TEST(derived_counts) {
     static const int64_t params[] = {1928730, 3427434, 3597930}, macs_mb3e3 = 43066752;
@@ -559,6 +619,7 @@ int main(void) {
              (const TTest *[]){random_visits_all, random_is_uniform, random_in_a_huge_space, NULL});
     util_add(suite, "estim", NULL, NULL, (const TTest *[]){index_ops_follow_the_optimizer, exhausted_space, NULL});
     util_add(suite, "evaluations", NULL, NULL,
-             (const TTest *[]){first_of_equals, score_direction, evaluates_the_derived, derived_counts, NULL});
+             (const TTest *[]){first_of_equals, score_direction, evaluates_the_derived, criteria_by_mode,
+                               metrics_in_order, derived_counts, NULL});
     return util_run(suite);
 }

@@ -31,17 +31,26 @@ typedef struct modnas_run_opts {
 
 /** Run a configuration: check, construct, run its estimators in order, export, and write exp/NAME/ (docs/formats.md).
  *
- * @param cfg      checked first; what is found wrong before the first step gives MODNAS_ECONFIG, MODNAS_ENOTFOUND, MODNAS_EFORMAT, ...
- *                 with *started = 0, and nothing was written
+ * Everything that can be found wrong before the first step is found before anything is written: all components are
+ * built and all kernels of the space are planned first. A supernet is evaluated as the network that would be derived
+ * from it then: every mixed op reduced to its most probable candidate, with the shared weights. `test_data` is read
+ * once, after the last estimator, with the weights as they are then.
+ *
+ * @param cfg      checked first; what is found wrong before the first step gives MODNAS_ECONFIG, MODNAS_ENOTFOUND,
+ *                 MODNAS_EFORMAT, ... with *started = 0, and nothing was written
  * @param opts     NULL: defaults
- * @param started  [out] may be NULL; 1 once the first step has begun
- * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free
- * @return 0; MODNAS_ECANCELED after modnas_cancel (weights and best architecture so far are saved); MODNAS_ENUMERIC when a loss is not
- *         finite; MODNAS_EIO when something cannot be written (what was saved before stays whole); the progress callback's own code
+ * @param started  [out] may be NULL; 1 once everything was made and the run goes on to write its folder
+ * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free; NULL after an error. A run that
+ *                 was stopped gives what there is so far, with "complete": false
+ * @return 0; MODNAS_ECANCELED after modnas_cancel, or the progress callback's own code (weights and best architecture so
+ *         far are saved); MODNAS_ECALLBACK when that code is negative; MODNAS_ENUMERIC when a loss is not finite;
+ *         MODNAS_EIO when something cannot be written (what was saved before stays whole); MODNAS_EBUSY with
+ *         *started = 0 when another run has the folder
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_run(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started, char **results);
 
-/** Every registered component as a JSON array of {"kind","name","text","args":[{"name","type","default","text"}]}.
+/** Every registered component as a JSON array of {"kind","name","text","args":[{"name","type","default","text"}]}. An
+ * arg also has "required" (its default is then null) and, where its type is a component or one of some words, "of".
  *
  * @param kind  only this kind; NULL: all
  * @param text  [out] freed with modnas_string_free

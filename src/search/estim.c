@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "config/config.h"
 #include "search/derive.h"
@@ -26,11 +27,54 @@ const char *const mn_estim_keys[] = {"epochs",
                                      "main",
                                      "pipeline",
                                      "trial_args",
+                                     "trial_config",
                                      "record_path",
                                      "name",
                                      NULL};
 
 /* ---- life -------------------------------------------------------------------------------------------- */
+
+static int add_metric(const char *name, const mn_node *spec, void *ud) {
+    mn_estim *e = ud;
+    mn_metric **last = &e->metric;
+    (void)name;
+    while (*last) last = &(*last)->next;
+    return mn_registry_build(e->ctx, "metrics", spec, NULL, NULL, NULL, last);
+}
+
+/* The passes that a criterion is for: its `mode` all (the default), train, valid (architecture steps) or eval. */
+static int read_mode(mn_estim *e, const mn_node *spec, int *first, int *end) {
+    static const char *const modes[MN_N_PASSES] = {"train", "valid", "eval"};
+    const mn_node *mode = mn_node_get(spec, "mode");
+    char where[256];
+    *first = 0;
+    *end = MN_N_PASSES;
+    if (!mode || (mode->text && strcmp(mode->text, "all") == 0)) return 0;
+    for (int i = 0; i < MN_N_PASSES; i++) {
+        if (!mode->text || strcmp(mode->text, modes[i]) != 0) continue;
+        *first = i;
+        *end = i + 1;
+        return 0;
+    }
+    return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s.criterion: mode is all, train, valid or eval, not '%.40s'",
+                   mn_node_where(mode, where, sizeof where), e->name, mode->text ? mode->text : "");
+}
+
+/* A later criterion replaces those before it, as the original's losses replace what they are given. */
+static int add_criterion(const char *name, const mn_node *spec, void *ud) {
+    mn_estim *e = ud;
+    mn_criterion *c;
+    int first, end;
+    (void)name;
+    MN_TRY(read_mode(e, spec, &first, &end));
+    MN_TRY(mn_registry_build(e->ctx, "criterion", spec, (const char *const[]){"mode", NULL}, NULL, NULL, &c));
+    if (!mn_vec_push(e->ctx, &e->criteria, &c, 1)) {
+        mn_criterion_free(c);
+        return MODNAS_ENOMEM;
+    }
+    for (int i = first; i < end; i++) e->by_pass[i] = c;
+    return 0;
+}
 
 static int fill(mn_estim *e, const mn_estim_env *env) {
     char where[256];
@@ -38,14 +82,13 @@ static int fill(mn_estim *e, const mn_estim_env *env) {
     MN_TRY(mn_estim_conf_load(e->ctx, env->conf, &conf));
     e->epochs = conf->epochs;
     mn_estim_conf_free(e->ctx, conf);
+    mn_node_where(env->conf, where, sizeof where);
     if (e->epochs < 0)
-        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no epochs, %s needs them",
-                       mn_node_where(env->conf, where, sizeof where), env->name, e->vt->type);
-    const mn_node *metrics = mn_node_get(env->conf, "metrics");
-    if (!metrics || metrics->kind == MN_NULL)
-        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no metrics",
-                       mn_node_where(env->conf, where, sizeof where), env->name);
-    return mn_registry_build(e->ctx, "metrics", metrics, NULL, NULL, NULL, &e->metric);
+        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no epochs, %s needs them", where, env->name,
+                       e->vt->type);
+    MN_TRY(mn_specs_visit(mn_node_get(env->conf, "metrics"), add_metric, e));
+    if (!e->metric) return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no metrics", where, env->name);
+    return mn_specs_visit(mn_node_get(env->conf, "criterion"), add_criterion, e);
 }
 
 int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out) {
@@ -60,6 +103,7 @@ int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env
     e->optim = env->optim;
     e->exporter = env->exporter;
     e->observer = env->observer;
+    mn_vec_init(&e->criteria, sizeof(mn_criterion *));
     e->name = mn_strdup(ctx, env->name);
     e->state = mn_alloc(ctx, 1, state_bytes);
     const int rc = e->name && e->state ? fill(e, env) : MODNAS_ENOMEM;
@@ -75,6 +119,8 @@ void mn_estim_free(mn_estim *e) {
     modnas_ctx *ctx = e->ctx;
     if (e->vt->destroy && e->state) e->vt->destroy(e);
     mn_metric_free(e->metric);
+    for (size_t i = 0; i < e->criteria.n; i++) mn_criterion_free(MN_AT(e->criteria, mn_criterion *, i));
+    mn_vec_free(ctx, &e->criteria);
     mn_node_free(ctx, e->best_arch);
     mn_free(ctx, e->name);
     mn_free(ctx, e->state);
@@ -129,7 +175,7 @@ void mn_estim_log_epoch(const mn_estim *e) {
 static int measure(mn_estim *e, mn_metrics *m, mn_node **arch) {
     int64_t macs;
     int32_t input[3];
-    MN_TRY(e->metric->measure(e->metric, e, m));
+    for (mn_metric *k = e->metric; k; k = k->next) MN_TRY(k->measure(k, e, m));
     mn_trainer_input(e->trainer, input);
     MN_TRY(mn_derived_macs(e->model, input, &macs));
     MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));

@@ -37,10 +37,13 @@ double mn_metrics_score(const mn_metrics *m) {
 }
 
 void mn_metric_free(mn_metric *m) {
-    if (!m) return;
-    modnas_ctx *ctx = m->ctx;
-    if (m->destroy) m->destroy(m);
-    mn_free(ctx, m->state);
-    mn_free(ctx, m);
-    mn_ctx_drop(ctx);
+    while (m) {
+        mn_metric *next = m->next;
+        modnas_ctx *ctx = m->ctx;
+        if (m->destroy) m->destroy(m);
+        mn_free(ctx, m->state);
+        mn_free(ctx, m);
+        mn_ctx_drop(ctx);
+        m = next;
+    }
 }

@@ -57,7 +57,8 @@ struct mn_metric { /* out of the builder: mn_metric ** */
     int (*measure)(mn_metric *m, mn_estim *e, mn_metrics *out); /* appends */
     int32_t needs_valid;                                        /* 1: measured on validation data */
     void (*destroy)(mn_metric *m);
-    void *state;
+    void *state;     /* owned block */
+    mn_metric *next; /* of the same estimator; owned */
 };
 void mn_metric_free(mn_metric *m);                                                  /* NULL is fine */
 int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value); /* replaces a value of that name */
@@ -106,10 +107,12 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     char *name;
     const mn_node *conf; /* its section; borrowed */
     mn_model *model;
-    mn_trainer *trainer;   /* borrowed */
-    mn_optim *optim;       /* may be NULL; borrowed */
-    mn_exporter *exporter; /* may be NULL; borrowed */
-    mn_metric *metric;     /* owned */
+    mn_trainer *trainer;                      /* borrowed */
+    mn_optim *optim;                          /* may be NULL; borrowed */
+    mn_exporter *exporter;                    /* may be NULL; borrowed */
+    mn_metric *metric;                        /* owned; the first one's first value is the score */
+    mn_vec criteria;                          /* mn_criterion *: of the section's `criterion`; owned */
+    const mn_criterion *by_pass[MN_N_PASSES]; /* those that apply, NULL: the trainer's */
     mn_observer observer;
     int64_t n_evaluations;
     mn_metrics last_metrics; /* of the latest evaluation */

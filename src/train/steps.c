@@ -21,7 +21,7 @@ static int ready(mn_trainer *t, mn_pass *p, const mn_loader *l, int32_t n) {
     mn_trainer_dims(l, n, dims);
     if (mn_pass_is_ready(p, t->model, dims)) return 0;
     const double start = mn_seconds();
-    MN_TRY(mn_pass_record(p, t->model, t->criterion, dims));
+    MN_TRY(mn_pass_record(p, t->model, mn_trainer_criterion(t, p), dims));
     t->times.record_s += mn_seconds() - start;
     t->times.n_records++;
     return mn_trainer_room(t, n, p->logits->dims[1]);

@@ -77,6 +77,9 @@ typedef struct mn_trainer_env { /* out of the builder: mn_trainer ** */
     const mn_loaders *loaders;  /* likewise */
 } mn_trainer_env;
 
+/* The passes of a trainer; the original's modes of a criterion are train, valid and eval. */
+enum mn_pass_kind { MN_PASS_TRAIN, MN_PASS_ARCH, MN_PASS_EVAL, MN_N_PASSES };
+
 typedef struct mn_scores { /* sample-weighted sums; divide by n */
     double loss, top1, top5;
     int64_t n;
@@ -90,6 +93,8 @@ typedef struct mn_trainer_times { /* of all weight and architecture steps so far
 /* New weight optimizer and schedule for a phase of `epochs` epochs (each phase starts fresh, as the original's
  * reset_trainer). */
 int mn_trainer_reset(mn_trainer *t, int64_t epochs);
+/* Losses by pass, borrowed until the next call; NULL: the trainer's own. */
+void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN_N_PASSES]);
 /* All plans of all candidates, arrays grown, slab reserved: afterwards a step allocates nothing. arch: architecture
  * steps follow, with active sets of n_active candidates (0: all of them). Does nothing when that is done already. */
 int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active);

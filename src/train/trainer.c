@@ -79,6 +79,18 @@ const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t) {
     return &t->times;
 }
 
+void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN_N_PASSES]) {
+    for (int i = 0; i < MN_N_PASSES; i++) {
+        if (t->by_pass[i] != by_pass[i]) t->pass[i].dims[0] = 0; /* recorded with the other one */
+        t->by_pass[i] = by_pass[i];
+    }
+}
+
+const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p) {
+    const mn_criterion *own = t->by_pass[p - t->pass];
+    return own ? own : t->criterion;
+}
+
 void mn_trainer_input(const mn_trainer *t, int32_t input[3]) {
     int32_t dims[4];
     mn_trainer_dims(t->loaders.train, 1, dims);
@@ -97,7 +109,7 @@ typedef struct preparation {
 static int record(mn_run *run, int32_t i, void *ud) {
     const preparation *p = ud;
     (void)run;
-    return mn_pass_record(p->pass[i], p->t->model, p->t->criterion, p->dims[i]);
+    return mn_pass_record(p->pass[i], p->t->model, mn_trainer_criterion(p->t, p->pass[i]), p->dims[i]);
 }
 
 /* Samples of a loader's last batch when partial, else of its full ones; 0 when it has no such batch. */

@@ -4,8 +4,6 @@
 
 #include "train/pass.h"
 
-enum { MN_PASS_TRAIN, MN_PASS_ARCH, MN_PASS_EVAL, MN_N_PASSES };
-
 struct mn_trainer {
     modnas_ctx *ctx;
     mn_model *model;
@@ -13,6 +11,7 @@ struct mn_trainer {
     mn_node *optimizer_spec, *schedule_spec; /* copies; schedule_spec may be NULL */
     double w_grad_clip;                      /* 0: none */
     mn_criterion *criterion;
+    const mn_criterion *by_pass[MN_N_PASSES]; /* borrowed; NULL: criterion */
     mn_weight_optim *optim;
     mn_schedule *schedule;
     mn_grad_norm *norm;
@@ -29,6 +28,7 @@ struct mn_trainer {
 
 /* Dims N, C, H, W of a batch of n samples of a loader. */
 void mn_trainer_dims(const mn_loader *l, int32_t n, int32_t dims[4]);
+const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p);
 /* Work space for the logits of n samples. */
 int mn_trainer_room(mn_trainer *t, int64_t n, int64_t classes);
 
