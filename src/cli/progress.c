@@ -3,8 +3,9 @@
  *   search  epoch 3/10  step 120/750  loss 0.8121  acc 71.3 %  lr 0.0243  4:32 left
  *
  * It is redrawn in place at most ten times a second and never wraps: fields are dropped, least useful first, until it
- * fits. Log lines go above it. Where standard error is no terminal, log lines are printed as they come, and a line of
- * progress when nothing was said for ten seconds. */
+ * fits. Of each epoch one line stays on the screen, and warnings do; the rest of the log is in exp/NAME/logs. Where
+ * standard error is no terminal, log lines are printed as they come, and a line of progress when nothing was said for
+ * ten seconds. */
 #include "progress.h"
 
 #include <math.h>
@@ -64,9 +65,15 @@ void progress_clear(void) {
     state.drawn = 0;
 }
 
+void progress_end(void) {
+    progress_clear();
+    if (state.mode == LINE) fputc('\n', stderr);
+}
+
 void progress_log(int32_t level, const char *text, void *ud) {
     (void)ud;
-    if (state.mode == NOTHING && level > MODNAS_LOG_ERROR) return;
+    if (level > (state.mode == NOTHING ? MODNAS_LOG_ERROR : state.mode == LINE ? MODNAS_LOG_WARN : MODNAS_LOG_INFO))
+        return;
     progress_clear();
     fprintf(stderr, "%s%s\n",
             level == MODNAS_LOG_ERROR  ? "error: "
@@ -82,18 +89,20 @@ static size_t columns_of(const char *text) {
     return n;
 }
 
-/* The fields in the order of the line; an empty one is not shown. */
-static void write_fields(const modnas_progress *p, char field[FIELDS][FIELD_BYTES]) {
+/* The fields in the order of the line; an empty one is not shown. is_done: of an epoch that is over. */
+static void write_fields(const modnas_progress *p, int is_done, char field[FIELDS][FIELD_BYTES]) {
     char time[32];
+    const char *phase = strcmp(p->phase, "train") == 0 ? "" : p->phase;
     memset(field, 0, FIELDS * FIELD_BYTES);
-    snprintf(field[0], FIELD_BYTES, "%s%s%s", p->estim, strcmp(p->phase, "train") ? " " : "",
-             strcmp(p->phase, "train") ? p->phase : "");
+    snprintf(field[0], FIELD_BYTES, "%s%s%s", p->estim, *phase ? " " : "", phase);
     snprintf(field[1], FIELD_BYTES, "epoch %lld/%lld", (long long)p->epoch + 1, (long long)p->epochs);
-    snprintf(field[2], FIELD_BYTES, "step %lld/%lld", (long long)p->step + 1, (long long)p->steps);
+    if (!is_done) snprintf(field[2], FIELD_BYTES, "step %lld/%lld", (long long)p->step + 1, (long long)p->steps);
     if (isfinite(p->loss)) snprintf(field[3], FIELD_BYTES, "loss %.4f", p->loss);
     if (isfinite(p->acc_top1)) snprintf(field[4], FIELD_BYTES, "acc %.1f %%", 100 * p->acc_top1);
     if (isfinite(p->lr)) snprintf(field[5], FIELD_BYTES, "lr %.3g", p->lr);
-    if (p->seconds_left >= 0)
+    if (is_done)
+        snprintf(field[6], FIELD_BYTES, "%s", progress_time(p->seconds, time, sizeof time));
+    else if (p->seconds_left >= 0)
         snprintf(field[6], FIELD_BYTES, "%s left", progress_time(p->seconds_left, time, sizeof time));
 }
 
@@ -115,18 +124,27 @@ static void join(char field[FIELDS][FIELD_BYTES], const char *gap, int width, ch
     if (width > 0 && columns > (size_t)width) line[width] = 0; /* what is left is plain ASCII: the epoch */
 }
 
+/* Is this step one to show? Architecture steps come between training steps: showing both would flicker. */
+static int is_due(const modnas_progress *p, int is_done) {
+    if (state.mode == LINE && strcmp(p->phase, "arch") == 0) return 0;
+    const double since = now_s() - state.last_s;
+    return state.mode == LINE ? is_done || since >= redraw_s : since >= quiet_s;
+}
+
 int progress_step(const modnas_progress *p, void *ud) {
     char field[FIELDS][FIELD_BYTES], line[FIELDS * (FIELD_BYTES + 2)];
-    const double now = now_s();
+    const int is_done = state.mode == LINE && strcmp(p->phase, "train") == 0 && p->step + 1 == p->steps;
+    const int width = state.mode == LINE ? progress_width(STDERR_FILENO) - 1 : 0;
     (void)ud;
-    if (state.mode == NOTHING) return 0;
-    if (now - state.last_s < (state.mode == LINE ? redraw_s : quiet_s)) return 0;
-    write_fields(p, field);
-    join(field, state.mode == LINE ? "  " : ", ", state.mode == LINE ? progress_width(STDERR_FILENO) - 1 : 0, line,
-         sizeof line);
-    fprintf(stderr, state.mode == LINE ? "\r%s\033[K" : "%s\n", line);
+    if (state.mode == NOTHING || !is_due(p, is_done)) return 0;
+    write_fields(p, is_done, field);
+    join(field, state.mode == LINE ? "  " : ", ", width, line, sizeof line);
+    if (state.mode == LINE)
+        fprintf(stderr, "\r%s\033[K%s", line, is_done ? "\n" : "");
+    else
+        fprintf(stderr, "%s\n", line);
     fflush(stderr);
-    state.drawn = state.mode == LINE;
-    state.last_s = now;
+    state.drawn = state.mode == LINE && !is_done;
+    state.last_s = now_s();
     return 0;
 }

@@ -45,13 +45,12 @@ static int run_config(modnas_ctx *ctx, modnas_config *cfg, int quiet) {
     int32_t started = 0;
     char *results = NULL;
     const int rc = modnas_run(cfg, &opts, &started, &results);
-    progress_clear();
+    if (results) progress_end();
+    if (!quiet) summary_print(ctx, cfg, results); /* also of a run that was stopped */
     if (rc == MODNAS_ECANCELED && !quiet)
         cli_error(started ? "interrupted; what was found so far is saved" : "interrupted");
     else if (rc != 0 && rc != MODNAS_ECANCELED)
         cli_error_of(ctx, rc);
-    else if (rc == 0 && !quiet)
-        summary_print(ctx, cfg, results);
     modnas_string_free(ctx, results);
     return exit_status(rc, started);
 }

@@ -1,15 +1,15 @@
 /* The table at the end of a run, read from the text of results.json:
  *
- *   fmnist_search: seed 1, dnnl 3.2.0, 2 threads, 6:51, peak 512 MiB
+ *   fm_found: seed 1, dnnl (oneDNN 3.2.0), 2 threads, 6:51, peak 512 MiB
  *
- *   estimator  evaluations  score   acc_top1  loss
- *   warmup               1  0.8312  0.8312    0.4820
- *   search               4  0.8870  0.8870    0.3104
+ *   estimator  evaluations    score    acc_top1        loss
+ *   search               4   0.8870      0.8870      0.3104
+ *   test images      10000                0.9203      0.2911
  *
  *   search found
  *     MB3E3 MB5E6 NIL MB7E3
  *
- *   architecture  exp/fmnist_search/outputs/arch_search_best.yaml
+ *   architecture  exp/fm_found/outputs/arch_search_best.yaml
  *   ...
  */
 #include "summary.h"
@@ -22,7 +22,14 @@
 #include "json.h"
 #include "progress.h"
 
-enum { TEXT = 256, MAX_METRICS = 8 };
+enum { TEXT = 256, MAX_METRICS = 8, COLUMN = 12 };
+
+static const char test_label[] = "test images";
+
+/* A file may have long lines. */
+static int line_width(void) {
+    return isatty(STDOUT_FILENO) ? progress_width(STDOUT_FILENO) : 160;
+}
 
 static const char *text_of(const char *value, const char *otherwise, char *buf) {
     const char *text = json_string(value, buf, TEXT);
@@ -36,7 +43,7 @@ static void print_head(const char *results) {
     text_of(json_get(results, "backend"), "", backend);
     printf("%s: seed %.0f, %s", text_of(json_get(results, "name"), "run", name),
            json_number(json_get(results, "seed"), 0), backend);
-    if (json_string(json_get(json_get(results, "versions"), backend), version, TEXT)) printf(" %s", version);
+    if (json_string(json_get(json_get(results, "versions"), backend), version, TEXT)) printf(" (%s)", version);
     printf(", %.0f threads", json_number(json_get(results, "threads"), 0));
     if (isfinite(seconds)) printf(", %s", progress_time(seconds, time, sizeof time));
     if (isfinite(peak)) printf(", peak %.0f MiB", peak / 1048576);
@@ -46,58 +53,69 @@ static void print_head(const char *results) {
 /* ---- one row an estimator
  * -------------------------------------------------------------------------------------------------- */
 
-/* Names of the metrics that any estimator has, in the order met. */
-static int metric_names(const char *estims, char names[MAX_METRICS][TEXT]) {
-    char key[TEXT];
-    const char *at = NULL, *estim;
-    int n = 0;
-    while ((estim = json_next(estims, &at, key, sizeof key))) {
-        const char *metrics = json_get(json_get(estim, "best"), "metrics"), *inner = NULL;
-        while (json_next(metrics, &inner, key, sizeof key)) {
-            int i = 0;
-            while (i < n && strcmp(names[i], key)) i++;
-            if (i == n && n < MAX_METRICS) strcpy(names[n++], key);
-        }
-    }
-    return n;
-}
+typedef struct columns {
+    char name[MAX_METRICS][TEXT];
+    int n, label; /* metrics, width of the first column */
+} columns;
 
-static int width_of_names(const char *estims) {
+static void add_columns(columns *c, const char *metrics) {
     char key[TEXT];
     const char *at = NULL;
-    size_t width = strlen("estimator");
-    while (json_next(estims, &at, key, sizeof key))
-        if (strlen(key) > width) width = strlen(key);
-    return (int)width;
+    while (json_next(metrics, &at, key, sizeof key)) {
+        int i = 0;
+        while (i < c->n && strcmp(c->name[i], key)) i++;
+        if (i == c->n && i < MAX_METRICS && strcmp(key, "n") != 0) strcpy(c->name[c->n++], key);
+    }
+}
+
+static const char *metrics_of(const char *estim) {
+    return json_get(json_get(estim, "best"), "metrics");
+}
+
+/* Every metric that any row has, in the order met, as many as the width holds. */
+static columns find_columns(const char *estims, const char *test) {
+    columns c = {.n = 0, .label = sizeof test_label - 1};
+    char key[TEXT];
+    const char *at = NULL, *estim;
+    while ((estim = json_next(estims, &at, key, sizeof key))) {
+        add_columns(&c, metrics_of(estim));
+        if ((int)strlen(key) > c.label) c.label = (int)strlen(key);
+    }
+    add_columns(&c, test);
+    const int room = (line_width() - c.label - 22) / COLUMN;
+    if (c.n > room) c.n = room > 1 ? room : 1;
+    return c;
 }
 
 static void print_number(const char *value, int width) {
     const double x = json_number(value, NAN);
     if (!isfinite(x))
-        printf("  %*s", width, "-");
+        printf("%*s", width, "-");
     else if (x >= 10 && x < 1e15 && x == (double)(int64_t)x)
-        printf("  %*.0f", width, x);
+        printf("%*.0f", width, x);
     else
-        printf("  %*.4f", width, x);
+        printf("%*.4f", width, x);
 }
 
-static void print_rows(const char *estims) {
-    char names[MAX_METRICS][TEXT], key[TEXT];
-    const char *at = NULL, *estim;
-    const int n = metric_names(estims, names), width = width_of_names(estims);
-    printf("%-*s  evaluations    score", width, "estimator");
-    for (int i = 0; i < n; i++) printf("  %10s", names[i]);
+static void print_row(const columns *c, const char *label, const char *count, const char *score, const char *metrics) {
+    printf("%-*s", c->label, label);
+    printf("  %11.0f", json_number(count, 0));
+    print_number(score, 9);
+    for (int i = 0; i < c->n; i++) print_number(json_get(metrics, c->name[i]), COLUMN);
     putchar('\n');
-    while ((estim = json_next(estims, &at, key, sizeof key))) {
-        const char *best = json_get(estim, "best");
-        printf("%-*s  %11.0f", width, key, json_number(json_get(estim, "evaluations"), 0));
-        print_number(json_get(best, "score"), 7);
-        for (int i = 0; i < n; i++) {
-            const int column = (int)strlen(names[i]);
-            print_number(json_get(json_get(best, "metrics"), names[i]), column > 10 ? column : 10);
-        }
-        putchar('\n');
-    }
+}
+
+static void print_rows(const char *estims, const char *test) {
+    char key[TEXT];
+    const char *at = NULL, *estim;
+    const columns c = find_columns(estims, test);
+    printf("%-*s  evaluations    score", c.label, "estimator");
+    for (int i = 0; i < c.n; i++) printf("%*s", COLUMN, c.name[i]);
+    putchar('\n');
+    while ((estim = json_next(estims, &at, key, sizeof key)))
+        print_row(&c, key, json_get(estim, "evaluations"), json_get(json_get(estim, "best"), "score"),
+                  metrics_of(estim));
+    if (test) print_row(&c, test_label, json_get(test, "n"), NULL, test);
     putchar('\n');
 }
 
@@ -118,8 +136,8 @@ static void print_word(wrap *w, const char *word, size_t n) {
 }
 
 /* A list with one choice a Slot reads best as words; whatever else an exporter writes is shown as it is. */
-static void print_arch(const char *arch, int width) {
-    wrap w = {width, 1};
+static void print_arch(const char *arch) {
+    wrap w = {line_width(), 1};
     char key[TEXT], word[TEXT];
     const char *at = NULL, *item, *inner;
     putchar(' ');
@@ -139,13 +157,12 @@ static void print_arch(const char *arch, int width) {
 static void print_archs(const char *estims) {
     char key[TEXT];
     const char *at = NULL, *estim;
-    const int width = progress_width(STDOUT_FILENO);
     while ((estim = json_next(estims, &at, key, sizeof key))) {
         const char *arch = json_get(json_get(estim, "best"), "arch");
         if (!arch || strncmp(arch, "null", 4) == 0 || strncmp(arch, "[]", 2) == 0 || strncmp(arch, "{}", 2) == 0)
             continue;
         printf("%s found\n", key);
-        print_arch(arch, width);
+        print_arch(arch);
         putchar('\n');
     }
 }
@@ -153,10 +170,13 @@ static void print_archs(const char *estims) {
 /* ---- files
  * ----------------------------------------------------------------------------------------------------------------- */
 
-static void print_file(const char *what, const char *folder, const char *middle, const char *estim, const char *end) {
+/* One line for a file, if it exists: FOLDER/ with the three parts of its name. */
+static int print_file(const char *what, const char *folder, const char *before, const char *estim, const char *after) {
     char path[4 * TEXT];
-    const int n = snprintf(path, sizeof path, "%s/%s%s%s", folder, middle, estim, end);
-    if (n > 0 && (size_t)n < sizeof path && access(path, F_OK) == 0) printf("%-13s %s\n", what, path);
+    const int n = snprintf(path, sizeof path, "%s/%s%s%s", folder, before, estim, after);
+    if (n < 0 || (size_t)n >= sizeof path || access(path, F_OK) != 0) return 0;
+    printf("%-13s %s\n", what, path);
+    return 1;
 }
 
 static void print_files(const char *results, const char *config) {
@@ -166,7 +186,8 @@ static void print_files(const char *results, const char *config) {
     snprintf(folder, sizeof folder, "%s/%s", base, text_of(json_get(results, "name"), "", name));
     while (json_next(estims, &at, key, sizeof key)) {
         print_file("architecture", folder, "outputs/arch_", key, "_best.yaml");
-        print_file("weights", folder, "chkpt/model_", key, "_best.safetensors");
+        if (!print_file("weights", folder, "chkpt/model_", key, "_best.safetensors"))
+            print_file("weights", folder, "chkpt/model_", key, "_last.safetensors");
     }
     print_file("history", folder, "outputs/history.tsv", "", "");
     print_file("results", folder, "outputs/results.json", "", "");
@@ -177,8 +198,9 @@ void summary_print(modnas_ctx *ctx, modnas_config *cfg, const char *results) {
     if (!results) return;
     const char *estims = json_get(results, "estim");
     print_head(results);
-    print_rows(estims);
+    print_rows(estims, json_get(results, "test"));
     print_archs(estims);
     if (modnas_config_json(cfg, &config) == 0) print_files(results, config);
     modnas_string_free(ctx, config);
+    fflush(stdout);
 }
