@@ -40,7 +40,7 @@ static void open_net(net *t, const op_case *c, int32_t dtype, const char *backen
     while (t->n < MAX_PARAMS && c->dims[t->n][0]) t->n++;
     for (int i = 0; i < t->n; i++) {
         const int stat = i >= t->n - c->stats;
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "p%d", i);
         TRY(mn_param_new(t->ctx, stat ? MN_ROLE_STAT : MN_ROLE_WEIGHT, 4, c->dims[i],
                          stat && i == t->n - 1 ? MN_INIT_ONES : MN_INIT_UNIFORM, 1.5, &t->p[i]));
