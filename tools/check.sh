@@ -24,7 +24,7 @@ for variant in release asan; do
         step tools/run-tests.sh "$sums" build/$variant
     else
         echo "check: the $variant build went wrong"
-        exit 1
+        status=1
     fi
 done
 step tools/check-headers.sh

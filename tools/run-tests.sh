@@ -37,11 +37,13 @@ for folder in "$@"; do
     for test in "$folder"/tests/test_*; do
         [ -x "$test" ] || continue
         echo "== $test"
+        since=$SECONDS
         # Instrumented code is several times slower; so are the time limits of its tests.
         if sanitized "$folder"; then export CK_TIMEOUT_MULTIPLIER=6; else unset CK_TIMEOUT_MULTIPLIER; fi
         ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1 "$test" >"$out" 2>&1 </dev/null
         status=$?
         cat "$out"
+        echo "($((SECONDS - since)) s)"
         count $status "$test"
     done
     sanitized "$folder" && continue
