@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -93,8 +94,16 @@ static void hold_streams(void) {
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) (void)!open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY);
 }
 
+/* Threads of the kernels wait for each other some hundred times a step. libgomp lets them spin for milliseconds; with another program
+ * on the same cores the one that is waited for then does not get to run. A short spin costs nothing on an idle machine and makes a
+ * busy one several times faster. What the user has set stays. Only a program may do this: the library never does. */
+static void wait_briefly(void) {
+    if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", 0);
+}
+
 int main(int argc, char **argv) {
     hold_streams();
+    wait_briefly();
     signal(SIGPIPE, SIG_IGN); /* a reader that went away must not end a run; the write says so */
     int status = dispatch(argc, argv);
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == CLI_OK) {
