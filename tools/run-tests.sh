@@ -9,6 +9,7 @@ cd "$(dirname "$0")/.." || exit 1
 result=$1
 shift
 shared=${MODNAS_SHARED:-../shared/data}
+export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} # threads that wait give the core away soon: other programs may want it
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 passed=0 failed=0 skipped=0
