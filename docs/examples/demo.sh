@@ -30,7 +30,7 @@ row() { # label NAME ARCH-FILE
     rm -f "$counts"
 }
 files() { # label NAME ARCH-FILE
-    printf '%s\n' "$1:" "  architecture  $3" "  weights       exp/$2/chkpt/model_train_best.safetensors" \
+    printf '%s\n' "$1:" "  architecture  $3" "  weights       exp/$2/chkpt/model_train_last.safetensors" \
         "  results       exp/$2/outputs/results.json"
 }
 
