@@ -144,4 +144,9 @@ int mn_grad_pass(mn_run *run, mn_value *v, mn_value *g);
 void mn_fuse(mn_run *run);
 int mn_lifetimes(mn_run *run);
 
+/* filter.c: fit describes the kernel of a pass and settles its operands: sources 0 src, 1 weights, 2 bias or NULL. */
+typedef int (*mn_filter_fit_fn)(mn_run *run, mn_vertex *x, int32_t pass, modnas_kernel *k, mn_value **src, mn_value **weights,
+                                mn_value *dst);
+int mn_filter_backward(mn_run *run, mn_vertex *x, mn_value *g, mn_filter_fit_fn fit);
+
 #endif

@@ -1,7 +1,8 @@
 /* SuperNetEstim: weights and architecture in turns.
  *
- *   epoch:  for each training batch:  [architecture steps, when they are due]  [next path of a proposing optimizer]
- * weight step evaluate the current best architecture with the shared weights
+ *   epoch:  for each training batch:
+ *               architecture steps, when they are due;  the next path of a proposing optimizer;  a weight step
+ *           then evaluate the current best architecture with the shared weights
  *
  * Architecture steps are due in epochs from arch_update_epoch_start on, every arch_update_epoch_intv-th of them, there
  * whenever floor((step + 1) / I) exceeds the updates made in this epoch: I = arch_update_intv, or with -1 the number of

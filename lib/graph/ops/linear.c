@@ -18,32 +18,7 @@ static int forward(mn_run *run, mn_vertex *x) {
 }
 
 static int backward(mn_run *run, mn_vertex *x, mn_value *g) {
-    mn_value *source = mn_src(run, x, 0), *w = mn_src(run, x, 1), *bias = mn_src(run, x, 2);
-    mn_value *src, *weights, *gy, *to, *to_bias = NULL, like = *x->out;
-    modnas_kernel k;
-    if (mn_wants_grad(w) || mn_wants_grad(bias)) {
-        MN_TRY(fit(run, x, MODNAS_BACKWARD_WEIGHTS, &k, &src, &weights, &like));
-        MN_TRY(mn_as(run, g, k.dst.layout, &gy));
-        if (mn_wants_grad(w))
-            MN_TRY(mn_grad_open(run, w, k.weights.layout, &to));
-        else
-            MN_TRY(mn_temp(run, w->dims, w->dtype, k.weights.layout, &to));
-        if (mn_wants_grad(bias)) MN_TRY(mn_grad_open(run, bias, MODNAS_LAYOUT_PLAIN, &to_bias));
-        if (!to_bias) k.flags &= ~MODNAS_KF_BIAS;
-        MN_TRY(mn_emit(run, &k, (mn_value *[]){src, gy, to, to_bias}, 4, NULL, 0));
-        if (mn_wants_grad(w)) MN_TRY(mn_grad_close(run, w, to));
-        if (to_bias) MN_TRY(mn_grad_close(run, bias, to_bias));
-    }
-    if (mn_wants_grad(source)) {
-        like = *x->out;
-        MN_TRY(fit(run, x, MODNAS_BACKWARD_DATA, &k, &src, &weights, &like));
-        k.flags &= ~MODNAS_KF_BIAS;
-        MN_TRY(mn_as(run, g, k.dst.layout, &gy));
-        MN_TRY(mn_grad_open(run, source, k.src.layout, &to));
-        MN_TRY(mn_emit(run, &k, (mn_value *[]){gy, weights, to}, 3, NULL, 0));
-        MN_TRY(mn_grad_close(run, source, to));
-    }
-    return 0;
+    return mn_filter_backward(run, x, g, fit);
 }
 
 static const mn_op op_linear = {"linear", forward, backward};
