@@ -201,7 +201,7 @@ int mn_registry_build(modnas_ctx *ctx, const char *kind, const mn_node *spec, co
     const char *type;
     const mn_node *given;
     const mn_component *c;
-    mn_node *map;
+    mn_node *map = NULL;
     MN_TRY(mn_spec_take(ctx, kind, spec, extra, &type, &given));
     if (!type) return mn_spec_no_type(ctx, kind, spec);
     MN_TRY(mn_registry_need(ctx, kind, type, spec, &c));
