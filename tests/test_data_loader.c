@@ -16,11 +16,11 @@ static int same_places(const seen *a, const seen *b, int n) {
 
 START_TEST(orders) {
     static seen a, b, c;
-    mn_loaders l = build("valid_ratio: 0.3, trn_batch_size: 64");
+    mn_loaders l = counted_build("valid_ratio: 0.3, trn_batch_size: 64");
     ck_assert_int_eq(mn_loader_n_batches(l.train), 11); /* 700 = 10 x 64 + 60 */
-    run_epoch(l.train, 0, &a);
-    run_epoch(l.train, 1, &b);
-    run_epoch(l.train, 0, &c);
+    counted_epoch(l.train, 0, &a);
+    counted_epoch(l.train, 1, &b);
+    counted_epoch(l.train, 0, &c);
     ck_assert_int_eq(memcmp(a.x, c.x, 700 * 2 * sizeof *a.x), 0); /* an epoch is what its number says */
     double sum = 0;
     float drawn[N] = {0};
@@ -32,39 +32,40 @@ START_TEST(orders) {
     ck_assert(sum > 700 * 0.4 && sum < 700 * 0.6);
     ck_assert_int_lt(same_places(&a, &b, 700), 12); /* one expected of a random permutation */
     for (int i = 0; i < 700; i++) ck_assert(drawn[(int)b.x[2 * i]] != b.x[2 * i + 1]); /* drawn anew */
-    run_epoch(l.valid, 0, &a);
+    counted_epoch(l.valid, 0, &a);
     for (int i = 0; i < 300; i++) ck_assert(a.x[2 * i + 1] == 0); /* validation samples are not */
-    const mn_loader_env env = {.train = set, .seed = 6};
+    const mn_loader_env env = {.train = counted_set, .seed = 6};
     mn_loaders other;
-    ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.3, trn_batch_size: 64", &other), 0);
-    run_epoch(other.train, 0, &b);
+    ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.3, trn_batch_size: 64", &other), 0);
+    counted_epoch(other.train, 0, &b);
     ck_assert_int_lt(same_places(&b, &c, 700), 12);
-    free_loaders(&other);
-    free_loaders(&l);
+    counted_free(&other);
+    counted_free(&l);
 }
 END_TEST
 
 START_TEST(same_bytes_with_thread) {
     static seen a, b;
-    mn_loaders now = build("workers: 0, trn_batch_size: 33"), ahead = build("workers: 3, trn_batch_size: 33");
+    mn_loaders now = counted_build("workers: 0, trn_batch_size: 33"),
+               ahead = counted_build("workers: 3, trn_batch_size: 33");
     for (int64_t e = 0; e < 4; e++) {
         mn_batch batch;
-        const int64_t n = run_epoch(now.train, e, &a);
+        const int64_t n = counted_epoch(now.train, e, &a);
         ck_assert_int_eq(mn_loader_start(ahead.train, 9), 0);
         for (int64_t i = 0; i < 7 * e; i++)
             ck_assert_int_eq(mn_loader_next(ahead.train, &batch), 0); /* and away from there */
-        run_epoch(ahead.train, e, &b);
+        counted_epoch(ahead.train, e, &b);
         ck_assert_int_eq(memcmp(a.x, b.x, 2 * (size_t)n * sizeof *a.x), 0);
         ck_assert_int_eq(memcmp(a.y, b.y, (size_t)n * sizeof *a.y), 0);
     }
-    free_loaders(&now);
-    free_loaders(&ahead);
+    counted_free(&now);
+    counted_free(&ahead);
 }
 END_TEST
 
 /* Start again and again and take a few batches each time: always what the caller alone would have prepared. */
 static void restart(int n) {
-    mn_loaders l = build("trn_batch_size: 8"), now = build("trn_batch_size: 8, workers: 0");
+    mn_loaders l = counted_build("trn_batch_size: 8"), now = counted_build("trn_batch_size: 8, workers: 0");
     for (int i = 0; i < n; i++) {
         mn_batch b, want;
         ck_assert_int_eq(mn_loader_start(l.train, i), 0);
@@ -76,8 +77,8 @@ static void restart(int n) {
             ck_assert_int_eq(memcmp(b.x, want.x, 16 * sizeof *b.x), 0);
         }
     }
-    free_loaders(&l); /* with batches prepared and not taken */
-    free_loaders(&now);
+    counted_free(&l); /* with batches prepared and not taken */
+    counted_free(&now);
 }
 
 START_TEST(restarts) {
@@ -94,7 +95,7 @@ END_TEST
 
 /* A batch stays as it was until the next call, however far ahead the thread is. */
 START_TEST(lent_batch_stays) {
-    mn_loaders l = build("trn_batch_size: 10");
+    mn_loaders l = counted_build("trn_batch_size: 10");
     mn_batch b;
     float copy[20];
     while (mn_loader_next(l.train, &b) == 0) {
@@ -102,12 +103,12 @@ START_TEST(lent_batch_stays) {
         if (b.index % 10 == 0) usleep(1000);
         ck_assert_int_eq(memcmp(copy, b.x, sizeof copy), 0);
     }
-    free_loaders(&l);
+    counted_free(&l);
 }
 END_TEST
 
 START_TEST(endless) {
-    mn_loaders l = build("trn_batch_size: 400"); /* 400, 400, 200 */
+    mn_loaders l = counted_build("trn_batch_size: 400"); /* 400, 400, 200 */
     static seen a;
     mn_batch b;
     for (int i = 0; i < 10; i++) {
@@ -116,30 +117,30 @@ START_TEST(endless) {
         ck_assert_int_eq(b.n, i % 3 == 2 ? 200 : 400);
     }
     float last = b.x[0]; /* the first of epoch 3 */
-    run_epoch(l.train, 3, &a);
+    counted_epoch(l.train, 3, &a);
     ck_assert_float_eq(last, a.x[0]);
-    free_loaders(&l);
-    l = build("trn_batch_size: 4000, parallel_multiplier: 2"); /* more than there is */
+    counted_free(&l);
+    l = counted_build("trn_batch_size: 4000, parallel_multiplier: 2"); /* more than there is */
     ck_assert_int_eq(mn_loader_n_batches(l.train), 1);
     ck_assert_int_eq(mn_loader_next_endless(l.train, &b), 0);
     ck_assert_int_eq(b.n, N);
-    free_loaders(&l);
-    l = build("trn_batch_size: 50, parallel_multiplier: 2");
+    counted_free(&l);
+    l = counted_build("trn_batch_size: 50, parallel_multiplier: 2");
     ck_assert_int_eq(mn_loader_batch_size(l.train), 100);
-    free_loaders(&l);
+    counted_free(&l);
 }
 END_TEST
 
 START_TEST(plain_order) {
     static seen s;
     mn_loader *l;
-    ck_assert_int_eq(mn_loader_plain(ctx, set, 64, &l), 0);
+    ck_assert_int_eq(mn_loader_plain(counted_ctx, counted_set, 64, &l), 0);
     for (int64_t e = 0; e < 2; e++) {
-        ck_assert_int_eq(run_epoch(l, e, &s), N);
+        ck_assert_int_eq(counted_epoch(l, e, &s), N);
         for (int i = 0; i < N; i++) ck_assert(s.x[2 * i] == i && s.x[2 * i + 1] == 0 && s.y[i] == i % CLASSES);
     }
     mn_loader_free(l);
-    ck_assert_int_eq(mn_loader_plain(ctx, set, 0, &l), MODNAS_EINVAL);
+    ck_assert_int_eq(mn_loader_plain(counted_ctx, counted_set, 0, &l), MODNAS_EINVAL);
     mn_loader_free(NULL);
 }
 END_TEST
@@ -151,21 +152,21 @@ START_TEST(no_allocation) {
     sigemptyset(&before);
     sigaddset(&before, SIGUSR1);
     ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
-    mn_loaders l = build("valid_ratio: 0.2");
-    const int64_t n = ctx->n_allocs;
-    for (int64_t e = 0; e < 3; e++) run_epoch(l.train, e, &s);
-    for (int64_t e = 0; e < 3; e++) run_epoch(l.valid, e, &s);
-    ck_assert_int_eq(ctx->n_allocs, n);
+    mn_loaders l = counted_build("valid_ratio: 0.2");
+    const int64_t n = counted_ctx->n_allocs;
+    for (int64_t e = 0; e < 3; e++) counted_epoch(l.train, e, &s);
+    for (int64_t e = 0; e < 3; e++) counted_epoch(l.valid, e, &s);
+    ck_assert_int_eq(counted_ctx->n_allocs, n);
     ck_assert_int_eq(pthread_sigmask(SIG_SETMASK, NULL, &after), 0);
     for (int sig = 1; sig < 32; sig++) ck_assert_int_eq(sigismember(&after, sig), sig == SIGUSR1);
     ck_assert(mn_loader_waited(l.train) >= 0 && mn_loader_waited(l.train) < 10);
-    free_loaders(&l);
+    counted_free(&l);
 }
 END_TEST
 
 /* In a forked child the thread is not there: said, and freed without waiting for it. */
 START_TEST(forked) {
-    mn_loaders l = build("");
+    mn_loaders l = counted_build("");
     mn_batch b;
     ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
     const pid_t child = fork();
@@ -178,23 +179,23 @@ START_TEST(forked) {
     ck_assert_int_eq(waitpid(child, &status, 0), child);
     ck_assert_int_eq(status, 0);
     ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
-    free_loaders(&l);
+    counted_free(&l);
 }
 END_TEST
 
 START_TEST(out_of_memory) {
-    const int64_t live = host.live;
+    const int64_t live = counted_host.live;
     const int32_t map[CLASSES] = {0};
     int rc = MODNAS_ENOMEM, tries = 0;
     for (; rc; tries++) {
-        const mn_loader_opts o = {.set = set, .batch = 10, .label_map = map, .n_classes = 1, .stream = "a"};
+        const mn_loader_opts o = {.set = counted_set, .batch = 10, .label_map = map, .n_classes = 1, .stream = "a"};
         mn_loader *l = NULL;
-        host.left = tries;
-        rc = mn_loader_new(ctx, &o, &l);
-        host.left = -1;
+        counted_host.left = tries;
+        rc = mn_loader_new(counted_ctx, &o, &l);
+        counted_host.left = -1;
         ck_assert(rc == 0 || rc == MODNAS_ENOMEM);
         mn_loader_free(l);
-        ck_assert_int_eq(host.live, live);
+        ck_assert_int_eq(counted_host.live, live);
     }
     ck_assert_int_eq(tries, 7); /* the loader, index, order, x, y, map: six blocks */
 }

@@ -6,7 +6,7 @@
 /* Add `bit` for each sample of an epoch; every sample comes once. */
 static void mark(mn_loader *l, int64_t epoch, int bit, int *who) {
     static seen s;
-    const int64_t n = run_epoch(l, epoch, &s);
+    const int64_t n = counted_epoch(l, epoch, &s);
     for (int64_t i = 0; i < n; i++) {
         ck_assert_int_eq(who[(int)s.x[2 * i]] & bit, 0);
         who[(int)s.x[2 * i]] |= bit;
@@ -34,7 +34,7 @@ START_TEST(split_is_disjoint_and_balanced) {
                 {"valid_ratio: 0.29, workers: 0", 710, 290},
                 {"valid_size: 100, valid_ratio: 0.9, trn_batch_size: 7, val_batch_size: 3", 900, 100}};
     for (size_t r = 0; r < MN_COUNT(rows); r++) {
-        mn_loaders l = build(rows[r].args);
+        mn_loaders l = counted_build(rows[r].args);
         int who[N] = {0}, later[N] = {0}, by_class[CLASSES], total;
         mark(l.train, 0, 1, who);
         if (l.valid) mark(l.valid, 0, 2, who);
@@ -49,17 +49,17 @@ START_TEST(split_is_disjoint_and_balanced) {
         mark(l.train, 7, 1, later); /* the same in every epoch */
         if (l.valid) mark(l.valid, 7, 2, later);
         ck_assert_int_eq(memcmp(who, later, sizeof who), 0);
-        free_loaders(&l);
+        counted_free(&l);
     }
 }
 END_TEST
 
 /* DefaultDataLoader does not look at classes; still no sample is on both sides. */
 START_TEST(split_by_default) {
-    const mn_loader_env env = {.train = set, .seed = 5};
+    const mn_loader_env env = {.train = counted_set, .seed = 5};
     mn_loaders l;
     int who[N] = {0}, by_class[CLASSES], total, uneven = 0;
-    ck_assert_int_eq(build_with(&env, "DefaultDataLoader", "valid_ratio: 0.2", &l), 0);
+    ck_assert_int_eq(counted_build_with(&env, "DefaultDataLoader", "valid_ratio: 0.2", &l), 0);
     mark(l.train, 0, 1, who);
     mark(l.valid, 0, 2, who);
     count(who, 1, by_class, &total);
@@ -68,7 +68,7 @@ START_TEST(split_by_default) {
     ck_assert_int_eq(total, 200);
     for (int c = 0; c < CLASSES; c++) uneven += by_class[c] != 20;
     ck_assert_int_gt(uneven, 0);
-    free_loaders(&l);
+    counted_free(&l);
 }
 END_TEST
 
@@ -78,11 +78,11 @@ START_TEST(split_seeds) {
                                        "valid_ratio: 0.5, train_size: 999, train_seed: 2"};
     int who[4][N] = {{0}};
     for (int i = 0; i < 4; i++) {
-        const mn_loader_env env = {.train = set, .seed = (uint64_t)i};
+        const mn_loader_env env = {.train = counted_set, .seed = (uint64_t)i};
         mn_loaders l;
-        ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", args[i], &l), 0);
+        ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", args[i], &l), 0);
         mark(l.valid, 0, 1, who[i]);
-        free_loaders(&l);
+        counted_free(&l);
     }
     ck_assert_int_eq(memcmp(who[0], who[1], sizeof who[0]), 0);
     ck_assert_int_ne(memcmp(who[0], who[2], sizeof who[0]), 0);
@@ -92,37 +92,37 @@ END_TEST
 
 /* A validation set of its own is used whole, or sampled; the same samples twice are split, or refused (spec, D17). */
 START_TEST(split_two_sets) {
-    mn_dataset *other = make_set(300);
-    mn_loader_env env = {.train = set, .valid = other};
+    mn_dataset *other = counted_set_new(300);
+    mn_loader_env env = {.train = counted_set, .valid = other};
     mn_loaders l;
-    ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "", &l), 0);
+    ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "", &l), 0);
     ck_assert_int_eq(mn_loader_n_samples(l.train), N);
     ck_assert_int_eq(mn_loader_n_samples(l.valid), 300);
     ck_assert_ptr_eq(mn_loader_dataset(l.valid), other);
-    free_loaders(&l);
-    ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.1", &l), 0);
+    counted_free(&l);
+    ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.1", &l), 0);
     ck_assert_int_eq(mn_loader_n_samples(l.train), N);
     ck_assert_int_eq(mn_loader_n_samples(l.valid), 30);
-    free_loaders(&l);
+    counted_free(&l);
     other->h = 2; /* another shape */
-    ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "", &l), MODNAS_ESHAPE);
-    ck_assert_ptr_nonnull(strstr(modnas_errmsg(ctx), "2 x 1 x 1 of 10 classes, validation samples 2 x 2 x 1"));
+    ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "", &l), MODNAS_ESHAPE);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(counted_ctx), "2 x 1 x 1 of 10 classes, validation samples 2 x 2 x 1"));
     mn_dataset_free(other);
     for (int twin = 0; twin < 2; twin++) { /* the same object; another with the same hash */
-        other = twin ? make_set(N) : NULL;
-        env.valid = twin ? other : set;
-        strcpy(set->sha256, "ab");
+        other = twin ? counted_set_new(N) : NULL;
+        env.valid = twin ? other : counted_set;
+        strcpy(counted_set->sha256, "ab");
         if (twin) strcpy(other->sha256, "ab");
-        ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "", &l), MODNAS_ECONFIG);
-        ck_assert_ptr_nonnull(strstr(modnas_errmsg(ctx), "the same 1000 samples"));
+        ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "", &l), MODNAS_ECONFIG);
+        ck_assert_ptr_nonnull(strstr(modnas_errmsg(counted_ctx), "the same 1000 samples"));
         int who[N] = {0}, by_class[CLASSES], total;
-        ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.2", &l), 0);
+        ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "valid_ratio: 0.2", &l), 0);
         ck_assert_ptr_eq(mn_loader_dataset(l.valid), env.valid);
         mark(l.train, 0, 1, who);
         mark(l.valid, 0, 2, who);
         count(who, 1, by_class, &total);
         ck_assert_int_eq(total, 800);
-        free_loaders(&l);
+        counted_free(&l);
         mn_dataset_free(other);
     }
 }
@@ -130,21 +130,21 @@ END_TEST
 
 START_TEST(classes) {
     static seen s;
-    set->class_names = (const char *const[]){"a", "b", "c", "d", "e", "f", "g", "h", "ij", "k"};
-    mn_loaders l = build("classes: [ij, 2, 5], valid_ratio: 0.1"); /* 2 -> 0, 5 -> 1, ij = 8 -> 2 */
+    counted_set->class_names = (const char *const[]){"a", "b", "c", "d", "e", "f", "g", "h", "ij", "k"};
+    mn_loaders l = counted_build("classes: [ij, 2, 5], valid_ratio: 0.1"); /* 2 -> 0, 5 -> 1, ij = 8 -> 2 */
     ck_assert_int_eq(mn_loader_n_classes(l.train), 3);
     ck_assert_int_eq(mn_loader_n_samples(l.train), 270);
     ck_assert_int_eq(mn_loader_n_samples(l.valid), 30);
-    const int64_t n = run_epoch(l.train, 0, &s);
+    const int64_t n = counted_epoch(l.train, 0, &s);
     for (int64_t i = 0; i < n; i++)
         ck_assert_int_eq(s.y[i], (int)s.x[2 * i] % 10 == 2 ? 0 : (int)s.x[2 * i] % 10 == 5 ? 1 : 2);
-    free_loaders(&l);
-    l = build("classes: 4");
+    counted_free(&l);
+    l = counted_build("classes: 4");
     ck_assert_int_eq(mn_loader_n_classes(l.train), 4);
     ck_assert_int_eq(mn_loader_n_samples(l.train), 400);
-    run_epoch(l.train, 0, &s);
+    counted_epoch(l.train, 0, &s);
     for (int i = 0; i < 400; i++) ck_assert(s.y[i] >= 0 && s.y[i] < 4);
-    free_loaders(&l);
+    counted_free(&l);
 }
 END_TEST
 
@@ -170,12 +170,13 @@ START_TEST(wrong_args) {
                 {"classes: [1, 1]", "listed twice"},
                 {"classes: []", "empty"},
                 {"classes: [dress]", "no class named 'dress', only numbers"}};
-    const mn_loader_env env = {.train = set};
+    const mn_loader_env env = {.train = counted_set};
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
         mn_loaders l;
-        ck_assert_int_eq(build_with(&env, "ImageClsDataLoader", rows[i].args, &l), MODNAS_ECONFIG);
-        ck_assert_msg(strstr(modnas_errmsg(ctx), rows[i].text) && strstr(modnas_errmsg(ctx), "test.yaml:1"), "%s: %s",
-                      rows[i].args, modnas_errmsg(ctx));
+        ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", rows[i].args, &l), MODNAS_ECONFIG);
+        ck_assert_msg(strstr(modnas_errmsg(counted_ctx), rows[i].text) &&
+                          strstr(modnas_errmsg(counted_ctx), "test.yaml:1"),
+                      "%s: %s", rows[i].args, modnas_errmsg(counted_ctx));
         ck_assert(!l.train && !l.valid);
     }
 }

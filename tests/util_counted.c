@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-util_host host;
-modnas_ctx *ctx;
-mn_dataset *set;
+util_host counted_host;
+modnas_ctx *counted_ctx;
+mn_dataset *counted_set;
 int counted_delay_us;
 
 static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
@@ -19,56 +19,56 @@ static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng,
 
 static const mn_dataset_vt sample_vt = {.sample = sample};
 
-mn_dataset *make_set(int64_t n) {
-    mn_dataset *d = mn_dataset_new(ctx, "counted", &sample_vt);
+mn_dataset *counted_set_new(int64_t n) {
+    mn_dataset *d = mn_dataset_new(counted_ctx, "counted", &sample_vt);
     d->n = n;
     d->c = 2;
     d->h = d->w = 1;
     d->n_classes = CLASSES;
-    d->labels = mn_alloc(ctx, (size_t)n, sizeof *d->labels);
+    d->labels = mn_alloc(counted_ctx, (size_t)n, sizeof *d->labels);
     for (int64_t i = 0; i < n; i++) d->labels[i] = (int32_t)(i % CLASSES);
     return d;
 }
 
 void counted_setup(void) {
-    host = (util_host){.left = -1};
-    const modnas_ctx_opts opts = util_host_opts(&host);
-    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
-    ck_assert_int_eq(mn_data_register(ctx), 0);
+    counted_host = (util_host){.left = -1};
+    const modnas_ctx_opts opts = util_host_opts(&counted_host);
+    ck_assert_int_eq(modnas_ctx_new(&opts, &counted_ctx), 0);
+    ck_assert_int_eq(mn_data_register(counted_ctx), 0);
     counted_delay_us = 0;
-    set = make_set(N);
+    counted_set = counted_set_new(N);
 }
 
 void counted_teardown(void) {
-    mn_dataset_free(set);
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    mn_dataset_free(counted_set);
+    modnas_ctx_free(counted_ctx);
+    ck_assert_int_eq(counted_host.live, 0);
 }
 
-int build_with(const mn_loader_env *env, const char *type, const char *args, mn_loaders *out) {
+int counted_build_with(const mn_loader_env *env, const char *type, const char *args, mn_loaders *out) {
     char text[256];
     mn_node *n;
     snprintf(text, sizeof text, "{type: %s, args: {%s}}", type, args);
-    ck_assert_int_eq(mn_yaml_read(ctx, text, strlen(text), "test.yaml", &n), 0);
+    ck_assert_int_eq(mn_yaml_read(counted_ctx, text, strlen(text), "test.yaml", &n), 0);
     *out = (mn_loaders){0};
-    const int rc = mn_registry_build(ctx, "data_loader", n->items[0], NULL, NULL, env, out);
-    mn_node_free(ctx, n);
+    const int rc = mn_registry_build(counted_ctx, "data_loader", n->items[0], NULL, NULL, env, out);
+    mn_node_free(counted_ctx, n);
     return rc;
 }
 
-mn_loaders build(const char *args) {
-    const mn_loader_env env = {.train = set, .seed = 5};
+mn_loaders counted_build(const char *args) {
+    const mn_loader_env env = {.train = counted_set, .seed = 5};
     mn_loaders l;
-    ck_assert_msg(build_with(&env, "ImageClsDataLoader", args, &l) == 0, "%s", modnas_errmsg(ctx));
+    ck_assert_msg(counted_build_with(&env, "ImageClsDataLoader", args, &l) == 0, "%s", modnas_errmsg(counted_ctx));
     return l;
 }
 
-void free_loaders(mn_loaders *l) {
+void counted_free(mn_loaders *l) {
     mn_loader_free(l->train);
     mn_loader_free(l->valid);
 }
 
-int64_t run_epoch(mn_loader *l, int64_t epoch, seen *s) {
+int64_t counted_epoch(mn_loader *l, int64_t epoch, seen *s) {
     int64_t n = 0, n_batches = 0;
     mn_batch b;
     int rc;
