@@ -10,40 +10,6 @@
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 
-static mn_model *empty_model(void) {
-    mn_backend *b;
-    mn_model *m;
-    OK(mn_backend_open(model_ctx, "ref", 1, &b));
-    OK(mn_model_new(model_ctx, b, MODNAS_F32, 3, &m));
-    mn_backend_close(b);
-    return m;
-}
-
-/* root: conv (3 -> 8, 3x3, bias), bn, fc (8 -> 5) under a pool */
-static mn_model *small_model(void) {
-    mn_model *m = empty_model();
-    const mn_conv_desc conv = {.chn_in = 3, .chn_out = 8, .kernel = {3, 3}, .pad = {1, 1}, .bias = 1};
-    mn_module *part;
-    OK(mn_sequential_new(m, &m->root));
-    OK(mn_conv2d_new(m, &conv, &part));
-    OK(mn_module_add(m->root, "conv", part));
-    OK(mn_batch_norm_new(m, 8, 1, 0, 0, &part));
-    OK(mn_module_add(m->root, "bn", part));
-    OK(mn_global_pool_new(m, &part));
-    OK(mn_module_add(m->root, "pool", part));
-    OK(mn_linear_new(m, 8, 5, 1, &part));
-    OK(mn_module_add(m->root, "fc", part));
-    OK(mn_model_commit(m));
-    return m;
-}
-
-static mn_param *find_param(const mn_model *m, const char *name) {
-    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
-        if (strcmp(mn_store_param(m->weights, i)->name, name) == 0) return mn_store_param(m->weights, i);
-    ck_abort_msg("no parameter %s", name);
-    return NULL;
-}
-
 /* ---- checkpoints --------------------------------------------------------------------------------------- */
 
 static char path[64];
@@ -68,7 +34,7 @@ static void set_all(const mn_model *m, float first) {
 }
 
 START_TEST(saved_weights_come_back) {
-    mn_model *m = small_model();
+    mn_model *m = model_small();
     float x[512];
     set_all(m, 1);
     OK(mn_model_save(m, path, (const char *const[]){"format", "modnas", "note", "a \"b\"", NULL}));
@@ -188,7 +154,7 @@ static void write_bytes(const char *bytes, size_t n) {
  * is either as it was or holds the file. */
 START_TEST(damaged_files_do_no_harm) {
     static char whole[8192], damaged[8192];
-    mn_model *m = small_model();
+    mn_model *m = model_small();
     set_all(m, 1);
     OK(mn_model_save(m, path, NULL));
     const size_t n = read_bytes(whole, sizeof whole);
@@ -215,7 +181,7 @@ END_TEST
 
 START_TEST(tensors_must_be_the_models) {
     static const float zeros[64];
-    mn_model *m = small_model();
+    mn_model *m = model_small();
     const char *other =
         "{" ENTRY("fc.bias", "F32", "[5]", "0", "20") "," ENTRY("extra.w", "F32", "[1]", "20", "24") "}";
     const char *shape = "{" ENTRY("fc.bias", "F32", "[1,5]", "0", "20") "}",
@@ -226,9 +192,9 @@ START_TEST(tensors_must_be_the_models) {
     ck_assert_ptr_nonnull(strstr(modnas_errmsg(model_ctx), "conv.weight of the model is missing"));
     OK(mn_model_load(m, path, 1));
     float x[512];
-    OK(mn_param_get_f32(find_param(m, "fc.bias"), x));
+    OK(mn_param_get_f32(model_param(m, "fc.bias"), x));
     ck_assert(x[4] == 0);
-    OK(mn_param_get_f32(find_param(m, "conv.weight"), x));
+    OK(mn_param_get_f32(model_param(m, "conv.weight"), x));
     ck_assert(x[0] == 1);
     write_file(shape, strlen(shape), zeros, 20);
     ck_assert_int_eq(mn_model_load(m, path, 1), MODNAS_ESHAPE);
@@ -261,7 +227,7 @@ START_TEST(architecture_parameters_are_saved) {
     ck_assert_ptr_nonnull(
         mn_safetensors_find(f, "bottlenecks.Bottlenecks_0.MobileInvertedResidualBlock_0_0.conv.ent.MB3E1.0.weight"));
     mn_safetensors_free(f);
-    mn_model *plain = small_model();
+    mn_model *plain = model_small();
     ck_assert_int_eq(mn_model_load(plain, path, 0), MODNAS_EFORMAT);
     mn_model_free(plain);
     mn_model_free(m);

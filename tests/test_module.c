@@ -10,40 +10,6 @@
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 
-static mn_model *empty_model(void) {
-    mn_backend *b;
-    mn_model *m;
-    OK(mn_backend_open(model_ctx, "ref", 1, &b));
-    OK(mn_model_new(model_ctx, b, MODNAS_F32, 3, &m));
-    mn_backend_close(b);
-    return m;
-}
-
-/* root: conv (3 -> 8, 3x3, bias), bn, fc (8 -> 5) under a pool */
-static mn_model *small_model(void) {
-    mn_model *m = empty_model();
-    const mn_conv_desc conv = {.chn_in = 3, .chn_out = 8, .kernel = {3, 3}, .pad = {1, 1}, .bias = 1};
-    mn_module *part;
-    OK(mn_sequential_new(m, &m->root));
-    OK(mn_conv2d_new(m, &conv, &part));
-    OK(mn_module_add(m->root, "conv", part));
-    OK(mn_batch_norm_new(m, 8, 1, 0, 0, &part));
-    OK(mn_module_add(m->root, "bn", part));
-    OK(mn_global_pool_new(m, &part));
-    OK(mn_module_add(m->root, "pool", part));
-    OK(mn_linear_new(m, 8, 5, 1, &part));
-    OK(mn_module_add(m->root, "fc", part));
-    OK(mn_model_commit(m));
-    return m;
-}
-
-static mn_param *find_param(const mn_model *m, const char *name) {
-    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
-        if (strcmp(mn_store_param(m->weights, i)->name, name) == 0) return mn_store_param(m->weights, i);
-    ck_abort_msg("no parameter %s", name);
-    return NULL;
-}
-
 /* ---- tree ---------------------------------------------------------------------------------------------- */
 
 static int count(mn_module *m, void *ud) {
@@ -52,7 +18,7 @@ static int count(mn_module *m, void *ud) {
 }
 
 START_TEST(tree_names_and_walks) {
-    mn_model *m = empty_model();
+    mn_model *m = model_empty();
     mn_module *a, *b, *c;
     mn_str path = {.ctx = model_ctx};
     int n = 0;
@@ -79,7 +45,7 @@ START_TEST(tree_names_and_walks) {
 END_TEST
 
 START_TEST(replacing_keeps_place_and_name) {
-    mn_model *m = empty_model();
+    mn_model *m = model_empty();
     mn_module *part, *next, *alone;
     OK(mn_sequential_new(m, &m->root));
     for (int i = 0; i < 3; i++) {
@@ -103,7 +69,7 @@ START_TEST(replacing_keeps_place_and_name) {
 END_TEST
 
 START_TEST(layers_refuse_what_cannot_be) {
-    mn_model *m = empty_model();
+    mn_model *m = model_empty();
     mn_module *out = NULL;
     ck_assert_int_eq(mn_conv2d_new(m, &(mn_conv_desc){.chn_in = 3, .chn_out = 8, .kernel = {3, 3}, .groups = 2}, &out),
                      MODNAS_ESHAPE);
@@ -157,10 +123,10 @@ START_TEST(initial_values_are_pytorchs) {
         const char *name;
         double value;
     } fixed[] = {{"bn.weight", 1}, {"bn.bias", 0}, {"bn.running_mean", 0}, {"bn.running_var", 1}};
-    mn_model *m = small_model();
+    mn_model *m = model_small();
     double x[3 * 8 * 9];
     for (size_t i = 0; i < MN_COUNT(drawn); i++) {
-        const mn_param *p = find_param(m, drawn[i].name);
+        const mn_param *p = model_param(m, drawn[i].name);
         const int64_t n = mn_param_numel(p);
         double most = 0, square = 0;
         OK(mn_param_get(p, x));
@@ -174,7 +140,7 @@ START_TEST(initial_values_are_pytorchs) {
         ck_assert(fabs(square - mean) < 5 * 3 * mean * sqrt(4.0 / 45 / (double)n));
     }
     for (size_t i = 0; i < MN_COUNT(fixed); i++) {
-        const mn_param *p = find_param(m, fixed[i].name);
+        const mn_param *p = model_param(m, fixed[i].name);
         OK(mn_param_get(p, x));
         for (int64_t k = 0; k < mn_param_numel(p); k++) ck_assert_double_eq(x[k], fixed[i].value);
     }

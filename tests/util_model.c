@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "module/layers.h"
+
 util_host model_host;
 modnas_ctx *model_ctx;
 
@@ -56,6 +58,41 @@ void expect_refused(const char *config, int status, ...) {
                       modnas_errmsg(model_ctx));
     va_end(ap);
     mn_node_free(model_ctx, tree);
+}
+
+#define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
+
+mn_model *model_empty(void) {
+    mn_backend *b;
+    mn_model *m;
+    OK(mn_backend_open(model_ctx, "ref", 1, &b));
+    OK(mn_model_new(model_ctx, b, MODNAS_F32, 3, &m));
+    mn_backend_close(b);
+    return m;
+}
+
+mn_model *model_small(void) {
+    mn_model *m = model_empty();
+    const mn_conv_desc conv = {.chn_in = 3, .chn_out = 8, .kernel = {3, 3}, .pad = {1, 1}, .bias = 1};
+    mn_module *part;
+    OK(mn_sequential_new(m, &m->root));
+    OK(mn_conv2d_new(m, &conv, &part));
+    OK(mn_module_add(m->root, "conv", part));
+    OK(mn_batch_norm_new(m, 8, 1, 0, 0, &part));
+    OK(mn_module_add(m->root, "bn", part));
+    OK(mn_global_pool_new(m, &part));
+    OK(mn_module_add(m->root, "pool", part));
+    OK(mn_linear_new(m, 8, 5, 1, &part));
+    OK(mn_module_add(m->root, "fc", part));
+    OK(mn_model_commit(m));
+    return m;
+}
+
+mn_param *model_param(const mn_model *m, const char *name) {
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
+        if (strcmp(mn_store_param(m->weights, i)->name, name) == 0) return mn_store_param(m->weights, i);
+    ck_abort_msg("no parameter %s", name);
+    return NULL;
 }
 
 void step_new(mn_model *m, int32_t batch, step *s) {

@@ -19,6 +19,11 @@ mn_model *model_of(const char *config, int32_t dtype);
 /* The same, expected to fail with this status and a message that holds all of the given texts (ends with NULL). */
 void expect_refused(const char *config, int status, ...);
 
+/* On ref: an f32 model without modules, and a committed one: conv (3 -> 8, 3x3, bias), bn, pool, fc (8 -> 5). */
+mn_model *model_empty(void);
+mn_model *model_small(void);
+mn_param *model_param(const mn_model *m, const char *name); /* which must be there */
+
 /* A recording of model on a batch of inputs, with cross-entropy on labels n mod classes. */
 typedef struct step {
     mn_run *run;
