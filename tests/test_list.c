@@ -3,26 +3,12 @@
 
 #include "util_rig.h"
 
-static util_rig r;
-
-static void setup(void) {
-    util_rig_open(&r);
-}
-static void teardown(void) {
-    util_rig_close(&r);
-}
-
-static const mn_node *at(const mn_node *tree, const char *path) {
-    const mn_node *n = mn_node_path(tree, path);
-    ck_assert_msg(n != NULL, "no %s", path);
-    return n;
-}
-
 /* ---- listing ----------------------------------------------------------------------------------------- */
 
 static int has_component(const mn_node *list, const char *kind, const char *name) {
     for (size_t i = 0; i < list->n; i++)
-        if (strcmp(at(list->items[i], "kind")->text, kind) == 0 && strcmp(at(list->items[i], "name")->text, name) == 0)
+        if (strcmp(rig_at(list->items[i], "kind")->text, kind) == 0 &&
+            strcmp(rig_at(list->items[i], "name")->text, name) == 0)
             return 1;
     return 0;
 }
@@ -50,59 +36,59 @@ START_TEST(list) {
                                           {"data_loader", "ImageClsDataLoader"},
                                           {"export", "DefaultSlotTraversalExporter"}};
     char *text = NULL;
-    ck_assert_int_eq(modnas_list_json(r.ctx, NULL, &text), 0);
-    mn_node *all = util_rig_parse(&r, text);
-    modnas_string_free(r.ctx, text);
+    ck_assert_int_eq(modnas_list_json(rig.ctx, NULL, &text), 0);
+    mn_node *all = util_rig_parse(&rig, text);
+    modnas_string_free(rig.ctx, text);
     for (size_t i = 0; i < MN_COUNT(want); i++)
         ck_assert_msg(has_component(all, want[i][0], want[i][1]), "%s", want[i][1]);
     for (size_t i = 0; i < all->n; i++) {
-        ck_assert_int_gt(strlen(at(all->items[i], "text")->text), 5);
-        const mn_node *args = at(all->items[i], "args");
+        ck_assert_int_gt(strlen(rig_at(all->items[i], "text")->text), 5);
+        const mn_node *args = rig_at(all->items[i], "args");
         for (size_t k = 0; k < args->n; k++) {
             ck_assert_ptr_nonnull(mn_node_get(args->items[k], "default"));
-            ck_assert_int_gt(strlen(at(args->items[k], "text")->text), 2);
+            ck_assert_int_gt(strlen(rig_at(args->items[k], "text")->text), 2);
         }
     }
-    mn_node_free(r.ctx, all);
-    ck_assert_int_eq(modnas_list_json(r.ctx, "optim", &text), 0);
-    all = util_rig_parse(&r, text);
-    modnas_string_free(r.ctx, text);
-    for (size_t i = 0; i < all->n; i++) ck_assert_str_eq(at(all->items[i], "kind")->text, "optim");
-    mn_node_free(r.ctx, all);
+    mn_node_free(rig.ctx, all);
+    ck_assert_int_eq(modnas_list_json(rig.ctx, "optim", &text), 0);
+    all = util_rig_parse(&rig, text);
+    modnas_string_free(rig.ctx, text);
+    for (size_t i = 0; i < all->n; i++) ck_assert_str_eq(rig_at(all->items[i], "kind")->text, "optim");
+    mn_node_free(rig.ctx, all);
     text = NULL;
-    ck_assert_int_eq(modnas_list_json(r.ctx, "optin", &text), MODNAS_ENOTFOUND);
+    ck_assert_int_eq(modnas_list_json(rig.ctx, "optin", &text), MODNAS_ENOTFOUND);
     ck_assert_ptr_null(text);
-    ck_assert_ptr_nonnull(strstr(modnas_errmsg(r.ctx), "'optim'"));
-    ck_assert_int_eq(modnas_list_text(r.ctx, "optim", &text), 0);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(rig.ctx), "'optim'"));
+    ck_assert_int_eq(modnas_list_text(rig.ctx, "optim", &text), 0);
     ck_assert_ptr_nonnull(strstr(text, "n_samples: int = 2"));
-    modnas_string_free(r.ctx, text);
-    ck_assert_int_eq(modnas_list_text(r.ctx, NULL, NULL), MODNAS_EINVAL);
+    modnas_string_free(rig.ctx, text);
+    ck_assert_int_eq(modnas_list_text(rig.ctx, NULL, NULL), MODNAS_EINVAL);
 }
 END_TEST
 
 START_TEST(devices) {
     char *text = NULL;
-    ck_assert_int_eq(modnas_devices_json(r.ctx, &text), 0);
-    mn_node *all = util_rig_parse(&r, text);
-    modnas_string_free(r.ctx, text);
+    ck_assert_int_eq(modnas_devices_json(rig.ctx, &text), 0);
+    mn_node *all = util_rig_parse(&rig, text);
+    modnas_string_free(rig.ctx, text);
     ck_assert_uint_ge(all->n, 2);
-    ck_assert_str_eq(at(all, "0.name")->text, "ref");
+    ck_assert_str_eq(rig_at(all, "0.name")->text, "ref");
     for (size_t i = 0; i < all->n; i++) {
         const mn_node *d = all->items[i];
-        const int available = (int)at(d, "available")->i;
-        ck_assert_int_eq(at(d, "version")->kind, available ? MN_STR : MN_NULL);
-        ck_assert_int_eq(at(d, "why")->kind, available ? MN_NULL : MN_STR);
+        const int available = (int)rig_at(d, "available")->i;
+        ck_assert_int_eq(rig_at(d, "version")->kind, available ? MN_STR : MN_NULL);
+        ck_assert_int_eq(rig_at(d, "why")->kind, available ? MN_NULL : MN_STR);
     }
-    ck_assert_int_eq(at(all, "0.available")->i, 1);
-    mn_node_free(r.ctx, all);
-    ck_assert_int_eq(modnas_devices_text(r.ctx, &text), 0);
+    ck_assert_int_eq(rig_at(all, "0.available")->i, 1);
+    mn_node_free(rig.ctx, all);
+    ck_assert_int_eq(modnas_devices_text(rig.ctx, &text), 0);
     ck_assert_ptr_nonnull(strstr(text, "ref "));
-    modnas_string_free(r.ctx, text);
+    modnas_string_free(rig.ctx, text);
 }
 END_TEST
 
 int main(void) {
     Suite *s = suite_create("list");
-    util_add(s, "listing", setup, teardown, (const TTest *[]){list, devices, NULL});
+    util_add(s, "listing", rig_setup, rig_teardown, (const TTest *[]){list, devices, NULL});
     return util_run(s);
 }

@@ -6,24 +6,6 @@
 
 #include "util_rig.h"
 
-static util_rig r;
-
-static void setup(void) {
-    util_rig_open(&r);
-}
-static void teardown(void) {
-    util_rig_close(&r);
-}
-
-#define RUNS(...) ck_assert_msg(util_rig_yaml(&r, __VA_ARGS__) == 0, "%s", r.error)
-#define OVER(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const mn_node *at(const mn_node *tree, const char *path) {
-    const mn_node *n = mn_node_path(tree, path);
-    ck_assert_msg(n != NULL, "no %s", path);
-    return n;
-}
-
 static int count_lines(const char *text) {
     int n = 0;
     for (; *text; text++) n += *text == '\n';
@@ -42,8 +24,8 @@ START_TEST(files) {
                                         "outputs/config.yaml",
                                         "outputs/history.tsv",
                                         "outputs/results.json"};
-    RUNS(UTIL_RIG_CONFIG, NULL);
-    ck_assert_int_eq(r.started, 1);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
+    ck_assert_int_eq(rig.started, 1);
     for (size_t i = 0; i < MN_COUNT(names); i++) {
         char path[128];
         snprintf(path, sizeof path, "exp/t/%s", names[i]);
@@ -59,59 +41,61 @@ START_TEST(files) {
 END_TEST
 
 START_TEST(results) {
-    RUNS(UTIL_RIG_CONFIG "test_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 20, seed: 9}}\n",
-         NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG
+             "test_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 20, seed: 9}}\n",
+             NULL);
     char *file = util_rig_read("exp/t/outputs/results.json", NULL);
-    ck_assert_str_eq(file, r.results);
+    ck_assert_str_eq(file, rig.results);
     free(file);
-    mn_node *t = util_rig_parse(&r, r.results);
-    ck_assert_str_eq(at(t, "name")->text, "t");
-    ck_assert_int_eq(at(t, "seed")->i, 3);
-    ck_assert_str_eq(at(t, "backend")->text, "ref");
-    ck_assert_int_eq(at(t, "threads")->i, 2);
-    ck_assert_str_eq(at(t, "versions.modnas")->text, modnas_version());
-    ck_assert_int_eq(at(t, "data_sha256")->kind, MN_MAP);
-    ck_assert_double_gt(at(t, "seconds")->r, 0);
-    ck_assert_int_gt(at(t, "peak_rss_bytes")->i, 1000000);
-    ck_assert_int_eq(at(t, "estim.warm.evaluations")->i, 1);
-    ck_assert_int_eq(at(t, "estim.search.evaluations")->i, 2);
-    ck_assert_int_eq(at(t, "test.n")->i, 20);
-    ck_assert(at(t, "test.acc_top1")->r >= 0 && at(t, "test.acc_top1")->r <= 1);
-    ck_assert(at(t, "test.acc_top5")->r == 1); /* of 4 classes */
-    ck_assert_double_gt(at(t, "test.loss")->r, 0);
-    ck_assert(mn_node_equal(at(t, "estim.search.best"), at(t, "estim.search.top.0")));
-    ck_assert(at(t, "estim.search.best.score")->r == at(t, "estim.search.best.metrics.acc_top1")->r);
+    mn_node *t = util_rig_parse(&rig, rig.results);
+    ck_assert_str_eq(rig_at(t, "name")->text, "t");
+    ck_assert_int_eq(rig_at(t, "seed")->i, 3);
+    ck_assert_str_eq(rig_at(t, "backend")->text, "ref");
+    ck_assert_int_eq(rig_at(t, "threads")->i, 2);
+    ck_assert_str_eq(rig_at(t, "versions.modnas")->text, modnas_version());
+    ck_assert_int_eq(rig_at(t, "data_sha256")->kind, MN_MAP);
+    ck_assert_double_gt(rig_at(t, "seconds")->r, 0);
+    ck_assert_int_gt(rig_at(t, "peak_rss_bytes")->i, 1000000);
+    ck_assert_int_eq(rig_at(t, "estim.warm.evaluations")->i, 1);
+    ck_assert_int_eq(rig_at(t, "estim.search.evaluations")->i, 2);
+    ck_assert_int_eq(rig_at(t, "test.n")->i, 20);
+    ck_assert(rig_at(t, "test.acc_top1")->r >= 0 && rig_at(t, "test.acc_top1")->r <= 1);
+    ck_assert(rig_at(t, "test.acc_top5")->r == 1); /* of 4 classes */
+    ck_assert_double_gt(rig_at(t, "test.loss")->r, 0);
+    ck_assert(mn_node_equal(rig_at(t, "estim.search.best"), rig_at(t, "estim.search.top.0")));
+    ck_assert(rig_at(t, "estim.search.best.score")->r == rig_at(t, "estim.search.best.metrics.acc_top1")->r);
     char *arch_text = util_rig_read("exp/t/outputs/arch_search_best.yaml", NULL);
-    mn_node *arch = util_rig_parse(&r, arch_text);
-    ck_assert(mn_node_equal(arch, at(t, "estim.search.best.arch")));
+    mn_node *arch = util_rig_parse(&rig, arch_text);
+    ck_assert(mn_node_equal(arch, rig_at(t, "estim.search.best.arch")));
     ck_assert_uint_eq(arch->n, 4);
     free(arch_text);
-    mn_node_free(r.ctx, arch);
-    mn_node_free(r.ctx, t);
+    mn_node_free(rig.ctx, arch);
+    mn_node_free(rig.ctx, t);
 }
 END_TEST
 
 /* What was found can be trained from its file; its params are those that the search wrote down. */
 START_TEST(arch_is_built_again) {
-    RUNS(UTIL_RIG_CONFIG, NULL);
-    mn_node *found = util_rig_parse(&r, r.results);
-    RUNS("backend: ref\nname: again\n" UTIL_SMALL_NET
-         "arch_desc: exp/t/outputs/arch_search_best.yaml\nestim: {train: {type: DefaultEstim, epochs: 1}}\n",
-         NULL);
-    mn_node *trained = util_rig_parse(&r, r.results);
-    ck_assert_int_eq(at(trained, "estim.train.best.metrics.params")->i,
-                     at(found, "estim.search.best.metrics.params")->i);
-    ck_assert_int_eq(at(trained, "estim.train.best.metrics.macs")->i, at(found, "estim.search.best.metrics.macs")->i);
-    mn_node_free(r.ctx, found);
-    mn_node_free(r.ctx, trained);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
+    mn_node *found = util_rig_parse(&rig, rig.results);
+    RIG_RUNS("backend: ref\nname: again\n" UTIL_SMALL_NET
+             "arch_desc: exp/t/outputs/arch_search_best.yaml\nestim: {train: {type: DefaultEstim, epochs: 1}}\n",
+             NULL);
+    mn_node *trained = util_rig_parse(&rig, rig.results);
+    ck_assert_int_eq(rig_at(trained, "estim.train.best.metrics.params")->i,
+                     rig_at(found, "estim.search.best.metrics.params")->i);
+    ck_assert_int_eq(rig_at(trained, "estim.train.best.metrics.macs")->i,
+                     rig_at(found, "estim.search.best.metrics.macs")->i);
+    mn_node_free(rig.ctx, found);
+    mn_node_free(rig.ctx, trained);
 }
 END_TEST
 
 /* expman.root_dir and a default name: day, dot, four hex digits; export: null leaves no architecture. */
 START_TEST(where_it_goes) {
-    RUNS(UTIL_RIG_CONFIG, OVER("name=null", "expman.root_dir=deep/er", "export=null"));
-    mn_node *t = util_rig_parse(&r, r.results);
-    const char *name = at(t, "name")->text;
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=null", "expman.root_dir=deep/er", "export=null"));
+    mn_node *t = util_rig_parse(&rig, rig.results);
+    const char *name = rig_at(t, "name")->text;
     ck_assert_uint_eq(strlen(name), 13);
     ck_assert_uint_eq(strspn(name, "0123456789"), 8);
     ck_assert_int_eq(name[8], '.');
@@ -121,9 +105,9 @@ START_TEST(where_it_goes) {
     ck_assert(util_rig_exists(path));
     snprintf(path, sizeof path, "deep/er/%s/outputs/arch_search_best.yaml", name);
     ck_assert(!util_rig_exists(path));
-    ck_assert_int_eq(at(t, "estim.search.best.arch")->kind, MN_NULL);
+    ck_assert_int_eq(rig_at(t, "estim.search.best.arch")->kind, MN_NULL);
     ck_assert(!util_rig_exists("exp"));
-    mn_node_free(r.ctx, t);
+    mn_node_free(rig.ctx, t);
 }
 END_TEST
 
@@ -147,18 +131,18 @@ START_TEST(same_bytes) {
     static const char *const backends[] = {"backend=ref", "backend=dnnl"};
     char threads[32];
     snprintf(threads, sizeof threads, "threads=%d", _i / 2 + 1);
-    RUNS(UTIL_RIG_CONFIG, OVER(backends[_i % 2], threads, "name=a"));
-    RUNS(UTIL_RIG_CONFIG, OVER(backends[_i % 2], threads, "name=b"));
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=a"));
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=b"));
     ck_assert(same_run("a", "b"));
-    RUNS(UTIL_RIG_CONFIG, OVER(backends[_i % 2], threads, "name=c", "seed=4"));
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=c", "seed=4"));
     ck_assert(!util_rig_same("exp/a/outputs/history.tsv", "exp/c/outputs/history.tsv"));
     ck_assert(!util_rig_same("exp/a/chkpt/model_search_last.safetensors", "exp/c/chkpt/model_search_last.safetensors"));
-    modnas_ctx *first = r.ctx;
-    const modnas_ctx_opts opts = util_host_opts(&r.host);
-    modnas_string_free(first, r.results);
-    r.results = NULL;
-    ck_assert_int_eq(modnas_ctx_new(&opts, &r.ctx), 0);
-    RUNS(UTIL_RIG_CONFIG, OVER(backends[_i % 2], threads, "name=d"));
+    modnas_ctx *first = rig.ctx;
+    const modnas_ctx_opts opts = util_host_opts(&rig.host);
+    modnas_string_free(first, rig.results);
+    rig.results = NULL;
+    ck_assert_int_eq(modnas_ctx_new(&opts, &rig.ctx), 0);
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=d"));
     ck_assert(same_run("a", "d"));
     modnas_ctx_free(first);
 }
@@ -170,9 +154,9 @@ START_TEST(config_runs_again) {
         "backend: ref\nname: a\n" UTIL_SMALL_NET "optim: BinaryGateOptim\n"
         "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3]}\n"
         "search: {mixed_op: {candidates: [MB5E3]}, estim: {search: {type: SuperNetEstim, epochs: 2}}}\n";
-    RUNS(routine, OVER("routine=search", "trainer.default.args.w_grad_clip=1.5"));
+    RIG_RUNS(routine, RIG_OVER("routine=search", "trainer.default.args.w_grad_clip=1.5"));
     char *config = util_rig_read("exp/a/outputs/config.yaml", NULL);
-    RUNS(config, OVER("name=b"));
+    RIG_RUNS(config, RIG_OVER("name=b"));
     ck_assert(same_run("a", "b"));
     ck_assert_ptr_nonnull(strstr(config, "w_grad_clip: 1.5"));
     free(config);
@@ -188,9 +172,9 @@ END_TEST
 
 /* An existing folder is used again: its files are those of the new run. */
 START_TEST(folder_is_used_again) {
-    RUNS(UTIL_RIG_CONFIG, OVER("seed=5"));
-    RUNS(UTIL_RIG_CONFIG, NULL);
-    RUNS(UTIL_RIG_CONFIG, OVER("name=other"));
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("seed=5"));
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=other"));
     ck_assert(same_run("t", "other"));
 }
 END_TEST
@@ -217,9 +201,10 @@ static int note_rates(const modnas_progress *p, void *ud) {
 START_TEST(chain_schedules) {
     const double q = 0.025 * sqrt(0.5), want[] = {0.05, 0.025, 0.05, 0.025 + q, 0.025, 0.025 - q};
     rates s = {0};
-    r.opts.progress = note_rates;
-    r.opts.progress_ud = &s;
-    RUNS(UTIL_RIG_CONFIG, OVER("estim={a: {type: DefaultEstim, epochs: 2}, b: {type: SuperNetEstim, epochs: 4}}"));
+    rig.opts.progress = note_rates;
+    rig.opts.progress_ud = &s;
+    RIG_RUNS(UTIL_RIG_CONFIG,
+             RIG_OVER("estim={a: {type: DefaultEstim, epochs: 2}, b: {type: SuperNetEstim, epochs: 4}}"));
     ck_assert_int_eq(s.n, 6);
     for (int i = 0; i < 6; i++) {
         ck_assert_double_eq_tol(s.lr[i], want[i], 1e-15);
@@ -247,25 +232,26 @@ static const char two_trainers[] =
 START_TEST(trainers_by_name) {
     static const double want[] = {0.05, 0.02, 0.01};
     rates s = {0};
-    r.opts.progress = note_rates;
-    r.opts.progress_ud = &s;
-    RUNS(two_trainers, NULL);
+    rig.opts.progress = note_rates;
+    rig.opts.progress_ud = &s;
+    RIG_RUNS(two_trainers, NULL);
     ck_assert_int_eq(s.n, 3);
     for (int i = 0; i < 3; i++) ck_assert(s.lr[i] == want[i]);
-    ck_assert_int_eq(util_rig_yaml(&r, two_trainers, OVER("estim.c.trainer=nobody")), MODNAS_ECONFIG);
-    ck_assert_ptr_nonnull(strstr(r.error, "nobody"));
+    ck_assert_int_eq(util_rig_yaml(&rig, two_trainers, RIG_OVER("estim.c.trainer=nobody")), MODNAS_ECONFIG);
+    ck_assert_ptr_nonnull(strstr(rig.error, "nobody"));
 }
 END_TEST
 
 /* Weights carry over: loading what the estimator before has just saved changes nothing. A checkpoint is looked for when
  * its reader starts, not before. */
 START_TEST(chain_reads_checkpoint) {
-    RUNS(UTIL_RIG_CONFIG, OVER("estim.search.chkpt=exp/t/chkpt/model_warm_last.safetensors"));
-    RUNS(UTIL_RIG_CONFIG, OVER("name=plain"));
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("estim.search.chkpt=exp/t/chkpt/model_warm_last.safetensors"));
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=plain"));
     ck_assert(same_run("t", "plain"));
-    ck_assert_int_lt(util_rig_yaml(&r, UTIL_RIG_CONFIG, OVER("name=u", "estim.search.chkpt=exp/none.safetensors")), 0);
-    ck_assert_int_eq(r.started, 1);
-    ck_assert_ptr_nonnull(strstr(r.error, "exp/none.safetensors"));
+    ck_assert_int_lt(
+        util_rig_yaml(&rig, UTIL_RIG_CONFIG, RIG_OVER("name=u", "estim.search.chkpt=exp/none.safetensors")), 0);
+    ck_assert_int_eq(rig.started, 1);
+    ck_assert_ptr_nonnull(strstr(rig.error, "exp/none.safetensors"));
     ck_assert(util_rig_exists("exp/u/chkpt/model_warm_last.safetensors"));
 }
 END_TEST
@@ -274,12 +260,13 @@ int main(void) {
     Suite *s = suite_create("run");
     TCase *t = tcase_create("loops");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, rig_setup, rig_teardown);
     tcase_add_loop_test(t, same_bytes, 0, 8);
     suite_add_tcase(s, t);
-    util_add(s, "files", setup, teardown, (const TTest *[]){files, results, arch_is_built_again, where_it_goes, NULL});
-    util_add(s, "again", setup, teardown, (const TTest *[]){config_runs_again, folder_is_used_again, NULL});
-    util_add(s, "chains", setup, teardown,
+    util_add(s, "files", rig_setup, rig_teardown,
+             (const TTest *[]){files, results, arch_is_built_again, where_it_goes, NULL});
+    util_add(s, "again", rig_setup, rig_teardown, (const TTest *[]){config_runs_again, folder_is_used_again, NULL});
+    util_add(s, "chains", rig_setup, rig_teardown,
              (const TTest *[]){chain_schedules, trainers_by_name, chain_reads_checkpoint, NULL});
     return util_run(s);
 }

@@ -11,24 +11,6 @@
 #include "pipeline/history.h"
 #include "util_rig.h"
 
-static util_rig r;
-
-static void setup(void) {
-    util_rig_open(&r);
-}
-static void teardown(void) {
-    util_rig_close(&r);
-}
-
-#define RUNS(...) ck_assert_msg(util_rig_yaml(&r, __VA_ARGS__) == 0, "%s", r.error)
-#define OVER(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-static const mn_node *at(const mn_node *tree, const char *path) {
-    const mn_node *n = mn_node_path(tree, path);
-    ck_assert_msg(n != NULL, "no %s", path);
-    return n;
-}
-
 /* ---- stopping ---------------------------------------------------------------------------------------- */
 
 typedef struct stopper {
@@ -39,7 +21,7 @@ static int stop(const modnas_progress *p, void *ud) {
     stopper *s = ud;
     (void)p;
     if (++s->n != s->at) return 0;
-    if (!s->answer) modnas_cancel(r.ctx);
+    if (!s->answer) modnas_cancel(rig.ctx);
     return s->answer;
 }
 
@@ -48,12 +30,12 @@ static int stop(const modnas_progress *p, void *ud) {
  * again. */
 START_TEST(cancel) {
     stopper s = {.at = _i + 1};
-    r.opts.progress = stop;
-    r.opts.progress_ud = &s;
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, NULL), MODNAS_ECANCELED);
+    rig.opts.progress = stop;
+    rig.opts.progress_ud = &s;
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, NULL), MODNAS_ECANCELED);
     ck_assert_int_eq(s.n, s.at);
-    ck_assert_int_eq(r.started, 1);
-    ck_assert_str_eq(r.error, "canceled");
+    ck_assert_int_eq(rig.started, 1);
+    ck_assert_str_eq(rig.error, "canceled");
     const char *const estim = s.at <= 4 ? "warm" : "search";
     char path[128];
     snprintf(path, sizeof path, "exp/t/chkpt/model_%s_last.safetensors", estim);
@@ -61,36 +43,36 @@ START_TEST(cancel) {
     snprintf(path, sizeof path, "exp/t/outputs/arch_%s_best.yaml", estim);
     ck_assert_msg(util_rig_exists(path), "%s", path);
     ck_assert_int_eq(util_rig_exists("exp/t/chkpt/model_search_last.safetensors"), s.at > 4);
-    mn_node *t = util_rig_parse(&r, r.results);
-    ck_assert_int_eq(at(t, "complete")->i, 0);
-    mn_node_free(r.ctx, t);
-    r.opts.progress = NULL;
-    RUNS(UTIL_RIG_CONFIG, NULL);
-    t = util_rig_parse(&r, r.results);
-    ck_assert_int_eq(at(t, "complete")->i, 1);
-    mn_node_free(r.ctx, t);
+    mn_node *t = util_rig_parse(&rig, rig.results);
+    ck_assert_int_eq(rig_at(t, "complete")->i, 0);
+    mn_node_free(rig.ctx, t);
+    rig.opts.progress = NULL;
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
+    t = util_rig_parse(&rig, rig.results);
+    ck_assert_int_eq(rig_at(t, "complete")->i, 1);
+    mn_node_free(rig.ctx, t);
 }
 END_TEST
 
 START_TEST(cancel_before_the_start) {
-    modnas_cancel(r.ctx);
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, NULL), MODNAS_ECANCELED);
-    ck_assert_int_eq(r.started, 0);
+    modnas_cancel(rig.ctx);
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(rig.started, 0);
     ck_assert(!util_rig_exists("exp"));
-    RUNS(UTIL_RIG_CONFIG, NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
 }
 END_TEST
 
 /* The callback's own code comes back; a negative one is MODNAS_ECALLBACK and named. */
 START_TEST(callback_codes) {
     stopper s = {.at = 6, .answer = 77};
-    r.opts.progress = stop;
-    r.opts.progress_ud = &s;
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, NULL), 77);
+    rig.opts.progress = stop;
+    rig.opts.progress_ud = &s;
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, NULL), 77);
     ck_assert(util_rig_exists("exp/t/chkpt/model_search_last.safetensors"));
     s = (stopper){.at = 6, .answer = -77};
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, NULL), MODNAS_ECALLBACK);
-    ck_assert_ptr_nonnull(strstr(r.error, "-77"));
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, NULL), MODNAS_ECALLBACK);
+    ck_assert_ptr_nonnull(strstr(rig.error, "-77"));
 }
 END_TEST
 
@@ -99,12 +81,12 @@ END_TEST
 /* A rate of 1e30 ends in a loss that is no number: the message says where, and the files of the run before stay as they
  * are. */
 START_TEST(loss_is_no_number) {
-    RUNS(UTIL_RIG_CONFIG, NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
     ck_assert_int_eq(system("cp -r exp/t exp/before"), 0);
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, OVER("trainer.default.args.optimizer.args.lr=1e30")),
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, RIG_OVER("trainer.default.args.optimizer.args.lr=1e30")),
                      MODNAS_ENUMERIC);
-    ck_assert_int_eq(r.started, 1);
-    ck_assert_ptr_nonnull(strstr(r.error, "epoch 1, step 2"));
+    ck_assert_int_eq(rig.started, 1);
+    ck_assert_ptr_nonnull(strstr(rig.error, "epoch 1, step 2"));
     ck_assert(util_rig_same("exp/t/chkpt/model_warm_best.safetensors", "exp/before/chkpt/model_warm_best.safetensors"));
     ck_assert(
         util_rig_same("exp/t/chkpt/model_search_last.safetensors", "exp/before/chkpt/model_search_last.safetensors"));
@@ -117,9 +99,9 @@ START_TEST(unwritable_folder) {
     FILE *f = fopen("exp", "w");
     ck_assert_ptr_nonnull(f);
     fclose(f);
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, NULL), MODNAS_EIO);
-    ck_assert_ptr_nonnull(strstr(r.error, "exp"));
-    ck_assert_ptr_null(r.results);
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, NULL), MODNAS_EIO);
+    ck_assert_ptr_nonnull(strstr(rig.error, "exp"));
+    ck_assert_ptr_null(rig.results);
 }
 END_TEST
 
@@ -127,15 +109,15 @@ END_TEST
  * checkpoint of the run before stays whole, and no temporary file is left. */
 START_TEST(full_disk) {
     const struct rlimit limit = {20000, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
-    RUNS(UTIL_RIG_CONFIG, NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
     ck_assert_int_eq(system("cp -r exp/t exp/before"), 0);
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
-    const int rc = util_rig_yaml(&r, UTIL_RIG_CONFIG, OVER("seed=9"));
+    const int rc = util_rig_yaml(&rig, UTIL_RIG_CONFIG, RIG_OVER("seed=9"));
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
     ck_assert_int_eq(rc, MODNAS_EIO);
-    ck_assert_int_eq(r.started, 1);
-    ck_assert_ptr_nonnull(strstr(r.error, "exp/t/chkpt/model_warm_best.safetensors"));
+    ck_assert_int_eq(rig.started, 1);
+    ck_assert_ptr_nonnull(strstr(rig.error, "exp/t/chkpt/model_warm_best.safetensors"));
     ck_assert(util_rig_same("exp/t/chkpt/model_warm_best.safetensors", "exp/before/chkpt/model_warm_best.safetensors"));
     ck_assert(util_rig_same("exp/t/outputs/arch_warm_best.yaml", "exp/before/outputs/arch_warm_best.yaml"));
     ck_assert_int_eq(system("test $(ls -A exp/t/chkpt | wc -l) = 4"), 0);
@@ -152,9 +134,9 @@ START_TEST(history) {
     mn_expdir dir;
     mn_history h;
     int rc = 0;
-    ck_assert_int_eq(mn_yaml_value(r.ctx, "{name: h}", "test", &config), 0);
-    ck_assert_int_eq(mn_yaml_value(r.ctx, "[[MB3E3], null]", "test", &arch), 0);
-    ck_assert_int_eq(mn_expdir_init(&dir, r.ctx, config), 0);
+    ck_assert_int_eq(mn_yaml_value(rig.ctx, "{name: h}", "test", &config), 0);
+    ck_assert_int_eq(mn_yaml_value(rig.ctx, "[[MB3E3], null]", "test", &arch), 0);
+    ck_assert_int_eq(mn_expdir_init(&dir, rig.ctx, config), 0);
     ck_assert_int_eq(mn_expdir_open(&dir), 0);
     ck_assert_int_eq(mn_history_open(&h, &dir), 0);
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
@@ -180,21 +162,21 @@ START_TEST(history) {
     free(text);
     mn_history_close(&h);
     mn_expdir_close(&dir);
-    mn_node_free(r.ctx, config);
-    mn_node_free(r.ctx, arch);
+    mn_node_free(rig.ctx, config);
+    mn_node_free(rig.ctx, arch);
 }
 END_TEST
 
 START_TEST(folder_in_use) {
-    RUNS(UTIL_RIG_CONFIG, NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
     const int lock = open("exp/t/.lock", O_RDWR);
     ck_assert_int_ge(lock, 0);
     ck_assert_int_eq(flock(lock, LOCK_EX | LOCK_NB), 0); /* nobody holds it after a run */
-    ck_assert_int_eq(util_rig_yaml(&r, UTIL_RIG_CONFIG, NULL), MODNAS_EBUSY);
-    ck_assert_int_eq(r.started, 0);
-    ck_assert_str_eq(r.error, "exp/t is in use by another run");
+    ck_assert_int_eq(util_rig_yaml(&rig, UTIL_RIG_CONFIG, NULL), MODNAS_EBUSY);
+    ck_assert_int_eq(rig.started, 0);
+    ck_assert_str_eq(rig.error, "exp/t is in use by another run");
     close(lock);
-    RUNS(UTIL_RIG_CONFIG, NULL);
+    RIG_RUNS(UTIL_RIG_CONFIG, NULL);
 }
 END_TEST
 
@@ -232,11 +214,11 @@ START_TEST(found_before_the_start) {
                 {{"seed=banana"}, {"seed", "banana"}},
                 {{"objective={maximise: [acc_top1]}"}, {"maximise", ""}}};
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
-        ck_assert_msg(util_rig_yaml(&r, UTIL_RIG_CONFIG, rows[i].over) < 0, "%s", rows[i].over[0]);
-        ck_assert_int_eq(r.started, 0);
+        ck_assert_msg(util_rig_yaml(&rig, UTIL_RIG_CONFIG, rows[i].over) < 0, "%s", rows[i].over[0]);
+        ck_assert_int_eq(rig.started, 0);
         for (int k = 0; k < 2; k++)
-            ck_assert_msg(strstr(r.error, rows[i].words[k]) != NULL, "%s: '%s' has no '%s'", rows[i].over[0], r.error,
-                          rows[i].words[k]);
+            ck_assert_msg(strstr(rig.error, rows[i].words[k]) != NULL, "%s: '%s' has no '%s'", rows[i].over[0],
+                          rig.error, rows[i].words[k]);
         ck_assert_msg(!util_rig_exists("exp"), "%s wrote something", rows[i].over[0]);
     }
 }
@@ -248,7 +230,7 @@ START_TEST(wrong_use) {
     int32_t started = 5;
     ck_assert_int_eq(modnas_run(NULL, NULL, &started, NULL), MODNAS_EINVAL);
     ck_assert_int_eq(started, 0);
-    ck_assert_int_eq(modnas_config_new(r.ctx, &cfg), 0);
+    ck_assert_int_eq(modnas_config_new(rig.ctx, &cfg), 0);
     ck_assert_int_eq(modnas_run(cfg, &opts, NULL, NULL), MODNAS_EINVAL);
     ck_assert_int_lt(modnas_run(cfg, NULL, NULL, NULL), 0); /* an empty configuration */
     ck_assert(!util_rig_exists("exp"));
@@ -261,10 +243,10 @@ END_TEST
 START_TEST(out_of_memory) {
     int n = 0, rc = MODNAS_ENOMEM;
     for (int64_t left = 0; rc; left += 1 + left / 16) {
-        r.host.left = left;
-        rc = util_rig_yaml(&r, UTIL_RIG_CONFIG, OVER("estim.warm.epochs=1", "estim.search.epochs=1"));
-        r.host.left = -1;
-        ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d after %lld: %s", rc, (long long)left, r.error);
+        rig.host.left = left;
+        rc = util_rig_yaml(&rig, UTIL_RIG_CONFIG, RIG_OVER("estim.warm.epochs=1", "estim.search.epochs=1"));
+        rig.host.left = -1;
+        ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d after %lld: %s", rc, (long long)left, rig.error);
         n++;
     }
     ck_assert_int_gt(n, 50);
@@ -275,12 +257,12 @@ int main(void) {
     Suite *s = suite_create("run_stop");
     TCase *t = tcase_create("loops");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, rig_setup, rig_teardown);
     tcase_add_loop_test(t, cancel, 0, 14);
     tcase_add_test(t, out_of_memory);
     suite_add_tcase(s, t);
-    util_add(s, "stopping", setup, teardown, (const TTest *[]){cancel_before_the_start, callback_codes, NULL});
-    util_add(s, "failing", setup, teardown,
+    util_add(s, "stopping", rig_setup, rig_teardown, (const TTest *[]){cancel_before_the_start, callback_codes, NULL});
+    util_add(s, "failing", rig_setup, rig_teardown,
              (const TTest *[]){loss_is_no_number, unwritable_folder, full_disk, history, folder_in_use,
                                found_before_the_start, wrong_use, NULL});
     return util_run(s);

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+util_rig rig;
+
 void util_rig_open(util_rig *r) {
     memset(r, 0, sizeof *r);
     r->host.left = -1;
@@ -26,6 +28,14 @@ void util_rig_close(util_rig *r) {
     modnas_string_free(r->ctx, r->results);
     modnas_ctx_free(r->ctx);
     ck_assert_int_eq(r->host.live, 0);
+}
+
+void rig_setup(void) {
+    util_rig_open(&rig);
+}
+
+void rig_teardown(void) {
+    util_rig_close(&rig);
 }
 
 static int run(util_rig *r, modnas_config *cfg, const char *yaml, const char *const *overrides) {
@@ -84,4 +94,10 @@ mn_node *util_rig_parse(util_rig *r, const char *text) {
     mn_node_free(r->ctx, docs);
     ck_assert_ptr_nonnull(tree);
     return tree;
+}
+
+const mn_node *rig_at(const mn_node *tree, const char *path) {
+    const mn_node *n = mn_node_path(tree, path);
+    ck_assert_msg(n != NULL, "no %s", path);
+    return n;
 }

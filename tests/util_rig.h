@@ -20,6 +20,13 @@ typedef struct util_rig {
     char folder[64], error[1024];
 } util_rig;
 
+/* One test's rig, opened and closed by the fixture. */
+extern util_rig rig;
+void rig_setup(void);
+void rig_teardown(void);
+#define RIG_RUNS(...) ck_assert_msg(util_rig_yaml(&rig, __VA_ARGS__) == 0, "%s", rig.error) /* it must succeed */
+#define RIG_OVER(...) ((const char *const[]){__VA_ARGS__, NULL})
+
 void util_rig_open(util_rig *r);  /* makes a folder and goes there */
 void util_rig_close(util_rig *r); /* removes it; nothing may be left allocated */
 /* Run YAML with overrides ("a.b=v", the list ends with NULL; may be NULL). */
@@ -30,5 +37,6 @@ int util_rig_exists(const char *path);
 int util_rig_same(const char *a, const char *b); /* both there, and the same bytes */
 /* The text as a tree (JSON is YAML), which the caller frees. */
 mn_node *util_rig_parse(util_rig *r, const char *text);
+const mn_node *rig_at(const mn_node *tree, const char *path); /* which must be there */
 
 #endif
