@@ -205,9 +205,85 @@ START_TEST(visited_specs) {
 }
 END_TEST
 
+/* ---- components made at run time ---- */
+
+static void note_free(modnas_ctx *c, void *data) {
+    (void)c;
+    ((char *)data)[-1]++; /* how often */
+}
+
+/* The row is a copy: what it was made from may go. It is freed with the context, its data once. */
+START_TEST(owned) {
+    static char a[16], b[16];
+    char kind[] = "optimizer", name[] = "My_Own", arg_name[] = "rate", def[] = "0.5", text[] = "by hand";
+    mn_arg_def args[] = {{arg_name, MN_ARG_REAL, def, NULL, text}, {0}};
+    const mn_component row = {kind, name, text, args, toy_build_nothing, a + 1};
+    const mn_component bare = {"optimizer", "Bare", NULL, NULL, toy_build_nothing, b + 1};
+    memset(a, 0, sizeof a);
+    memset(b, 0, sizeof b);
+    modnas_ctx *mine = toy_ctx;
+    util_host host = {.left = -1};
+    const modnas_ctx_opts opts = util_host_opts(&host);
+    ck_assert_int_eq(modnas_ctx_new(&opts, &toy_ctx), 0);
+    ck_assert_int_eq(mn_registry_add_owned(toy_ctx, &row, note_free), 0);
+    ck_assert_int_eq(mn_registry_add_owned(toy_ctx, &row, note_free), MODNAS_EEXIST); /* and its data is not taken */
+    ck_assert_int_eq(mn_registry_add_owned(toy_ctx, &bare, NULL), 0);
+    memset(kind, 'z', sizeof kind - 1);
+    memset(name, 'z', sizeof name - 1);
+    memset(arg_name, 'z', sizeof arg_name - 1);
+    memset(def, 'z', sizeof def - 1);
+    memset(text, 'z', sizeof text - 1);
+    args[0].name = NULL;
+    const mn_component *c = mn_registry_find(toy_ctx, "optimizer", "myown");
+    ck_assert_ptr_nonnull(c);
+    ck_assert_str_eq(c->kind, "optimizer");
+    ck_assert_str_eq(c->name, "My_Own");
+    ck_assert_str_eq(c->text, "by hand");
+    ck_assert_str_eq(c->args[0].def, "0.5");
+    ck_assert_ptr_null(c->args[0].of);
+    ck_assert_ptr_null(c->args[1].name);
+    ck_assert_ptr_eq(c->data, a + 1);
+    ck_assert_ptr_null(mn_registry_find(toy_ctx, "optimizer", "bare")->args);
+    toy_expect_check("optimizer", "{type: My_Own, args: {rat: 1}}", MODNAS_ECONFIG,
+                     "f.yaml:1: My_Own has no arg 'rat'; did you mean 'rate'?");
+    toy_expect_check("optimizer", "{type: MyOwn, args: {rate: 1}}", 0, NULL);
+    ck_assert_int_eq(a[0], 0);
+    modnas_ctx_free(toy_ctx);
+    toy_ctx = mine;
+    ck_assert_int_eq(a[0], 1);
+    ck_assert_int_eq(b[0], 0);
+    ck_assert_int_eq(host.live, 0);
+}
+END_TEST
+
+/* Every allocation fails in turn: nothing is registered, the data stays the caller's, nothing leaks. */
+START_TEST(owned_out_of_memory) {
+    static const mn_arg_def args[] = {{"rate", MN_ARG_REAL, "0.5", NULL, "text"}, {0}};
+    static char a[16];
+    const mn_component row = {"optimizer", "Own", "text", args, toy_build_nothing, a + 1};
+    int rc = MODNAS_ENOMEM, tries = 0;
+    for (; rc; tries++) {
+        util_host host = {.left = -1};
+        const modnas_ctx_opts opts = util_host_opts(&host);
+        modnas_ctx *c;
+        memset(a, 0, sizeof a);
+        ck_assert_int_eq(modnas_ctx_new(&opts, &c), 0);
+        host.left = tries;
+        rc = mn_registry_add_owned(c, &row, note_free);
+        host.left = -1;
+        ck_assert(rc == 0 || rc == MODNAS_ENOMEM);
+        ck_assert_int_eq(mn_registry_find(c, "optimizer", "Own") != NULL, rc == 0);
+        modnas_ctx_free(c);
+        ck_assert_int_eq(a[0], rc == 0);
+        ck_assert_int_eq(host.live, 0);
+    }
+    ck_assert_int_gt(tries, 4);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {names,         aliases, missing,      three_forms,   bad_specs,
-                                  keys_of_kinds, parts,   merged_specs, visited_specs, NULL};
+    const TTest *const tests[] = {names, aliases,      missing,       three_forms, bad_specs,           keys_of_kinds,
+                                  parts, merged_specs, visited_specs, owned,       owned_out_of_memory, NULL};
     Suite *s = suite_create("registry");
     util_add(s, "registry", toy_setup, toy_teardown, tests);
     return util_run(s);

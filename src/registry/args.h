@@ -18,6 +18,9 @@ int mn_spec_no_type(modnas_ctx *ctx, const char *kind, const mn_node *spec);
  * args that have to be given may be missing. */
 int mn_args_check(modnas_ctx *ctx, const mn_component *c, const mn_node *spec, const mn_node *args, const mn_node *more,
                   int part);
+/* A copy of a row, its args and all texts in one block, freed with mn_free; `data` is not copied. NULL when out of
+ * memory. */
+mn_component *mn_component_copy(modnas_ctx *ctx, const mn_component *c);
 /* "; did you mean 'x'?" or "" into buf. */
 const char *mn_did_you_mean(char *buf, size_t bytes, const char *word, const char *const *names, size_t n);
 

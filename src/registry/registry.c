@@ -1,21 +1,34 @@
 /* The table of components.
  *
  * Rows are kept in the order they were added; a map finds them by folded kind and name. Aliases are further keys of the
- * same row, so they need no row of their own and never show in a listing. */
-#include "registry/registry.h"
+ * same row, so they need no row of their own and never show in a listing. Rows made at run time are copies that the
+ * table owns; all others are constants. */
+#include "registry/args.h"
 
 #include <string.h>
 
 enum { KEY_BYTES = 160 };
 
+typedef struct owned {
+    mn_component *row;
+    void (*data_free)(modnas_ctx *ctx, void *data);
+} owned;
+
 typedef struct mn_registry {
-    mn_vec rows; /* const mn_component * */
-    mn_map keys; /* "kind.name", folded -> const mn_component * */
+    mn_vec rows;  /* const mn_component * */
+    mn_map keys;  /* "kind.name", folded -> const mn_component * */
+    mn_vec owned; /* those of rows that are copies */
 } mn_registry;
 
 static void registry_free(modnas_ctx *ctx) {
     mn_registry *r = ctx->registry;
     if (!r) return; /* freed already, after a registration that ran out of memory */
+    for (size_t i = r->owned.n; i-- > 0;) {
+        const owned *o = &MN_AT(r->owned, owned, i);
+        if (o->data_free) o->data_free(ctx, (void *)(uintptr_t)o->row->data);
+        mn_free(ctx, o->row);
+    }
+    mn_vec_free(ctx, &r->owned);
     mn_vec_free(ctx, &r->rows);
     mn_map_free(ctx, &r->keys);
     mn_free(ctx, r);
@@ -28,6 +41,7 @@ static mn_registry *table(modnas_ctx *ctx) {
     mn_registry *r = mn_alloc(ctx, 1, sizeof *r);
     if (!r) return NULL;
     mn_vec_init(&r->rows, sizeof(const mn_component *));
+    mn_vec_init(&r->owned, sizeof(owned));
     ctx->registry = r;
     ctx->registry_free = registry_free;
     return r;
@@ -65,6 +79,19 @@ int mn_registry_add(modnas_ctx *ctx, const mn_component *c) {
     if (!r || !mn_vec_push(ctx, &r->rows, &c, 1)) return MODNAS_ENOMEM;
     const int rc = add_key(ctx, r, c, c->name);
     if (rc) r->rows.n--;
+    return rc;
+}
+
+int mn_registry_add_owned(modnas_ctx *ctx, const mn_component *c, void (*data_free)(modnas_ctx *ctx, void *data)) {
+    mn_registry *r = table(ctx);
+    const owned o = {r ? mn_component_copy(ctx, c) : NULL, data_free};
+    if (!o.row) return MODNAS_ENOMEM;
+    int rc = mn_vec_push(ctx, &r->owned, &o, 1) ? 0 : MODNAS_ENOMEM;
+    if (!rc) {
+        rc = mn_registry_add(ctx, o.row);
+        if (rc) r->owned.n--;
+    }
+    if (rc) mn_free(ctx, o.row);
     return rc;
 }
 

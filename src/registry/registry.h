@@ -49,12 +49,16 @@ struct mn_component {
     const char *kind, *name, *text;
     const mn_arg_def *args; /* ends with a row whose name is NULL; NULL: no args */
     mn_build_fn build;
-    const void *data; /* the component's own constant, e.g. a block table */
+    const void *data; /* the component's own constant, e.g. a block table; or what mn_registry_add_owned was given */
 };
 
 /* `c` is borrowed and must outlive the context (a constant). MODNAS_EEXIST when the folded name is taken. */
 int mn_registry_add(modnas_ctx *ctx, const mn_component *c);
 int mn_registry_add_all(modnas_ctx *ctx, const mn_component *rows, size_t n);
+/* As mn_registry_add, of a component that is made at run time: row, args and texts are copied and live as long as the
+ * context. After success `data` is the component's: data_free (may be NULL) gets it when the context goes, the last one
+ * added first. */
+int mn_registry_add_owned(modnas_ctx *ctx, const mn_component *c, void (*data_free)(modnas_ctx *ctx, void *data));
 /* Another name of a component (README spellings, legacy names). */
 int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, const char *name);
 /* Add the library's own components, unless the context has a registry already (then it has them, or a test made one of
