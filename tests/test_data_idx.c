@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "data/idx.h"
 #include "data/input.h"
 #include "util_host.h"
+#include "util_shared.h"
 
 static util_host host;
 static modnas_ctx *ctx;
@@ -42,16 +42,7 @@ static void put_labels(uint8_t *b) {
 
 /* One gzip member; returns its size. */
 static size_t put_gzip(const void *src, size_t n, uint8_t *dst, size_t cap) {
-    z_stream z = {0};
-    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), Z_OK);
-    z.next_in = (Bytef *)(uintptr_t)src;
-    z.avail_in = (unsigned)n;
-    z.next_out = dst;
-    z.avail_out = (unsigned)cap;
-    ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
-    const size_t bytes = z.total_out;
-    deflateEnd(&z);
-    return bytes;
+    return util_pack(src, n, 31, dst, cap);
 }
 
 static void check_images(const mn_idx *idx) {
@@ -292,37 +283,8 @@ END_TEST
 /* ---- the shared corpus
  * ------------------------------------------------------------------------------------------------ */
 
-static const char *fuzz_path(const char *file, char *buf, size_t bytes) {
-    const char *shared = getenv("MODNAS_SHARED");
-    snprintf(buf, bytes, "%s/data/fuzz/%s", shared ? shared : "../shared", file);
-    return buf;
-}
-
-/* Calls fn(file, verdict) for every line of the manifest that begins with `folder`; -1 where there is no manifest. */
-static int each_line(const char *folder, void (*fn)(const char *path, const char *verdict)) {
-    char path[1024], line[256];
-    FILE *f = fopen(fuzz_path("manifest.tsv", path, sizeof path), "r");
-    if (!f) {
-        printf("skipped: %s is not there\n", path);
-        return -1;
-    }
-    int n = 0;
-    while (fgets(line, sizeof line, f)) {
-        char *verdict = strchr(line, '\t');
-        verdict = verdict ? strchr(verdict + 1, '\t') : NULL;
-        if (!verdict || strncmp(line, folder, strlen(folder))) continue;
-        verdict++;
-        verdict[strcspn(verdict, "\n")] = 0;
-        *strchr(line, '\t') = 0;
-        fn(fuzz_path(line, path, sizeof path), verdict);
-        n++;
-    }
-    fclose(f);
-    return n;
-}
-
-static void replay_idx(const char *path, const char *verdict) {
-    if (strstr(path, "/cifar")) return; /* no IDX */
+static void replay_idx(const char *file, const char *path, const char *verdict) {
+    if (strstr(file, "/cifar")) return; /* no IDX */
     mn_idx idx = {0};
     const int as_labels = strstr(verdict, "as labels") != NULL, as_images = strstr(verdict, "as images") != NULL;
     const int want = as_labels ? MN_IDX_LABELS : as_images ? MN_IDX_IMAGES : MN_IDX_ANY;
@@ -331,8 +293,8 @@ static void replay_idx(const char *path, const char *verdict) {
     if (!rc && strstr(verdict, "paired")) {
         char other[1024];
         mn_idx images;
-        ck_assert_int_eq(
-            mn_idx_read(ctx, fuzz_path("dataset/ok_images_2x4x4", other, sizeof other), MN_IDX_IMAGES, &images), 0);
+        util_shared_path("fuzz/dataset/ok_images_2x4x4", other, sizeof other);
+        ck_assert_int_eq(mn_idx_read(ctx, other, MN_IDX_IMAGES, &images), 0);
         rc = mn_idx_check_count(ctx, &images, &idx);
         mn_idx_free(ctx, &images);
     }
@@ -348,7 +310,7 @@ static void replay_idx(const char *path, const char *verdict) {
 }
 
 START_TEST(corpus_idx) {
-    const int n = each_line("dataset/", replay_idx);
+    const int n = util_shared_each("fuzz", "dataset/", 2, replay_idx);
     ck_assert(n == -1 || n > 30);
 }
 END_TEST
@@ -368,7 +330,8 @@ static int unpack(const char *path, size_t step, uint64_t *n, char sha256[65]) {
     return rc;
 }
 
-static void replay_gzip(const char *path, const char *verdict) {
+static void replay_gzip(const char *file, const char *path, const char *verdict) {
+    (void)file;
     static const size_t steps[] = {1, 7, 4096};
     for (size_t i = 0; i < MN_COUNT(steps); i++) {
         uint64_t n;
@@ -383,7 +346,7 @@ static void replay_gzip(const char *path, const char *verdict) {
 }
 
 START_TEST(corpus_gzip) {
-    const int n = each_line("gzip/", replay_gzip);
+    const int n = util_shared_each("fuzz", "gzip/", 2, replay_gzip);
     ck_assert(n == -1 || n > 100);
 }
 END_TEST

@@ -5,6 +5,7 @@
 
 #include "config/node.h"
 #include "util_host.h"
+#include "util_shared.h"
 
 static modnas_ctx *ctx;
 
@@ -114,16 +115,10 @@ static int same(const mn_node *a, const mn_node *b) {
     return a->kind != MN_BOOL || a->i == b->i;
 }
 
-static const char *shared(char *buf, size_t bytes, const char *path) {
-    const char *root = getenv("MODNAS_SHARED");
-    snprintf(buf, bytes, "%s/data/%s", root ? root : "../shared", path);
-    return buf;
-}
-
 static char *load(const char *folder, const char *name, size_t *bytes) {
     char path[600], local[400], *text = NULL;
     snprintf(local, sizeof local, "yaml/%s/%s", folder, name);
-    shared(path, sizeof path, local);
+    util_shared_path(local, path, sizeof path);
     if (mn_file_read(ctx, path, 1 << 24, &text, bytes)) return NULL;
     return text;
 }
@@ -158,7 +153,7 @@ static int run_case(const char *name, const char *expect) {
 START_TEST(suite) {
     char path[600], *manifest, *save = NULL;
     size_t bytes;
-    if (mn_file_read(ctx, shared(path, sizeof path, "yaml/manifest.tsv"), 1 << 20, &manifest, &bytes)) {
+    if (mn_file_read(ctx, util_shared_path("yaml/manifest.tsv", path, sizeof path), 1 << 20, &manifest, &bytes)) {
         printf("test_yaml_suite: %s not found, the YAML test suite is skipped\n", path);
         return;
     }
@@ -192,7 +187,7 @@ START_TEST(published_configs) {
         size_t bytes;
         mn_node *docs;
         snprintf(local, sizeof local, "configs/%s", names[i]);
-        if (mn_file_read(ctx, shared(path, sizeof path, local), 1 << 20, &text, &bytes)) {
+        if (mn_file_read(ctx, util_shared_path(local, path, sizeof path), 1 << 20, &text, &bytes)) {
             printf("test_yaml_suite: %s not found, skipped\n", path);
             continue;
         }
