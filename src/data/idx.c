@@ -116,9 +116,7 @@ static int read_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx) {
 
 /* Closes s. */
 static int parse(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx *out) {
-    mn_str name = {.ctx = ctx};
-    mn_str_addf(&name, "%s%s", mn_input_name(s), mn_input_is_gzip(s) ? " (unpacked)" : "");
-    mn_idx idx = {.name = mn_str_take(&name)};
+    mn_idx idx = {.name = mn_strdup(ctx, mn_input_content(s))};
     int rc = idx.name ? 0 : MODNAS_ENOMEM;
     if (!rc) rc = read_header(ctx, s, want, &idx);
     if (!rc) rc = read_data(ctx, s, &idx);

@@ -19,7 +19,7 @@ enum { WINDOW = 1 << 16, GZIP_ONLY = 16 + MAX_WBITS /* as zlib's inflateInit2 co
 
 struct mn_input {
     modnas_ctx *ctx;
-    char *name;
+    char *name, *content; /* of the file, and of what is in it */
     int fd; /* -1: memory */
     int gzip;
     int in_member; /* inside a gzip member: the end of the input is not the end of the data */
@@ -74,6 +74,10 @@ static int detect(mn_input *s, int32_t kind) {
     }
     if (kind == MN_INPUT_AUTO) s->gzip = s->n_in >= 2 && s->in[0] == 0x1f && s->in[1] == 0x8b;
     s->in_member = s->gzip;
+    mn_str content = {.ctx = s->ctx};
+    mn_str_addf(&content, "%s%s", s->name, s->gzip ? " (unpacked)" : "");
+    s->content = mn_str_take(&content);
+    if (!s->content) return MODNAS_ENOMEM;
     if (!s->gzip) return 0;
     s->z = (z_stream){.zalloc = z_alloc, .zfree = z_free, .opaque = s->ctx};
     if (inflateInit2(&s->z, GZIP_ONLY) != Z_OK)
@@ -199,8 +203,8 @@ mn_sha256 mn_input_sha256(const mn_input *s) {
 const char *mn_input_name(const mn_input *s) {
     return s->name;
 }
-int mn_input_is_gzip(const mn_input *s) {
-    return s->gzip;
+const char *mn_input_content(const mn_input *s) {
+    return s->content;
 }
 
 void mn_input_close(mn_input *s) {
@@ -208,6 +212,7 @@ void mn_input_close(mn_input *s) {
     if (s->z_open) inflateEnd(&s->z);
     if (s->fd >= 0) close(s->fd);
     mn_free(s->ctx, s->window);
+    mn_free(s->ctx, s->content);
     mn_free(s->ctx, s->name);
     mn_free(s->ctx, s);
 }

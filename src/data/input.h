@@ -24,7 +24,7 @@ int mn_input_read(mn_input *s, void *dst, size_t want, size_t *got);
 uint64_t mn_input_bytes(const mn_input *s);
 mn_sha256 mn_input_sha256(const mn_input *s);
 const char *mn_input_name(const mn_input *s);
-int mn_input_is_gzip(const mn_input *s);
+const char *mn_input_content(const mn_input *s); /* the same, " (unpacked)" behind it where that makes a difference */
 void mn_input_close(mn_input *s); /* NULL is fine */
 
 #endif
