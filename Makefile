@@ -2,6 +2,7 @@
 #   make            build/release/{libmodnas.so, modnas, modnas-plugins/}        make demo   search on real data
 #   make check      set up, build, run all tests                                 make deps   install what is missing
 #   make tests      build the test programs          make check-headers check-symbols        make demo-compare
+#   make install uninstall        DESTDIR= prefix=/usr/local bindir= libdir= includedir= datadir=
 #   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/        Q= shows the commands
 # Sources are found by folder; a new file needs no line here.
 
@@ -137,6 +138,21 @@ $(B)/tests/test_backend: | $(FAKES)
 
 tests: all $(TEST_BIN) $(B)/tests/cases
 
+# ---- installing: builds what is missing; tools/install.sh says what goes where ---------------------------------------------
+prefix     := /usr/local
+bindir     := $(prefix)/bin
+libdir     := $(prefix)/lib
+includedir := $(prefix)/include
+datadir    := $(prefix)/share
+docdir     := $(datadir)/doc/modnas
+INSTALL_ENV = B='$(B)' version='$(VERSION)' ONEDNN_ROOT='$(ONEDNN_ROOT)' DESTDIR='$(DESTDIR)' prefix='$(prefix)' bindir='$(bindir)' \
+    libdir='$(libdir)' includedir='$(includedir)' docdir='$(docdir)' \
+    LINK='$(CC) $(OPT) $(CLI_SRC:%.c=$(B)/obj/%.o) -L$(B) -lmodnas $(DEFS)'
+install: all $(B)/libmodnas.a
+	@$(INSTALL_ENV) tools/install.sh install
+uninstall:
+	@$(INSTALL_ENV) tools/install.sh uninstall
+
 # ---- for a person: both commands of the README see to it that everything is there, then start over with it ------------------
 deps:
 	@tools/deps.sh
@@ -153,6 +169,9 @@ check-symbols: $(B)/libmodnas.so
 clean:
 	rm -rf build/release build/debug build/asan build/tsan
 
-.PHONY: all plugins tests clean deps check demo demo-compare check-headers check-symbols
+check-install:
+	@tools/check-install.sh
+
+.PHONY: all plugins tests install uninstall clean deps check demo demo-compare check-headers check-symbols check-install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change goes in: `make check` runs it when the dependencies are there.
 #
-#   release build   all tests, the cases beside this checkout, what the headers and libmodnas.so show to the world
+#   release build   all tests, the cases beside this checkout, what the headers and libmodnas.so show to the world; installs it
 #   asan build      the same tests under the address and undefined-behaviour sanitizers, with leak checking
 #
 # The last line is 'N passed, N failed, N skipped', summed over all test programs; the status is 1 if anything failed.
@@ -29,5 +29,6 @@ for variant in release asan; do
 done
 step tools/check-headers.sh
 step tools/check-symbols.sh build/release
+step tools/check-install.sh
 awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed, %d skipped\n", p, f, s}' "$sums"
 exit $status

@@ -54,6 +54,7 @@ libc6-dev|the C library's headers|header stdlib.h
 binutils|linker, ar, nm, readelf|have readelf
 libyaml-dev|YAML parser|header yaml.h
 libcyaml-dev|YAML into structs|header cyaml/cyaml.h
+pkg-config|how a host finds the library|have pkg-config
 zlib1g-dev|gzip'ed data|header zlib.h
 check|test framework|header check.h
 libsubunit-dev|the test framework links with it|header subunit/child.h

@@ -35,7 +35,7 @@ static int add_folder(modnas_ctx *ctx, mn_vec *folders, const char *path, size_t
 
 /* Where this code was loaded from. Inside a program (a static link) the loader knows only what the program was called
  * by, so its own path is asked for; then the plug-ins may also lie one folder up, as for programs in a folder of their
- * own. */
+ * own, or in the `lib` beside its folder, where they are installed. */
 static int add_own_folders(modnas_ctx *ctx, mn_vec *folders) {
     char self[PATH_MAX], program[PATH_MAX];
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 1);
@@ -49,7 +49,8 @@ static int add_own_folders(modnas_ctx *ctx, mn_vec *folders) {
     MN_TRY(add_folder(ctx, folders, path, strlen(path), "/modnas-plugins"));
     if (!inside) return 0;
     parent(path);
-    return add_folder(ctx, folders, path, strlen(path), "/modnas-plugins");
+    MN_TRY(add_folder(ctx, folders, path, strlen(path), "/modnas-plugins"));
+    return add_folder(ctx, folders, path, strlen(path), "/lib/modnas-plugins");
 }
 
 static int list_folders(modnas_ctx *ctx, mn_vec *folders) {
