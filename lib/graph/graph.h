@@ -12,10 +12,10 @@
 
 #include "graph/store.h"
 
-typedef struct mn_run mn_run;
+typedef struct modnas_tape mn_run; /* "tape" to hosts, who know none of its insides */
 typedef struct mn_slab mn_slab;
 
-typedef struct mn_value {
+typedef struct modnas_value {
     int64_t dims[4];   /* N, C, H, W */
     int32_t dtype;
     int32_t needs_grad;
@@ -26,9 +26,9 @@ typedef struct mn_value {
     size_t bytes, offset;
     const void *bound;      /* inputs and constants: host memory */
     int32_t bound_dtype, constant; /* constant: 1 + where its contents begin */
-    struct mn_value *alias; /* shares the storage of this value */
-    struct mn_value *grad;  /* its gradient */
-    struct mn_value *other; /* chain of its copies in other layouts */
+    struct modnas_value *alias; /* shares the storage of this value */
+    struct modnas_value *grad;  /* its gradient */
+    struct modnas_value *other; /* chain of its copies in other layouts */
 } mn_value;
 
 /* Memory shared by the runs of a model (one is executed at a time). Grows to the largest plan. */

@@ -63,7 +63,7 @@ typedef struct mn_call {
     mn_param *param; /* PATCH_KEEP */
 } mn_call;
 
-struct mn_run {
+struct modnas_tape {
     modnas_ctx *ctx;
     mn_backend *backend;
     int32_t dtype;

@@ -38,7 +38,7 @@ struct mn_param {
     size_t offset, count; /* elements in the arenas, padding included */
     uint64_t stamp;    /* gradient is active when equal to the store's */
     uint64_t recording; /* the recording that used it last, and its value there */
-    struct mn_value *value;
+    struct modnas_value *value;
 };
 
 /* A parameter before it is in a store. Owned by the caller (a module), who frees it after the store. */

@@ -21,7 +21,7 @@ typedef struct mn_ops_conf {
     int32_t conv_bias;
 } mn_ops_conf;
 
-struct mn_model {
+struct modnas_model {
     modnas_ctx *ctx;
     mn_backend *backend; /* NULL for backend: none */
     int32_t dtype;

@@ -9,8 +9,8 @@
 
 #include "graph/graph.h"
 
-typedef struct mn_model mn_model;
-typedef struct mn_module mn_module;
+typedef struct modnas_model mn_model; /* public tags: a handle of include/modnas is the object itself */
+typedef struct modnas_module mn_module;
 
 typedef struct mn_module_vt {
     const char *type;
@@ -19,7 +19,7 @@ typedef struct mn_module_vt {
     void (*destroy)(mn_module *m);  /* what `state` holds beyond its block; NULL: nothing */
 } mn_module_vt;
 
-struct mn_module {
+struct modnas_module {
     const mn_module_vt *vt;
     mn_model *model;
     mn_module *parent;

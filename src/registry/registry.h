@@ -33,19 +33,19 @@ typedef struct mn_arg_def {
     const char *text; /* one line with units */
 } mn_arg_def;
 
-typedef struct mn_args {
+typedef struct modnas_args {
     modnas_ctx *ctx;
-    const struct mn_component *component;
+    const struct modnas_builder *component;
     const mn_node *map;    /* checked, defaults filled in */
     const mn_node *origin; /* the spec it came from, for messages; may be NULL */
 } mn_args;
 
-typedef struct mn_component mn_component;
+typedef struct modnas_builder mn_component;
 
 /* Build one. env: what its kind gives its members (each kind's header says), out: what the kind's header says. */
 typedef int (*mn_build_fn)(const mn_component *c, const mn_args *args, const void *env, void *out);
 
-struct mn_component {
+struct modnas_builder {
     const char *kind, *name, *text;
     const mn_arg_def *args; /* ends with a row whose name is NULL; NULL: no args */
     mn_build_fn build;
