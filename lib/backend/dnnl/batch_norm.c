@@ -37,8 +37,7 @@ typedef struct norm_job {
     const norm_plan *p;
     const mn_simd *simd;
     block_sums *sums;
-    const float *x, *y, *gy, *gamma, *beta, *residual;
-    float *mean, *var, *saved_mean, *saved_rstd;
+    float *x, *y, *gy, *gamma, *beta, *residual, *mean, *var, *saved_mean, *saved_rstd;
     float *out, *e, *g_gamma, *g_beta; /* out: y of forward, g_x of backward */
     double eps, momentum;
     int32_t stream; /* write `out` past the caches */
@@ -239,43 +238,50 @@ static int run_job(const mn_dnnl *s, norm_job *j) {
     return 0;
 }
 
-static int norm_forward(mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
+/* Where each argument lies, forward and backward (-1: the pass has none), and the flags that it needs or that leave it
+ * out. */
+static const struct {
+    size_t field;
+    int8_t at[2];
+    int32_t need, unless;
+} arguments[] = {
+    {offsetof(norm_job, x), {0, 0}, 0, 0},
+    {offsetof(norm_job, gamma), {1, 3}, MODNAS_KF_AFFINE, 0},
+    {offsetof(norm_job, beta), {2, -1}, MODNAS_KF_AFFINE, 0},
+    {offsetof(norm_job, mean), {3, -1}, 0, 0},
+    {offsetof(norm_job, var), {4, -1}, 0, 0},
+    {offsetof(norm_job, saved_mean), {5, 4}, 0, MODNAS_KF_INFERENCE},
+    {offsetof(norm_job, saved_rstd), {6, 5}, 0, MODNAS_KF_INFERENCE},
+    {offsetof(norm_job, residual), {7, -1}, MODNAS_KF_RESIDUAL, 0},
+    {offsetof(norm_job, out), {8, 6}, 0, 0},
+    {offsetof(norm_job, y), {-1, 1}, 0, 0},
+    {offsetof(norm_job, gy), {-1, 2}, 0, 0},
+    {offsetof(norm_job, g_gamma), {-1, 7}, 0, 0},
+    {offsetof(norm_job, g_beta), {-1, 8}, 0, 0},
+    {offsetof(norm_job, e), {-1, 9}, MODNAS_KF_RESIDUAL, 0},
+};
+
+static norm_job job_of(const mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
+    norm_job j = {.p = p, .simd = s->simd, .sums = mn_dnnl_scratch(r, p->sums)};
     const int32_t flags = p->base.k.flags;
-    norm_job j = {.p = p,
-                  .simd = s->simd,
-                  .sums = mn_dnnl_scratch(r, p->sums),
-                  .x = mn_dnnl_arg(r, 0),
-                  .gamma = flags & MODNAS_KF_AFFINE ? mn_dnnl_arg(r, 1) : NULL,
-                  .beta = flags & MODNAS_KF_AFFINE ? mn_dnnl_arg(r, 2) : NULL,
-                  .mean = mn_dnnl_arg(r, 3),
-                  .var = mn_dnnl_arg(r, 4),
-                  .saved_mean = flags & MODNAS_KF_INFERENCE ? NULL : mn_dnnl_arg(r, 5),
-                  .saved_rstd = flags & MODNAS_KF_INFERENCE ? NULL : mn_dnnl_arg(r, 6),
-                  .residual = flags & MODNAS_KF_RESIDUAL ? mn_dnnl_arg(r, 7) : NULL,
-                  .out = mn_dnnl_arg(r, 8),
-                  .eps = r->scalars[0],
-                  .momentum = r->scalars[1]};
-    if ((flags & (MODNAS_KF_GLOBAL_STATS | MODNAS_KF_UPDATE_STATS)) && (!j.mean || !j.var))
-        return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm forward: the running mean or variance is missing");
-    return run_job(s, &j);
+    for (size_t i = 0; i < sizeof arguments / sizeof arguments[0]; i++) {
+        const int8_t at = arguments[i].at[p->base.k.pass];
+        if (at < 0 || (flags & arguments[i].need) != arguments[i].need || (flags & arguments[i].unless)) continue;
+        *(float **)((char *)&j + arguments[i].field) = mn_dnnl_arg(r, at);
+    }
+    return j;
 }
 
-static int norm_backward(mn_dnnl *s, const norm_plan *p, const mn_dnnl_run *r) {
-    const int32_t flags = p->base.k.flags;
-    norm_job j = {.p = p,
-                  .simd = s->simd,
-                  .sums = mn_dnnl_scratch(r, p->sums),
-                  .x = mn_dnnl_arg(r, 0),
-                  .y = mn_dnnl_arg(r, 1),
-                  .gy = mn_dnnl_arg(r, 2),
-                  .gamma = flags & MODNAS_KF_AFFINE ? mn_dnnl_arg(r, 3) : NULL,
-                  .saved_mean = mn_dnnl_arg(r, 4),
-                  .saved_rstd = mn_dnnl_arg(r, 5),
-                  .out = mn_dnnl_arg(r, 6),
-                  .g_gamma = mn_dnnl_arg(r, 7),
-                  .g_beta = mn_dnnl_arg(r, 8),
-                  .e = flags & MODNAS_KF_RESIDUAL ? mn_dnnl_arg(r, 9) : NULL};
-    if (p->base.k.act == MODNAS_ACT_NONE) j.y = j.gy; /* not read */
+static int norm_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
+    norm_job j = job_of(s, (const norm_plan *)base, r);
+    if (is_forward(&j)) {
+        j.eps = r->scalars[0];
+        j.momentum = r->scalars[1];
+        if ((base->k.flags & (MODNAS_KF_GLOBAL_STATS | MODNAS_KF_UPDATE_STATS)) && (!j.mean || !j.var))
+            return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm forward: the running mean or variance is missing");
+        return run_job(s, &j);
+    }
+    if (base->k.act == MODNAS_ACT_NONE) j.y = j.gy; /* not read */
     if (!j.y)
         return mn_dnnl_fail(s, MODNAS_EINVAL,
                             "batch_norm backward: y is missing, the activation's mask is read off it");
@@ -289,11 +295,6 @@ static int norm_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     p->whole = p->blocks / p->parts * p->parts;
     p->sums = mn_dnnl_reserve(base, (size_t)(p->blocks - p->whole) * (size_t)p->parts * sizeof(block_sums));
     return 0;
-}
-
-static int norm_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
-    const norm_plan *p = (const norm_plan *)base;
-    return base->k.pass == MODNAS_FORWARD ? norm_forward(s, p, r) : norm_backward(s, p, r);
 }
 
 static int norm_supports(const mn_dnnl *s, const modnas_kernel *k) {
