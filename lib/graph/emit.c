@@ -26,7 +26,8 @@ void mn_kernel_init(modnas_kernel *k, const mn_run *run, int32_t kind, int32_t p
 mn_call *mn_last_call(mn_run *run) { return &MN_AT(run->calls, mn_call, run->calls.n - 1); }
 
 int mn_emit(mn_run *run, const modnas_kernel *k, mn_value *const *args, int32_t n_args, const double *scalars, int32_t n_scalars) {
-    mn_call call = {.arg = (uint32_t)run->args.n, .scalar = (uint32_t)run->scalars.n, .n_args = n_args, .n_scalars = n_scalars};
+    mn_call call = {.arg = (uint32_t)run->args.n, .scalar = (uint32_t)run->scalars.n, .n_args = n_args, .n_scalars = n_scalars,
+                    .kind = k->kind, .pass = k->pass};
     MN_TRY(mn_backend_plan(run->backend, k, &call.plan));
     mn_value **to = mn_vec_push(run->ctx, &run->args, args, (size_t)n_args);
     if (!to || (n_scalars && !mn_vec_push(run->ctx, &run->scalars, scalars, (size_t)n_scalars)) ||

@@ -31,6 +31,7 @@ static int execute(mn_run *run, size_t from, size_t to, uint64_t step) {
         if (c->patch == MN_PATCH_STEP) scalars[c->n_scalars - 1] = (double)step;
         if (c->patch == MN_PATCH_KEEP) scalars[c->n_scalars - 1] = mn_param_active(c->param);
         MN_TRY(mn_plan_run(c->plan, args, c->n_args, scalars, c->n_scalars, scratch));
+        if (MN_CHECKS) MN_TRY(mn_check_padding(run, c, args));
     }
     return 0;
 }

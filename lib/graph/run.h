@@ -59,6 +59,7 @@ typedef struct mn_call {
     const mn_plan *plan;
     uint32_t arg, scalar; /* first in run->args, run->scalars */
     int32_t n_args, n_scalars;
+    int32_t kind, pass; /* of the kernel, for messages */
     int32_t patch;
     mn_param *param; /* PATCH_KEEP */
 } mn_call;
@@ -143,6 +144,14 @@ int mn_grad_pass(mn_run *run, mn_value *v, mn_value *g);
 
 void mn_fuse(mn_run *run);
 int mn_lifetimes(mn_run *run);
+
+/* check.c: 1 in variants that check what kernels leave behind. MODNAS_EINVAL names the call and its argument. */
+#ifdef MN_DEBUG
+enum { MN_CHECKS = 1 };
+#else
+enum { MN_CHECKS = 0 };
+#endif
+int mn_check_padding(mn_run *run, const mn_call *c, void *const *args);
 
 /* filter.c: fit describes the kernel of a pass and settles its operands: sources 0 src, 1 weights, 2 bias or NULL. */
 typedef int (*mn_filter_fit_fn)(mn_run *run, mn_vertex *x, int32_t pass, modnas_kernel *k, mn_value **src, mn_value **weights,

@@ -49,7 +49,10 @@ enum modnas_pass { MODNAS_FORWARD = 0, MODNAS_BACKWARD_DATA = 1, MODNAS_BACKWARD
 
 enum modnas_dtype { MODNAS_F32 = 0, MODNAS_F64 = 1, MODNAS_I32 = 2, MODNAS_U8 = 3 };
 
-enum modnas_layout { MODNAS_LAYOUT_PLAIN = 0, MODNAS_LAYOUT_BLOCKED = 1 /* backend's channel-blocked activations */ };
+enum modnas_layout {
+    MODNAS_LAYOUT_PLAIN = 0,
+    MODNAS_LAYOUT_BLOCKED = 1 /* activations as [N][C / B][H][W][B], C / B rounded up; B is the backend's */
+};
 
 enum modnas_act {
     MODNAS_ACT_NONE = 0,
