@@ -62,6 +62,19 @@ MODNAS_API MODNAS_MUST_USE int modnas_config_check(modnas_config *cfg);
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_config_json(modnas_config *cfg, char **text);
 
+/** The documents of one YAML file as they are: one line of JSON each, in their order, nothing merged over anything and
+ * no key checked. Types of the YAML 1.2 core schema; anchors and merge keys are resolved; tags that are not known are
+ * dropped. What JSON cannot say (.nan, .inf) and a plain scalar whose type hangs on an unknown tag are refused.
+ *
+ * @param text  [out] lines, "" for a file without a document; freed by the caller with modnas_string_free
+ * @return 0; MODNAS_ENOTFOUND or MODNAS_EIO (path and reason); MODNAS_ECONFIG ("file:line: ..."); MODNAS_ENOMEM
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_config_raw_file(modnas_ctx *ctx, const char *path, char **text);
+
+/** The same of YAML text in memory; `name` stands for the file in messages. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_config_raw_text(modnas_ctx *ctx, const char *yaml, size_t bytes, const char *name,
+                                                      char **text);
+
 #ifdef __cplusplus
 }
 #endif

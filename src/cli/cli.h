@@ -30,6 +30,7 @@ enum cli_option_id {
     OPT_INPUT,
     OPT_BATCH,
     OPT_JSON,
+    OPT_RAW,
     OPT_QUIET,
     OPT_HELP,
 };
@@ -73,6 +74,8 @@ void cli_args_free(cli_args *args);
 const char *cli_args_value(const cli_args *args,
                            int option);             /* of the last use; "" for one without value; NULL: not given */
 const char *cli_args_operand(const cli_args *args); /* the first; NULL: none */
+/* All of standard input; the caller frees it. CLI_OK, or CLI_USAGE after a message. */
+int cli_read_stdin(char **text, size_t *bytes);
 /* Files, flags and overrides into a configuration. CLI_OK, or CLI_USAGE after a message. */
 int cli_args_config(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg);
 void cli_options_print(int command);

@@ -25,6 +25,8 @@ static const cli_option options[] = {
     {OPT_INPUT, 0, "input", "CxHxW", CMD_DESCRIBE, NULL, 0, "input size to count for; default: the model's own"},
     {OPT_BATCH, 0, "batch", "N", CMD_DESCRIBE, NULL, 0, "batch size to plan memory for; default: the configuration's"},
     {OPT_JSON, 0, "json", NULL, CMD_DESCRIBE | CMD_LIST | CMD_DEVICES, NULL, 0, "print JSON"},
+    {OPT_RAW, 0, "raw", NULL, CMD_CONFIG, NULL, 0,
+     "each document of one file as it is, one JSON a line; nothing is merged or checked"},
     {OPT_QUIET, 0, "quiet", NULL, CMD_WITH_CONFIG, NULL, 0, "print errors only; no progress, no log, no table"},
     {OPT_HELP, 'h', "help", NULL, CMD_ALL, NULL, 0, "this text"},
 };
@@ -153,21 +155,32 @@ const char *cli_args_operand(const cli_args *args) {
 /* ---- a configuration
  * -------------------------------------------------------------------------------------------------------- */
 
-static int add_stdin(modnas_ctx *ctx, modnas_config *cfg) {
-    char *text = NULL;
+int cli_read_stdin(char **text, size_t *bytes) {
     size_t n = 0, got;
+    char *read = NULL;
     do {
-        text = cli_grow(text, n + 65536);
-        got = fread(text + n, 1, 65536, stdin);
+        read = cli_grow(read, n + 65536);
+        got = fread(read + n, 1, 65536, stdin);
         n += got;
     } while (got > 0);
-    int rc = 0;
-    if (ferror(stdin))
+    if (ferror(stdin)) {
         cli_error("-: standard input: %s", strerror(errno));
-    else if ((rc = modnas_config_add_text(cfg, text, n, "-")) != 0)
-        cli_error_of(ctx, rc);
+        free(read);
+        return CLI_USAGE;
+    }
+    *text = read;
+    *bytes = n;
+    return CLI_OK;
+}
+
+static int add_stdin(modnas_ctx *ctx, modnas_config *cfg) {
+    char *text;
+    size_t n;
+    if (cli_read_stdin(&text, &n) != CLI_OK) return CLI_USAGE;
+    const int rc = modnas_config_add_text(cfg, text, n, "-");
+    if (rc != 0) cli_error_of(ctx, rc);
     free(text);
-    return rc != 0 || ferror(stdin) ? CLI_USAGE : CLI_OK;
+    return rc != 0 ? CLI_USAGE : CLI_OK;
 }
 
 static int apply_use(const cli_use *u, modnas_ctx *ctx, modnas_config *cfg) {

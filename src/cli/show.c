@@ -10,11 +10,11 @@
 static int print_text(modnas_ctx *ctx, int rc, char *text) {
     if (rc != 0) {
         cli_error_of(ctx, rc);
-        return rc == MODNAS_ENOMEM || rc == MODNAS_EIO ? CLI_FAILED : CLI_USAGE;
+        return rc == MODNAS_ENOMEM ? CLI_FAILED : CLI_USAGE;
     }
     const size_t n = strlen(text);
     fputs(text, stdout);
-    if (n == 0 || text[n - 1] != '\n') putchar('\n');
+    if (n && text[n - 1] != '\n') putchar('\n');
     modnas_string_free(ctx, text);
     return CLI_OK;
 }
@@ -85,8 +85,40 @@ static int show_json(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, 
     return modnas_config_json(cfg, text);
 }
 
+/* The one file of --raw; NULL after a message. */
+static const char *raw_file(const cli_args *args) {
+    const char *file = NULL;
+    for (size_t i = 0; i < args->n; i++) {
+        const cli_option *o = args->uses[i].option;
+        if (o->id == OPT_RAW || o->id == OPT_QUIET) continue;
+        if (o->id != OPT_CONFIG || file) {
+            cli_error("config: --raw takes one -c FILE and no other option; here is --%s %s", o->name,
+                      args->uses[i].value);
+            return NULL;
+        }
+        file = args->uses[i].value;
+    }
+    if (!file) cli_error("config: no file given; usage: modnas config -c FILE --raw");
+    return file;
+}
+
+static int config_raw(const cli_args *args) {
+    char *text = NULL, *yaml = NULL;
+    size_t bytes = 0;
+    int rc = 0;
+    const char *file = raw_file(args);
+    if (!file || (strcmp(file, "-") == 0 && cli_read_stdin(&yaml, &bytes) != CLI_OK)) return CLI_USAGE;
+    modnas_ctx *ctx = new_ctx(0);
+    if (!ctx) return CLI_FAILED;
+    rc = yaml ? modnas_config_raw_text(ctx, yaml, bytes, "-", &text) : modnas_config_raw_file(ctx, file, &text);
+    const int status = print_text(ctx, rc, text);
+    free(yaml);
+    modnas_ctx_free(ctx);
+    return status;
+}
+
 int cli_config(const cli_args *args) {
-    return show_config(args, show_json);
+    return cli_args_value(args, OPT_RAW) ? config_raw(args) : show_config(args, show_json);
 }
 
 /* "3x32x32", or one number, into n positive numbers. */

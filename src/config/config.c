@@ -13,7 +13,7 @@
 #include "config/schema.h"
 #include "registry/registry.h"
 
-enum { FILE_BYTES_MAX = 64 << 20, WHERE_BYTES = 100 };
+enum { WHERE_BYTES = 100 };
 
 struct modnas_config {
     modnas_ctx *ctx;
@@ -98,7 +98,7 @@ int modnas_config_add_file(modnas_config *cfg, const char *path) {
     if (!cfg || !path) return MODNAS_EINVAL;
     char *text;
     size_t bytes;
-    MN_TRY(mn_file_read(cfg->ctx, path, FILE_BYTES_MAX, &text, &bytes));
+    MN_TRY(mn_file_read(cfg->ctx, path, MN_YAML_BYTES_MAX, &text, &bytes));
     const int rc = modnas_config_add_text(cfg, text, bytes, path);
     mn_free(cfg->ctx, text);
     return rc;

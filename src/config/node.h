@@ -61,12 +61,16 @@ void mn_node_yaml(mn_str *s, const mn_node *n); /* block style, comes back the s
 /* ---- YAML ---------------------------------------------------------------------------------------------------------
  */
 
+enum { MN_YAML_BYTES_MAX = 64 << 20 }; /* of text, in one go */
+
 /* Read YAML text (all documents). Types of the YAML 1.2 core schema; anchors, aliases and merge keys resolved;
  * duplicate keys, cycles, alias bombs, tags we do not know, and what YAML forbids but libyaml lets through are refused.
  * @param file  name for messages ("-" for standard input)
  * @param docs  [out] SEQ of the documents; freed by the caller
  * @return 0; MODNAS_ECONFIG with "file:line: what is wrong"; MODNAS_ENOMEM */
 int mn_yaml_read(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs);
+/* The same for any YAML file: tags that we do not know say nothing, unless the type of a plain scalar hangs on one. */
+int mn_yaml_read_raw(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs);
 /* One document or one scalar, as the value of an override. */
 int mn_yaml_value(modnas_ctx *ctx, const char *text, const char *file, mn_node **out);
 

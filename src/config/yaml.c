@@ -15,7 +15,6 @@
 enum {
     DEPTH_MAX = 100,       /* levels of lists and maps */
     EXPANDED_MAX = 100000, /* nodes that aliases may add to a document */
-    BYTES_MAX = 64 << 20,  /* of text */
 };
 
 typedef struct anchor {
@@ -253,9 +252,7 @@ static int read_list(reader *r, int depth, mn_node *list) {
 static int read_container(reader *r, const yaml_event_t *e, int depth, mn_node **out) {
     const int map = e->type == YAML_MAPPING_START_EVENT;
     const char *tag = (const char *)(map ? e->data.mapping_start.tag : e->data.sequence_start.tag);
-    const char *known = map ? "tag:yaml.org,2002:map" : "tag:yaml.org,2002:seq";
-    if (tag && strcmp(tag, "!") != 0 && strcmp(tag, known) != 0)
-        return mn_yaml_fail(&r->src, line_of(e), "tag '%s' is not known for %s", tag, map ? "a map" : "a list");
+    MN_TRY(mn_yaml_check_tag(&r->src, line_of(e), tag, map ? MN_MAP : MN_SEQ));
     if (depth >= DEPTH_MAX) return mn_yaml_fail(&r->src, line_of(e), "more than %d levels deep", DEPTH_MAX);
     size_t index;
     MN_TRY(open_anchor(r, map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor, &index));
@@ -311,8 +308,8 @@ static int read_stream(reader *r, mn_node *docs) {
 }
 
 static int read_source(const mn_yaml_source *src, mn_node **docs) {
-    if (src->bytes > BYTES_MAX)
-        return mn_yaml_fail(src, 1, "%zu bytes of YAML, at most %d are read", src->bytes, BYTES_MAX);
+    if (src->bytes > MN_YAML_BYTES_MAX)
+        return mn_yaml_fail(src, 1, "%zu bytes of YAML, at most %d are read", src->bytes, MN_YAML_BYTES_MAX);
     MN_TRY(mn_yaml_strict(src));
     reader r = {.src = *src};
     mn_vec_init(&r.anchors, sizeof(anchor));
@@ -337,18 +334,25 @@ done:
 }
 
 /* A byte order mark says nothing in UTF-8. */
-static mn_yaml_source make_source(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, int lines) {
+static mn_yaml_source make_source(modnas_ctx *ctx, const char *text, size_t bytes, const char *file) {
     const size_t skip = bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    return (mn_yaml_source){ctx, text + skip, bytes - skip, file ? file : "?", lines};
+    return (mn_yaml_source){.ctx = ctx, .text = text + skip, .bytes = bytes - skip, .file = file ? file : "?"};
 }
 
 int mn_yaml_read(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs) {
-    const mn_yaml_source src = make_source(ctx, text, bytes, file, 1);
+    mn_yaml_source src = make_source(ctx, text, bytes, file);
+    src.lines = 1;
+    return read_source(&src, docs);
+}
+
+int mn_yaml_read_raw(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs) {
+    mn_yaml_source src = make_source(ctx, text, bytes, file);
+    src.lines = src.any_tag = 1;
     return read_source(&src, docs);
 }
 
 int mn_yaml_value(modnas_ctx *ctx, const char *text, const char *file, mn_node **out) {
-    const mn_yaml_source src = make_source(ctx, text, strlen(text), file, 0);
+    const mn_yaml_source src = make_source(ctx, text, strlen(text), file);
     mn_node *docs, *value = NULL;
     MN_TRY(read_source(&src, &docs));
     int rc = 0;

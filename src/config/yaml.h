@@ -13,7 +13,8 @@ typedef struct mn_yaml_source {
     const char *text;
     size_t bytes;
     const char *file;
-    int lines; /* 0: the text is one value, places have no line */
+    int lines;   /* 0: the text is one value, places have no line */
+    int any_tag; /* tags that we do not know are dropped instead of refused */
 } mn_yaml_source;
 
 /* "file:line: what"; line counts from 1. Returns MODNAS_ECONFIG. */
@@ -30,6 +31,8 @@ int mn_yaml_check_block(const mn_yaml_source *src, size_t start, size_t end, lon
 
 /* Kind of a plain scalar in the YAML 1.2 core schema. */
 int32_t mn_yaml_core_kind(const char *text);
+/* Whether a tag, as resolved or NULL, may stand in front of a list or map (kind MN_SEQ or MN_MAP). */
+int mn_yaml_check_tag(const mn_yaml_source *src, size_t line, const char *tag, int32_t kind);
 /* Make the node of a scalar. tag: as resolved, or NULL; quoted: not in plain style. */
 int mn_yaml_scalar(const mn_yaml_source *src, size_t line, const char *text, size_t bytes, const char *tag, int quoted,
                    mn_node **out);

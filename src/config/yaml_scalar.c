@@ -114,23 +114,42 @@ static int set_value(const mn_yaml_source *src, size_t line, mn_node *n) {
     return 0;
 }
 
-/* The kind that a tag asks for; -1: not one of a scalar that we know. "!" means a string. */
+/* The kind that a tag asks for; -1: not one that we know. */
 static int32_t tag_kind(const char *tag) {
-    static const char *const names[] = {"null", "bool", "int", "float", "str"}; /* ORDER mn_node_kind */
-    if (strcmp(tag, "!") == 0) return MN_STR;
+    static const char *const names[] = {"null", "bool", "int", "float", "str", "seq", "map"}; /* ORDER mn_node_kind */
     if (strncmp(tag, TAG_PREFIX, sizeof TAG_PREFIX - 1) != 0) return -1;
     for (size_t i = 0; i < MN_COUNT(names); i++)
         if (strcmp(tag + sizeof TAG_PREFIX - 1, names[i]) == 0) return (int32_t)i;
     return -1;
 }
 
+/* "!" says that a node is what it looks like, and a scalar a string (6.9.1). */
+static int is_plain_tag(const char *tag) {
+    return strcmp(tag, "!") == 0;
+}
+
+int mn_yaml_check_tag(const mn_yaml_source *src, size_t line, const char *tag, int32_t kind) {
+    if (!tag || is_plain_tag(tag)) return 0;
+    const int32_t wanted = tag_kind(tag);
+    if (wanted == kind || (wanted < 0 && src->any_tag)) return 0;
+    return mn_yaml_fail(src, line, wanted < 0 ? "tag '%s' is not known for %s" : "tag '%s' does not fit %s", tag,
+                        mn_node_kind_name(kind));
+}
+
+/* A tag that is not known leaves the type of a plain scalar open, unless it can only be a string. */
+static int check_unknown_tag(const mn_yaml_source *src, size_t line, const char *text, const char *tag, int32_t kind) {
+    if (!src->any_tag) return mn_yaml_fail(src, line, "tag '%s' is not known", tag);
+    if (kind == MN_STR) return 0;
+    return mn_yaml_fail(src, line, "tag '%s' is not known, so '%.40s' may be a string or not; quote it", tag, text);
+}
+
 static int pick_kind(const mn_yaml_source *src, size_t line, const char *text, const char *tag, int quoted,
                      int32_t *kind) {
     const int32_t core = mn_yaml_core_kind(text);
-    *kind = quoted ? MN_STR : core;
-    if (!tag) return 0;
+    *kind = quoted || (tag && is_plain_tag(tag)) ? MN_STR : core;
+    if (!tag || is_plain_tag(tag)) return 0;
     const int32_t wanted = tag_kind(tag);
-    if (wanted < 0) return mn_yaml_fail(src, line, "tag '%s' is not known", tag);
+    if (wanted < 0) return check_unknown_tag(src, line, text, tag, *kind);
     if (wanted != MN_STR && wanted != core && !(wanted == MN_REAL && core == MN_INT && int_base(text) == 10))
         return mn_yaml_fail(src, line, "'%.40s' is not what its tag %s says", text, tag);
     *kind = wanted;
