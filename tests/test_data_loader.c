@@ -145,6 +145,103 @@ START_TEST(plain_order) {
 }
 END_TEST
 
+/* A sample that cannot be used: the batches before its own come as ever, then its status comes as often as asked, and
+ * the next epoch begins anew. Prepared ahead or not, the same. */
+static void check_fault(mn_loader *l, int go_on, int status, const char *text) {
+    static seen s;
+    int (*const next)(mn_loader *, mn_batch *) = go_on ? mn_loader_next_endless : mn_loader_next;
+    const struct counted_fault fault = counted_fault;
+    counted_fault.index = -1;
+    const int64_t n = counted_epoch(l, 4, &s);
+    int64_t at = 0;
+    while (at < n && s.x[2 * at] != (float)fault.index) at++;
+    ck_assert_int_lt(at, n);
+    counted_fault = fault;
+    ck_assert_int_eq(mn_loader_start(l, 4), 0);
+    mn_batch b;
+    int64_t done = 0;
+    int rc;
+    while ((rc = next(l, &b)) == 0) {
+        ck_assert_int_eq(memcmp(b.x, s.x + 2 * done, 2 * (size_t)b.n * sizeof *b.x), 0);
+        done += b.n;
+    }
+    ck_assert_int_eq(done, at / 64 * 64);
+    for (int i = 0; i < 3; i++, rc = next(l, &b)) {
+        ck_assert_int_eq(rc, status);
+        ck_assert_str_eq(modnas_errmsg(counted_ctx), text);
+    }
+    counted_fault.index = -1;
+    ck_assert_int_eq(counted_epoch(l, 4, &s), n);
+    counted_fault = fault;
+}
+
+START_TEST(faults) {
+    mn_loaders l = counted_build(_i % 2 ? "trn_batch_size: 64, workers: 0" : "trn_batch_size: 64");
+    counted_fault = (struct counted_fault){.index = 17, .code = 5};
+    check_fault(l.train, _i / 2, 5, "counted: the callback returned 5 for sample 17");
+    counted_fault.code = -6;
+    check_fault(l.train, _i / 2, MODNAS_ECALLBACK, "counted: the callback returned -6 for sample 17");
+    counted_fault = (struct counted_fault){.index = 999, .label = CLASSES};
+    check_fault(l.train, _i / 2, MODNAS_EINVAL, "counted: label 10 of sample 999; there are 10 classes, from 0");
+    counted_free(&l);
+    l = counted_build(_i % 2 ? "trn_batch_size: 64, classes: [3, 7], workers: 0"
+                             : "trn_batch_size: 64, classes: [3, 7]");
+    counted_fault = (struct counted_fault){.index = 57, .label = 5};
+    check_fault(l.train, _i / 2, MODNAS_EINVAL,
+                "counted: label 5 of sample 57 was another one when the classes were chosen");
+    counted_free(&l);
+}
+END_TEST
+
+/* Labels from the index alone. */
+static int n_unlabelled;
+
+static int sample_unlabelled(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+    (void)d, (void)rng;
+    ck_assert(!augment);
+    n_unlabelled++;
+    dst[0] = dst[1] = 0;
+    const int wrong = index == counted_fault.index;
+    *label = wrong ? counted_fault.label : (int32_t)(index % CLASSES);
+    return wrong ? counted_fault.code : 0;
+}
+
+static const mn_dataset_vt unlabelled_vt = {.sample = sample_unlabelled};
+
+/* Labels that a set does not hold are asked for once, by whoever splits; what is wrong with one is said. */
+START_TEST(labels_on_demand) {
+    mn_loaders l;
+    const mn_loader_env env = {.train = counted_set, .seed = 5};
+    int32_t *labels = counted_set->labels;
+    mn_dataset *twin = counted_set_new(N);
+    counted_set->labels = NULL;
+    counted_set->vt = &unlabelled_vt;
+    n_unlabelled = 0;
+    ck_assert_int_eq(counted_build_with(&env, "DefaultDataLoader", "valid_size: 100", &l), 0);
+    counted_free(&l);
+    ck_assert_int_eq(n_unlabelled, 0);
+    ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "valid_size: 100", &l), 0);
+    ck_assert_int_eq(n_unlabelled, N);
+    ck_assert_int_eq(memcmp(counted_set->labels, labels, N * sizeof *labels), 0);
+    counted_free(&l);
+    ck_assert_int_eq(counted_build_with(&env, "ImageClsDataLoader", "classes: 3", &l), 0);
+    ck_assert_int_eq(n_unlabelled, N);
+    counted_free(&l);
+    mn_free(counted_ctx, labels);
+    mn_free(counted_ctx, twin->labels);
+    twin->labels = NULL;
+    const mn_loader_env other = {.train = twin, .seed = 5};
+    counted_fault = (struct counted_fault){.index = 3, .code = 9};
+    twin->vt = &unlabelled_vt;
+    ck_assert_int_eq(counted_build_with(&other, "ImageClsDataLoader", "classes: 3", &l), 9);
+    ck_assert_ptr_null(twin->labels);
+    counted_fault = (struct counted_fault){.index = 3, .label = -1};
+    ck_assert_int_eq(counted_build_with(&other, "ImageClsDataLoader", "classes: 3", &l), MODNAS_EINVAL);
+    ck_assert_ptr_null(twin->labels);
+    mn_dataset_free(twin);
+}
+END_TEST
+
 /* Once made, a loader allocates nothing; it leaves the caller's signal mask alone. */
 START_TEST(no_allocation) {
     static seen s;
@@ -205,6 +302,10 @@ int main(void) {
     Suite *s = suite_create("data_loader");
     util_add(s, "batches", counted_setup, counted_teardown,
              (const TTest *[]){orders, same_bytes_with_thread, restarts, restarts_while_busy, lent_batch_stays, endless,
-                               plain_order, no_allocation, forked, out_of_memory, NULL});
+                               plain_order, labels_on_demand, no_allocation, forked, out_of_memory, NULL});
+    TCase *t = tcase_create("faults");
+    tcase_add_checked_fixture(t, counted_setup, counted_teardown);
+    tcase_add_loop_test(t, faults, 0, 4);
+    suite_add_tcase(s, t);
     return util_run(s);
 }

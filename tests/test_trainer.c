@@ -36,18 +36,20 @@ static double *read_weights(size_t *n) {
 static int32_t next_label;
 static float next_pixel;
 
-static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
     (void)index;
     (void)augment;
     (void)rng;
     for (int32_t i = 0; i < d->c * d->h * d->w; i++) dst[i] = next_pixel;
     *label = next_label;
+    return 0;
 }
 
-static const mn_dataset_vt fake = {sample, NULL};
+static const mn_dataset_vt fake = {.sample = sample};
 
-/* A step on samples of a label and a pixel must fail and leave scores and weights as they are, bit by bit. */
-static void check_refused(int32_t label, float pixel, int status, const char *word) {
+/* A step on samples of a label and a pixel, from a set that now says n_classes, must fail and leave scores and weights
+ * as they are, bit by bit. */
+static void check_refused(int32_t n_classes, int32_t label, float pixel, int status, const char *word) {
     size_t n;
     mn_scores first = {0, 0, 0, 0}, scores = {1, 2, 3, 4};
     util_small_open(&s, NET("trn_batch_size: 16, val_batch_size: 8, valid_size: 8, workers: 0") UTIL_SMALL_GATES);
@@ -58,6 +60,7 @@ static void check_refused(int32_t label, float pixel, int status, const char *wo
     next_label = label;
     next_pixel = pixel;
     s.set->vt = &fake;
+    s.set->n_classes = n_classes;
     ck_assert_int_eq(mn_trainer_step(s.trainer, &scores), status);
     ck_assert_msg(strstr(modnas_errmsg(s.ctx), word) != NULL, "%s", modnas_errmsg(s.ctx));
     ck_assert(scores.loss == 1 && scores.top1 == 2 && scores.top5 == 3 && scores.n == 4);
@@ -70,9 +73,10 @@ static void check_refused(int32_t label, float pixel, int status, const char *wo
 }
 
 START_TEST(wrong_samples) {
-    check_refused(4, 0.5f, MODNAS_EFORMAT, "label 4, the network has 4 outputs");
-    check_refused(-1, 0.5f, MODNAS_EFORMAT, "label -1");
-    check_refused(0, NAN, MODNAS_ENUMERIC, "epoch 1, step 2: the loss is ");
+    check_refused(5, 4, 0.5f, MODNAS_EFORMAT, "label 4, the network has 4 outputs");
+    check_refused(4, 4, 0.5f, MODNAS_EINVAL, "label 4 of sample ");
+    check_refused(4, -1, 0.5f, MODNAS_EINVAL, "label -1 of sample ");
+    check_refused(4, 0, NAN, MODNAS_ENUMERIC, "epoch 1, step 2: the loss is ");
 }
 END_TEST
 

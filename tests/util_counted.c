@@ -9,12 +9,15 @@ util_host counted_host;
 modnas_ctx *counted_ctx;
 mn_dataset *counted_set;
 int counted_delay_us;
+struct counted_fault counted_fault;
 
-static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
     if (counted_delay_us) usleep((unsigned)counted_delay_us);
     dst[0] = (float)index;
     dst[1] = augment ? (float)mn_rng_real(rng) : 0;
-    *label = d->labels[index];
+    const int wrong = index == counted_fault.index;
+    *label = wrong ? counted_fault.label : d->labels[index];
+    return wrong ? counted_fault.code : 0;
 }
 
 static const mn_dataset_vt sample_vt = {.sample = sample};
@@ -36,6 +39,7 @@ void counted_setup(void) {
     ck_assert_int_eq(modnas_ctx_new(&opts, &counted_ctx), 0);
     ck_assert_int_eq(mn_data_register(counted_ctx), 0);
     counted_delay_us = 0;
+    counted_fault = (struct counted_fault){.index = -1};
     counted_set = counted_set_new(N);
 }
 

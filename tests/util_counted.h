@@ -11,7 +11,13 @@ enum { N = 1000, CLASSES = 10 };
 extern util_host counted_host;
 extern modnas_ctx *counted_ctx;
 extern mn_dataset *counted_set;
-extern int counted_delay_us; /* how long a sample takes; 0 at first */
+extern int counted_delay_us;  /* how long a sample takes; 0 at first */
+extern struct counted_fault { /* what one sample does instead: answers code, or has a label; index -1 at first: none
+                                 does */
+    int64_t index;
+    int code;
+    int32_t label;
+} counted_fault;
 void counted_setup(void);
 void counted_teardown(void); /* nothing may be left allocated */
 

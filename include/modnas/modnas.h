@@ -4,6 +4,7 @@
 
 #include "modnas/config.h"
 #include "modnas/ctx.h"
+#include "modnas/data.h"
 #include "modnas/describe.h"
 #include "modnas/run.h"
 #include "modnas/status.h"

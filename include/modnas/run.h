@@ -42,8 +42,8 @@ typedef struct modnas_run_opts {
  * @param started  [out] may be NULL; 1 once everything was made and the run goes on to write its folder
  * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free; NULL after an error. A run that
  *                 was stopped gives what there is so far, with "complete": false
- * @return 0; MODNAS_ECANCELED after modnas_cancel, or the progress callback's own code (weights and best architecture so
- *         far are saved); MODNAS_ECALLBACK when that code is negative; MODNAS_ENUMERIC when a loss is not finite;
+ * @return 0; MODNAS_ECANCELED after modnas_cancel, or the own code of the progress or a data callback (weights and best
+ *         architecture so far are saved); MODNAS_ECALLBACK when that code is negative; MODNAS_ENUMERIC when a loss is not finite;
  *         MODNAS_EIO when something cannot be written (what was saved before stays whole); MODNAS_EBUSY with
  *         *started = 0 when another run has the folder
  * Since 0.1. */

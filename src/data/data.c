@@ -1,5 +1,8 @@
 /* Data sets: what all of them share, and the list of the components of this folder. */
 #include "data/data.h"
+
+#include <string.h>
+
 #include "data/parts.h"
 
 mn_dataset *mn_dataset_new(modnas_ctx *ctx, const char *name, const mn_dataset_vt *vt) {
@@ -25,6 +28,51 @@ void mn_dataset_free(mn_dataset *d) {
     mn_free(ctx, d->name);
     mn_free(ctx, d);
     mn_ctx_drop(ctx);
+}
+
+int mn_dataset_same(const mn_dataset *a, const mn_dataset *b) {
+    if (a == b || (a->state && a->state == b->state)) return 1;
+    return a->n == b->n && a->sha256[0] && !strcmp(a->sha256, b->sha256);
+}
+
+int mn_dataset_fail(const mn_dataset *d, int64_t index, int code, int32_t label) {
+    const long long i = index;
+    if (code)
+        return mn_fail(d->ctx, code > 0 ? code : MODNAS_ECALLBACK, "%s: the callback returned %d for sample %lld",
+                       d->name, code, i);
+    if (label < 0 || label >= d->n_classes)
+        return mn_fail(d->ctx, MODNAS_EINVAL, "%s: label %d of sample %lld; there are %d classes, from 0", d->name,
+                       label, i, d->n_classes);
+    return mn_fail(d->ctx, MODNAS_EINVAL, "%s: label %d of sample %lld was another one when the classes were chosen",
+                   d->name, label, i);
+}
+
+static int read_labels(mn_dataset *d, float *values, int32_t *labels) {
+    for (int64_t i = 0; i < d->n; i++) {
+        mn_rng rng;
+        mn_rng_init(&rng, 0, 0, 0); /* nothing is drawn */
+        labels[i] = -1;
+        const int code = d->vt->sample(d, i, 0, &rng, values, &labels[i]);
+        if (code || labels[i] < 0 || labels[i] >= d->n_classes) return mn_dataset_fail(d, i, code, labels[i]);
+        MN_TRY(mn_canceled(d->ctx));
+    }
+    return 0;
+}
+
+int mn_dataset_labels(mn_dataset *d, const int32_t **out) {
+    if (!d->labels) {
+        float *values = mn_alloc(d->ctx, (size_t)d->c * (size_t)d->h * (size_t)d->w, sizeof *values);
+        int32_t *labels = mn_alloc(d->ctx, (size_t)d->n, sizeof *labels);
+        const int rc = values && labels ? read_labels(d, values, labels) : MODNAS_ENOMEM;
+        mn_free(d->ctx, values);
+        if (rc) {
+            mn_free(d->ctx, labels);
+            return rc;
+        }
+        d->labels = labels;
+    }
+    *out = d->labels;
+    return 0;
 }
 
 int mn_data_register(modnas_ctx *ctx) {

@@ -12,11 +12,13 @@
 typedef struct mn_dataset mn_dataset;
 typedef struct mn_loader mn_loader;
 
-/* Write sample `index` as float C,H,W (normalised; augmented when `augment`) and its label. Called from the loader's
- * thread: must not touch the context. rng is keyed by the caller. */
+/* sample: write sample `index` as float C,H,W (normalised; augmented when `augment`) and its label; rng is keyed by the
+ * caller. 0, or a host's own code: the sample is then not there, and whoever asked for it stops with that code. Called
+ * from the loader's thread unless on_caller, and then must not touch the context. */
 typedef struct mn_dataset_vt {
-    void (*sample)(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label);
+    int (*sample)(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label);
     void (*destroy)(mn_dataset *d); /* frees `state`; the rest is mn_dataset_free's. May be NULL */
+    int32_t on_caller;              /* sample is only called by the thread that asks for batches, when it asks */
 } mn_dataset_vt;
 
 /* A file that was read: its name without folder and .gz, and what is in it unpacked. */
@@ -32,20 +34,26 @@ struct mn_dataset {
     char *name; /* "fashionmnist" */
     int64_t n;
     int32_t c, h, w, n_classes;
-    int32_t *labels; /* n, for class-balanced splits */
-    int train_split; /* 1: the files of the training part were read, or none */
-    char sha256[65]; /* of the unpacked files read, one behind the other (pixels, labels); "" for made-up data. Two sets
-                        with the same one hold the same samples */
+    int32_t *labels;     /* n, or NULL: sample tells; read through mn_dataset_labels */
+    int train_split;     /* 1: the files of the training part were read, or none */
+    char sha256[65];     /* of the unpacked files read, one behind the other (pixels, labels); "" when there are none */
     mn_data_file *files; /* n_files */
     int32_t n_files;
     const char *const *class_names; /* n_classes constants, or NULL */
-    void *state;
+    void *state; /* what sample reads from. Two sets may share one: then they hold the same samples */
 };
 
 /* Components of kind "data": env is NULL, out is mn_dataset **. What their builders start with:
  * a set without samples yet: holds ctx, owns a copy of name. NULL when out of memory. */
 mn_dataset *mn_dataset_new(modnas_ctx *ctx, const char *name, const mn_dataset_vt *vt);
-void mn_dataset_free(mn_dataset *d); /* NULL is fine */
+void mn_dataset_free(mn_dataset *d);                           /* NULL is fine */
+int mn_dataset_same(const mn_dataset *a, const mn_dataset *b); /* 1 if both are known to hold the same samples */
+/* Labels of all samples, borrowed. A set without `labels` is asked for every sample, once, on this thread.
+ * @return 0; MODNAS_ENOMEM, MODNAS_ECANCELED, or as mn_dataset_fail */
+int mn_dataset_labels(mn_dataset *d, const int32_t **labels);
+/* Status and text for a sample that cannot be used: `code` if it is positive, MODNAS_ECALLBACK if negative; when 0,
+ * MODNAS_EINVAL: the label is out of range, or not of the classes that were chosen when it was another one. */
+int mn_dataset_fail(const mn_dataset *d, int64_t index, int code, int32_t label);
 
 typedef struct mn_batch {
     int32_t n;        /* samples in it (the last one of an epoch may be smaller) */
@@ -78,7 +86,9 @@ const mn_dataset *mn_loader_dataset(const mn_loader *l);
 /* Begin epoch e (0-based): the order is a permutation keyed by (seed, e). Batches prepared ahead are dropped. A loader
  * that was never started begins with epoch 0 at its first batch. */
 int mn_loader_start(mn_loader *l, int64_t epoch);
-/* Next batch; MODNAS_EDONE at the end of the epoch. mn_loader_next_endless starts the next epoch by itself. */
+/* Next batch; MODNAS_EDONE at the end of the epoch. mn_loader_next_endless starts the next epoch by itself. A batch
+ * with a sample that cannot be used (mn_dataset_fail) is none: after the batches before it, every further call gives
+ * that status, and no sample is asked for any more, until an epoch is started. */
 int mn_loader_next(mn_loader *l, mn_batch *out);
 int mn_loader_next_endless(mn_loader *l, mn_batch *out);
 /* Sum of seconds that callers waited for a batch, for the measurement that the loader never makes the step wait. */

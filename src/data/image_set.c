@@ -105,7 +105,7 @@ static void cut(float *dst, int32_t h, int32_t w, int32_t cy, int32_t cx, int32_
         for (int32_t x = x0; x < x1; x++) dst[(int64_t)y * w + x] = 0;
 }
 
-static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
     const image_set *s = d->state;
     const mn_image_opts *o = &s->opts;
     const int64_t src_plane = (int64_t)o->h * o->w, dst_plane = (int64_t)d->h * d->w;
@@ -122,6 +122,7 @@ static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng,
         if (augment && o->cutout) cut(plane, d->h, d->w, a.cut_y, a.cut_x, o->cutout / 2);
     }
     *label = d->labels[index];
+    return 0;
 }
 
 static void destroy(mn_dataset *d) {

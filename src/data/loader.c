@@ -4,10 +4,13 @@
  *   ... |  being prepared  |  waiting to be taken  |  lent to the caller  |  free again ...       batch b lives in slot
  * b % N_SLOTS
  *
- * The four counters only grow within an epoch, released <= taken <= done <= claimed <= released + N_SLOTS, and all are
- * guarded by one mutex; a batch's memory is written and read outside of it by whoever the counters say owns it.
- * Starting an epoch first waits until the thread prepares nothing, then sets all to 0: what was prepared ahead is
- * forgotten.
+ * The four counters only grow within an epoch, released <= taken <= done <= claimed <= released + N_SLOTS. One mutex
+ * guards them (but `taken`, which only the caller touches); a batch's memory is written and read outside of it by
+ * whoever the counters say owns it. Starting an epoch first waits until the thread prepares nothing, then sets all to
+ * 0: what was prepared ahead is forgotten.
+ *
+ * A sample that cannot be used ends the epoch: its batch is never done, nothing after it is claimed, and `failed` says
+ * so to the caller once it has taken what was done before.
  *
  * The order of an epoch is a permutation keyed by (seed, stream, epoch), a sample's augmentation is keyed by (seed,
  * epoch, index): a batch's bytes depend on neither the thread nor on what was asked before. The thread takes no
@@ -20,6 +23,12 @@
 #include "data/loader.h"
 
 enum { N_SLOTS = 4, FLOATS_PER_LINE = 16 };
+
+typedef struct fault { /* what is wrong with a sample, as mn_dataset_fail wants it */
+    int64_t index;
+    int code;
+    int32_t label;
+} fault;
 
 struct mn_loader {
     modnas_ctx *ctx;
@@ -39,7 +48,8 @@ struct mn_loader {
     pthread_mutex_t mutex;
     pthread_cond_t work, ready; /* a slot or an epoch for the thread; a batch, or rest, for the caller */
     int64_t claimed, done, taken, released;
-    int busy, stop;
+    int busy, stop, failed;
+    fault fault; /* when failed */
 };
 
 /* ---- one batch
@@ -50,7 +60,8 @@ static int32_t batch_samples(const mn_loader *l, int64_t b) {
     return left < l->batch ? (int32_t)left : l->batch;
 }
 
-static void fill(const mn_loader *l, int64_t b) {
+/* 0, or -1 with what is wrong with the first sample that cannot be used. */
+static int fill(const mn_loader *l, int64_t b, fault *f) {
     const int64_t slot = b % N_SLOTS;
     float *x = l->x + (size_t)slot * l->slot_values;
     int32_t *y = l->y + slot * l->batch;
@@ -58,9 +69,15 @@ static void fill(const mn_loader *l, int64_t b) {
     for (int32_t i = 0; i < n; i++, x += l->sample_values) {
         mn_rng rng;
         mn_rng_init(&rng, l->seed, l->augment_stream, (uint64_t)l->epoch << 32 | (uint32_t)order[i]);
-        l->set->vt->sample(l->set, order[i], l->augment, &rng, x, &y[i]);
-        if (l->label_map) y[i] = l->label_map[y[i]];
+        int32_t label = -1;
+        const int code = l->set->vt->sample(l->set, order[i], l->augment, &rng, x, &label);
+        const int good = !code && label >= 0 && label < l->set->n_classes;
+        y[i] = good && l->label_map ? l->label_map[label] : label;
+        if (good && y[i] >= 0) continue;
+        *f = (fault){order[i], code, label};
+        return -1;
     }
+    return 0;
 }
 
 /* ---- the thread
@@ -76,10 +93,17 @@ static void *prepare_ahead(void *arg) {
         const int64_t b = l->claimed++;
         l->busy = 1;
         pthread_mutex_unlock(&l->mutex);
-        fill(l, b);
+        fault f;
+        const int failed = fill(l, b, &f);
         pthread_mutex_lock(&l->mutex);
         l->busy = 0;
-        l->done++;
+        if (failed) {
+            l->failed = 1;
+            l->fault = f;
+            l->claimed = l->n_batches;
+        } else {
+            l->done++;
+        }
         pthread_cond_signal(&l->ready);
     }
     pthread_mutex_unlock(&l->mutex);
@@ -159,7 +183,7 @@ int mn_loader_new(modnas_ctx *ctx, const mn_loader_opts *o, mn_loader **out) {
     l->n_classes = o->label_map ? o->n_classes : o->set->n_classes;
     l->augment = o->augment;
     l->shuffle = o->shuffle;
-    l->prefetch = o->prefetch;
+    l->prefetch = o->prefetch && !o->set->vt->on_caller;
     l->seed = o->seed;
     l->stream = mn_stream(o->stream);
     l->augment_stream = mn_stream("data.augment");
@@ -240,42 +264,40 @@ int mn_loader_start(mn_loader *l, int64_t epoch) {
     l->epoch = epoch;
     set_order(l);
     l->claimed = l->done = l->taken = l->released = 0;
+    l->failed = 0;
     pthread_cond_signal(&l->work);
     pthread_mutex_unlock(&l->mutex);
     if (l->prefetch && !l->thread_pid) start_thread(l);
     return 0;
 }
 
-/* Give back the batch lent before and wait for the next one; -1 at the end of the epoch. */
-static int64_t take_prepared(mn_loader *l) {
-    int64_t b = -1;
+/* Give back the batch lent before and wait until the next one is there or will never be. 1: it is there. */
+static int await_prepared(mn_loader *l) {
     pthread_mutex_lock(&l->mutex);
     l->released = l->taken;
     pthread_cond_signal(&l->work);
-    if (l->taken < l->n_batches) {
-        if (l->done <= l->taken) {
-            const double t0 = mn_seconds();
-            while (l->done <= l->taken) pthread_cond_wait(&l->ready, &l->mutex);
-            l->waited += mn_seconds() - t0;
-        }
-        b = l->taken++;
+    if (l->done <= l->taken && !l->failed) {
+        const double t0 = mn_seconds();
+        while (l->done <= l->taken && !l->failed) pthread_cond_wait(&l->ready, &l->mutex);
+        l->waited += mn_seconds() - t0;
     }
+    const int there = l->done > l->taken;
     pthread_mutex_unlock(&l->mutex);
-    return b;
+    return there;
 }
 
-static int64_t prepare_now(mn_loader *l) {
-    if (l->taken >= l->n_batches) return -1;
+static int prepare_now(mn_loader *l) {
     const double t0 = mn_seconds();
-    fill(l, l->taken);
+    if (!l->failed) l->failed = fill(l, l->taken, &l->fault) != 0;
     l->waited += mn_seconds() - t0;
-    return l->taken++;
+    return !l->failed;
 }
 
 static int next_started(mn_loader *l, mn_batch *out) {
-    const int64_t b = l->thread_pid ? take_prepared(l) : prepare_now(l);
-    if (b < 0) return MODNAS_EDONE;
-    const int64_t slot = b % N_SLOTS;
+    if (l->taken >= l->n_batches) return MODNAS_EDONE;
+    const int there = l->thread_pid ? await_prepared(l) : prepare_now(l);
+    if (!there) return mn_dataset_fail(l->set, l->fault.index, l->fault.code, l->fault.label);
+    const int64_t b = l->taken++, slot = b % N_SLOTS;
     *out = (mn_batch){
         .n = batch_samples(l, b), .x = l->x + (size_t)slot * l->slot_values, .y = l->y + slot * l->batch, .index = b};
     return 0;
@@ -285,15 +307,16 @@ int mn_loader_next(mn_loader *l, mn_batch *out) {
     if (in_fork(l)) return fail_fork(l);
     if (l->epoch < 0) MN_TRY(mn_loader_start(l, 0));
     const int rc = next_started(l, out);
-    return rc ? mn_fail(l->ctx, rc, "%s: the %lld batches of epoch %lld are used up", l->set->name,
-                        (long long)l->n_batches, (long long)l->epoch)
-              : 0;
+    if (rc != MODNAS_EDONE) return rc;
+    return mn_fail(l->ctx, rc, "%s: the %lld batches of epoch %lld are used up", l->set->name, (long long)l->n_batches,
+                   (long long)l->epoch);
 }
 
 int mn_loader_next_endless(mn_loader *l, mn_batch *out) {
     if (in_fork(l)) return fail_fork(l);
     if (l->epoch < 0) MN_TRY(mn_loader_start(l, 0));
-    if (next_started(l, out) == 0) return 0;
+    const int rc = next_started(l, out);
+    if (rc != MODNAS_EDONE) return rc;
     MN_TRY(mn_loader_start(l, l->epoch + 1));
     return next_started(l, out);
 }

@@ -19,11 +19,12 @@ typedef struct entry {
     double lo, hi;
 } entry;
 
-static void sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
     (void)augment, (void)rng;
     const size_t n = (size_t)d->c * (size_t)d->h * (size_t)d->w;
     memcpy(dst, (const float *)d->state + (size_t)index * n, n * sizeof *dst);
     *label = d->labels[index];
+    return 0;
 }
 
 static void destroy(mn_dataset *d) {

@@ -3,9 +3,9 @@
  *   training set --classes--> candidates --train_size / train_ratio--> a random part --valid_size / valid_ratio-->
  * train | valid
  *
- * A validation set of its own is only sampled. One that holds the very samples of the training set (same object, or
- * files with the same hash) is no set of its own: its samples are taken out of the training part, at the same indices.
- * So no sample is ever on both sides. Sizes win over ratios. */
+ * A validation set of its own is only sampled. One that holds the very samples of the training set (mn_dataset_same:
+ * files with the same hash, the same data of a host) is no set of its own: its samples are taken out of the training
+ * part, at the same indices. So no sample is ever on both sides. Sizes win over ratios. */
 #include <math.h>
 #include <string.h>
 
@@ -28,20 +28,18 @@ static int64_t share(int64_t n, double ratio) {
     return (int64_t)((double)n * ratio + 1e-6);
 }
 
-static int same_samples(const mn_dataset *a, const mn_dataset *b) {
-    return a == b || (a->n == b->n && a->sha256[0] && !strcmp(a->sha256, b->sha256));
-}
-
 /* Samples whose class takes part, in order. */
-static int candidates(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *d, int32_t **index, int64_t *n) {
+static int candidates(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *d, int32_t **index, int64_t *n) {
+    const int32_t *labels = NULL;
     if (d->n > INT32_MAX)
         return mn_fail(ctx, MODNAS_EUNSUPPORTED, "%s: %lld samples; %d are possible", d->name, (long long)d->n,
                        INT32_MAX);
+    if (o->label_map) MN_TRY(mn_dataset_labels(d, &labels));
     *index = mn_alloc(ctx, (size_t)d->n + 1, sizeof **index);
     if (!*index) return MODNAS_ENOMEM;
     *n = 0;
     for (int32_t i = 0; i < d->n; i++)
-        if (!o->label_map || o->label_map[d->labels[i]] >= 0) (*index)[(*n)++] = i;
+        if (!o->label_map || o->label_map[labels[i]] >= 0) (*index)[(*n)++] = i;
     return 0;
 }
 
@@ -64,9 +62,9 @@ static int keep_some(const mn_split_opts *o, const char *arg, int64_t size, uint
 
 /* How many validation samples each class gives: equal numbers, the first classes one more. Every class must keep one.
  */
-static int set_quotas(const mn_split_opts *o, const mn_dataset *d, const mn_split *s, int64_t size, int64_t *quota,
-                      int64_t *count) {
-    for (int64_t i = 0; i < s->n_train; i++) count[d->labels[s->train[i]]]++;
+static int set_quotas(const mn_split_opts *o, const mn_dataset *d, const int32_t *labels, const mn_split *s,
+                      int64_t size, int64_t *quota, int64_t *count) {
+    for (int64_t i = 0; i < s->n_train; i++) count[labels[s->train[i]]]++;
     int32_t n_present = 0, k = 0;
     for (int32_t c = 0; c < d->n_classes; c++) n_present += count[c] > 0;
     for (int32_t c = 0; c < d->n_classes; c++) {
@@ -81,12 +79,12 @@ static int set_quotas(const mn_split_opts *o, const mn_dataset *d, const mn_spli
 }
 
 /* Move quota[class] samples of each class from train to valid, in the order of the (shuffled) training list. */
-static void move_quotas(const mn_dataset *d, int64_t *quota, mn_split *s) {
+static void move_quotas(const int32_t *labels, int64_t *quota, mn_split *s) {
     int64_t kept = 0;
     s->n_valid = 0;
     for (int64_t i = 0; i < s->n_train; i++) {
         const int32_t index = s->train[i];
-        int64_t *left = &quota[d->labels[index]];
+        int64_t *left = &quota[labels[index]];
         if (*left > 0) {
             --*left;
             s->valid[s->n_valid++] = index;
@@ -97,11 +95,13 @@ static void move_quotas(const mn_dataset *d, int64_t *quota, mn_split *s) {
     s->n_train = kept;
 }
 
-static int take_balanced(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *d, int64_t size, mn_split *s) {
+static int take_balanced(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *d, int64_t size, mn_split *s) {
+    const int32_t *labels;
+    MN_TRY(mn_dataset_labels(d, &labels));
     int64_t *quota = mn_alloc(ctx, 2 * (size_t)d->n_classes, sizeof *quota);
     if (!quota) return MODNAS_ENOMEM;
-    const int rc = set_quotas(o, d, s, size, quota, quota + d->n_classes);
-    if (!rc) move_quotas(d, quota, s);
+    const int rc = set_quotas(o, d, labels, s, size, quota, quota + d->n_classes);
+    if (!rc) move_quotas(labels, quota, s);
     mn_free(ctx, quota);
     return rc;
 }
@@ -114,7 +114,7 @@ static void take_first(int64_t size, mn_split *s) {
 }
 
 /* Validation samples out of the training ones. */
-static int take_valid(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *d, mn_split *s) {
+static int take_valid(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *d, mn_split *s) {
     const int64_t size = o->valid_size ? o->valid_size : share(s->n_train, o->valid_ratio);
     if (size == 0) return 0;
     if (size >= s->n_train)
@@ -129,14 +129,13 @@ static int take_valid(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset 
     return 0;
 }
 
-static int sample_valid(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *d, mn_split *s) {
+static int sample_valid(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *d, mn_split *s) {
     MN_TRY(candidates(ctx, o, d, &s->valid, &s->n_valid));
     const int64_t size = o->valid_size ? o->valid_size : share(s->n_valid, o->valid_ratio);
     return keep_some(o, "valid_size", size, o->valid_seed, "data.valid", s->valid, &s->n_valid);
 }
 
-static int make(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *train, const mn_dataset *valid,
-                mn_split *s) {
+static int make(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *train, mn_dataset *valid, mn_split *s) {
     MN_TRY(check_opts(o));
     MN_TRY(candidates(ctx, o, train, &s->train, &s->n_train));
     const int64_t size = o->train_size ? o->train_size : share(s->n_train, o->train_ratio);
@@ -144,7 +143,7 @@ static int make(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *train
         return mn_args_fail(o->args, s->n_train ? "train_ratio" : "classes", "no training sample is left of %lld",
                             (long long)(s->n_train ? s->n_train : train->n));
     MN_TRY(keep_some(o, "train_size", size, o->train_seed, "data.train", s->train, &s->n_train));
-    if (valid && !same_samples(train, valid)) return sample_valid(ctx, o, valid, s);
+    if (valid && !mn_dataset_same(train, valid)) return sample_valid(ctx, o, valid, s);
     MN_TRY(take_valid(ctx, o, train, s));
     if (valid && s->n_valid == 0)
         return mn_args_fail(
@@ -155,8 +154,7 @@ static int make(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *train
     return 0;
 }
 
-int mn_split_make(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *train, const mn_dataset *valid,
-                  mn_split *out) {
+int mn_split_make(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *train, mn_dataset *valid, mn_split *out) {
     mn_split s = {0};
     const int rc = make(ctx, o, train, valid, &s);
     if (rc)

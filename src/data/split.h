@@ -19,10 +19,10 @@ typedef struct mn_split {
 } mn_split;
 
 /* Choose. valid NULL, or holding the same samples as train: the validation samples are taken out of the training ones.
+ * Labels are looked at only where classes are chosen or balanced.
  * @param out  [out] freed by the caller with mn_split_free
- * @return 0; MODNAS_ECONFIG with the numbers that do not fit; MODNAS_ENOMEM */
-int mn_split_make(modnas_ctx *ctx, const mn_split_opts *o, const mn_dataset *train, const mn_dataset *valid,
-                  mn_split *out);
+ * @return 0; MODNAS_ECONFIG with the numbers that do not fit; MODNAS_ENOMEM; as mn_dataset_labels */
+int mn_split_make(modnas_ctx *ctx, const mn_split_opts *o, mn_dataset *train, mn_dataset *valid, mn_split *out);
 void mn_split_free(modnas_ctx *ctx, mn_split *s);
 
 #endif

@@ -6,8 +6,6 @@
  * Without valid_data the loader splits the training set; with a valid_data that names the same samples it does so too,
  * or refuses. A test set that holds the very files of another one is refused: it is read to measure what was found, and
  * nothing else. */
-#include <string.h>
-
 #include "pipeline/pipeline.h"
 
 /* A spec in any of its forms as a map {type, args} of its own; NULL when out of memory. */
@@ -67,7 +65,7 @@ int mn_pipeline_data(mn_pipeline *p) {
 
 static int check_apart(mn_pipeline *p, const mn_dataset *other, const char *what) {
     char where[256];
-    if (!other || !other->sha256[0] || strcmp(other->sha256, p->test->sha256) != 0) return 0;
+    if (!other || !mn_dataset_same(other, p->test)) return 0;
     return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: test_data reads the same samples of %s as %s",
                    mn_node_where(mn_node_get(p->tree, "test_data"), where, sizeof where), p->test->name, what);
 }
