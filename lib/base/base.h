@@ -34,6 +34,7 @@ struct modnas_ctx {
     atomic_int refs;      /* children hold the context */
     atomic_int canceled;
     char err[1024];
+    int err_status; /* that went with it */
     int64_t n_allocs; /* calls that allocated or resized, since the context was made */
     size_t bytes_live, bytes_peak;
     uint64_t n_recordings;   /* of all runs (lib/graph): numbers them, so that none is taken for another at its address */
@@ -52,9 +53,17 @@ void mn_cancel_done(modnas_ctx *ctx); /* by the outermost entry that hands MODNA
  * with zeros, a longer one is refused (MODNAS_EINVAL, both sizes named) unless its unknown tail is zero. dst->size =
  * known. */
 int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, size_t known);
+/* Fill a struct of the caller's whose `size` is set: as much of `full` as it has room for, size stays. MODNAS_EINVAL when
+ * it has no room for size itself. */
+int mn_opts_write(modnas_ctx *ctx, const char *name, const void *full, size_t known, void *dst);
 
 /* Set the error text and return `status`. One line, present facts with the numbers. */
 int mn_fail(modnas_ctx *ctx, int status, const char *fmt, ...) MN_PRINTF(3, 4);
+/* What a host's callback returned, as the status that goes up: mn_callback_begin before it is called, mn_callback_end
+ * after. A status that this library set meanwhile keeps its text; a positive code goes up as it is, any other negative
+ * one as MODNAS_ECALLBACK, both with the number behind the text "...". */
+void mn_callback_begin(modnas_ctx *ctx);
+int mn_callback_end(modnas_ctx *ctx, int rc, const char *fmt, ...) MN_PRINTF(3, 4);
 void mn_log(modnas_ctx *ctx, int32_t level, const char *fmt, ...) MN_PRINTF(3, 4);
 
 /* ---- memory: all of it through ctx->opts.alloc_fn ------------------------------------------------------------ */

@@ -11,6 +11,13 @@
 
 #include "base/base.h"
 
+/* The size that a caller's struct says it has. */
+static int read_size(modnas_ctx *ctx, const char *name, const void *src, size_t known, size_t *size) {
+    memcpy(size, src, sizeof *size);
+    if (*size >= sizeof *size) return 0;
+    return mn_fail(ctx, MODNAS_EINVAL, "%s: size is %zu, the struct has %zu bytes", name, *size, known);
+}
+
 int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, size_t known) {
     if (!src) {
         memset(dst, 0, known);
@@ -18,9 +25,7 @@ int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, 
         return 0;
     }
     size_t size;
-    memcpy(&size, src, sizeof size);
-    if (size < sizeof size)
-        return mn_fail(ctx, MODNAS_EINVAL, "%s: size is %zu, the struct has %zu bytes", name, size, known);
+    MN_TRY(read_size(ctx, name, src, known, &size));
     const unsigned char *bytes = src;
     for (size_t i = known; i < size; i++)
         if (bytes[i])
@@ -30,6 +35,14 @@ int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, 
     memset(dst, 0, known);
     memcpy(dst, src, n);
     memcpy(dst, &known, sizeof known);
+    return 0;
+}
+
+int mn_opts_write(modnas_ctx *ctx, const char *name, const void *full, size_t known, void *dst) {
+    size_t size;
+    MN_TRY(read_size(ctx, name, dst, known, &size));
+    const size_t n = size < known ? size : known;
+    memcpy((char *)dst + sizeof size, (const char *)full + sizeof size, n - sizeof size);
     return 0;
 }
 

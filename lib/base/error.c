@@ -1,4 +1,5 @@
-/* Error texts and log lines: both are one line of UTF-8.
+/* Error texts and log lines: both are one line of UTF-8. The status of the last text is kept, so that a host's callback
+ * may hand on what this library told it.
  *
  * Texts are formatted into a local buffer first, so an argument may be the context's own previous text ("FILE:
  * <text>"). Line ends become blanks, and a text that is too long is cut between characters. */
@@ -30,7 +31,22 @@ int mn_fail(modnas_ctx *ctx, int status, const char *fmt, ...) {
     format_line(line, fmt, ap);
     va_end(ap);
     memcpy(ctx->err, line, sizeof line);
+    ctx->err_status = status;
     return status;
+}
+
+void mn_callback_begin(modnas_ctx *ctx) {
+    ctx->err_status = 0;
+}
+
+int mn_callback_end(modnas_ctx *ctx, int rc, const char *fmt, ...) {
+    if (!rc || rc == ctx->err_status) return rc;
+    char line[LINE_BYTES] = "";
+    va_list ap;
+    va_start(ap, fmt);
+    format_line(line, fmt, ap);
+    va_end(ap);
+    return mn_fail(ctx, rc > 0 ? rc : MODNAS_ECALLBACK, "%s returned %d", line, rc);
 }
 
 void mn_log(modnas_ctx *ctx, int32_t level, const char *fmt, ...) {

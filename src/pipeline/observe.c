@@ -10,9 +10,8 @@ static int progress(const mn_progress *p, void *ud) {
     const modnas_progress out = {sizeof out, p->estim, p->phase,    p->epoch, p->epochs,  p->step,
                                  p->steps,   p->loss,  p->acc_top1, p->lr,    p->seconds, p->left};
     if (!run->opts.progress) return 0;
-    const int rc = run->opts.progress(&out, run->opts.progress_ud);
-    if (rc >= 0) return rc;
-    return mn_fail(run->ctx, MODNAS_ECALLBACK, "the progress callback returned %d", rc);
+    mn_callback_begin(run->ctx);
+    return mn_callback_end(run->ctx, run->opts.progress(&out, run->opts.progress_ud), "the progress callback");
 }
 
 static mn_stage *stage_of(const mn_pipeline *p, const char *estim) {
