@@ -96,22 +96,27 @@ static int commit_arch(mn_model *m) {
     return rc ? rc : mn_store_commit(m->arch, m->seed);
 }
 
+static int commit_memory(mn_model *m) {
+    MN_TRY(commit_weights(m));
+    MN_TRY(commit_arch(m));
+    return mn_slab_new(m->backend, &m->slab);
+}
+
 int mn_model_committed(const mn_model *m) {
     return m->slab != NULL;
 }
 
 int mn_model_commit(mn_model *m) {
     if (!m->root) return mn_fail(m->ctx, MODNAS_EINVAL, "the model has no modules");
-    if (mn_model_committed(m)) return mn_fail(m->ctx, MODNAS_EEXIST, "the model is committed already");
-    if (!m->backend) return 0;
-    int rc = commit_weights(m);
-    if (!rc) rc = commit_arch(m);
-    if (!rc) rc = mn_slab_new(m->backend, &m->slab);
+    if (m->standing) return mn_fail(m->ctx, MODNAS_EEXIST, "the model is committed already");
+    int rc = 0;
+    if (m->backend) rc = commit_memory(m);
     if (rc) {
         mn_store_free(m->weights);
         mn_store_free(m->arch);
         m->weights = m->arch = NULL;
     }
+    m->standing = !rc;
     m->version++;
     return rc;
 }

@@ -43,6 +43,9 @@ struct modnas_model {
     uint64_t version;   /* changes whenever a recorded graph would: new draw of a sampling op, choice, active set */
     int32_t arch_step;  /* 1: mixed ops record their architecture step */
     int32_t record_all; /* 1: mixed ops record every candidate (counting) */
+    int32_t standing;   /* 1: commit was called, the tree is not edited any more */
+    int32_t depth;      /* modules whose forward is under way */
+    int32_t located;    /* 1: the error's text says where */
     uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
 };
 

@@ -36,7 +36,10 @@ void mn_module_free(mn_module *m) {
     modnas_ctx *ctx = m->model->ctx;
     for (size_t i = m->children.n; i-- > 0;) mn_module_free(MN_AT(m->children, mn_module *, i));
     if (m->vt->destroy) m->vt->destroy(m);
-    for (size_t i = 0; i < m->params.n; i++) mn_param_free(MN_AT(m->params, mn_module_param, i).param);
+    for (size_t i = 0; i < m->params.n; i++) {
+        mn_param_free(MN_AT(m->params, mn_module_param, i).param);
+        mn_free(ctx, MN_AT(m->params, mn_module_param, i).name);
+    }
     mn_vec_free(ctx, &m->children);
     mn_vec_free(ctx, &m->params);
     mn_free(ctx, m->state);
@@ -44,18 +47,18 @@ void mn_module_free(mn_module *m) {
     mn_free(ctx, m);
 }
 
-static int check_name(const mn_module *parent, const char *name) {
+int mn_module_check_name(const mn_module *parent, const char *name) {
     modnas_ctx *ctx = parent->model->ctx;
     if (!name[0] || strchr(name, '.'))
-        return mn_fail(ctx, MODNAS_EINVAL, "'%s' is no name of a module: it is empty or holds a '.'", name);
-    if (mn_module_child(parent, name))
-        return mn_fail(ctx, MODNAS_EEXIST, "a %s has a child '%s' already", parent->vt->type, name);
+        return mn_fail(ctx, MODNAS_EINVAL, "'%.80s' is no name of a module: it is empty or holds a '.'", name);
+    if (mn_module_child(parent, name) || mn_module_find_param(parent, name))
+        return mn_fail(ctx, MODNAS_EEXIST, "a %s has a child '%.80s' already", parent->vt->type, name);
     return 0;
 }
 
 int mn_module_add(mn_module *parent, const char *name, mn_module *child) {
     modnas_ctx *ctx = parent->model->ctx;
-    int rc = check_name(parent, name);
+    int rc = mn_module_check_name(parent, name);
     char *copy = rc ? NULL : mn_strdup(ctx, name);
     if (!rc && (!copy || !mn_vec_push(ctx, &parent->children, &child, 1))) rc = MODNAS_ENOMEM;
     if (rc) {
@@ -63,6 +66,7 @@ int mn_module_add(mn_module *parent, const char *name, mn_module *child) {
         mn_module_free(child);
         return rc;
     }
+    mn_free(ctx, child->name); /* a provisional one */
     child->name = copy;
     child->parent = parent;
     return 0;
@@ -88,6 +92,7 @@ int mn_module_replace(mn_module *old, mn_module *next) {
         mn_module_free(next);
         return mn_fail(model->ctx, MODNAS_EINVAL, "a %s that stands nowhere cannot be replaced", old->vt->type);
     }
+    mn_free(model->ctx, next->name);
     next->name = old->name;
     next->parent = parent;
     detach(old);
@@ -103,14 +108,24 @@ int mn_module_replace(mn_module *old, mn_module *next) {
 int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init,
                         double bound, mn_param **out) {
     modnas_ctx *ctx = m->model->ctx;
-    mn_module_param entry = {name, NULL};
-    MN_TRY(mn_param_new(ctx, role, rank, dims, init, bound, &entry.param));
-    if (!mn_vec_push(ctx, &m->params, &entry, 1)) {
+    mn_module_param entry = {mn_strdup(ctx, name), NULL};
+    int rc = entry.name ? mn_param_new(ctx, role, rank, dims, init, bound, &entry.param) : MODNAS_ENOMEM;
+    if (!rc && !mn_vec_push(ctx, &m->params, &entry, 1)) rc = MODNAS_ENOMEM;
+    if (rc) {
         mn_param_free(entry.param);
-        return MODNAS_ENOMEM;
+        mn_free(ctx, entry.name);
+        return rc;
     }
     *out = entry.param;
     return 0;
+}
+
+mn_param *mn_module_find_param(const mn_module *m, const char *name) {
+    for (size_t i = 0; i < m->params.n; i++) {
+        const mn_module_param *p = &MN_AT(m->params, mn_module_param, i);
+        if (strcmp(p->name, name) == 0) return p->param;
+    }
+    return NULL;
 }
 
 int mn_module_walk(mn_module *m, int (*fn)(mn_module *m, void *ud), void *ud) {
@@ -133,14 +148,39 @@ int mn_module_path(const mn_module *m, mn_str *out) {
 
 /* ---- forward ------------------------------------------------------------------------------------------- */
 
-int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
-    if (m->vt->forward) return m->vt->forward(m, run, src, n_src, dst);
+enum { MAX_DEPTH = 256 }; /* modules in modules whose forward is under way */
+
+static int in_order(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     if (n_src != 1)
         return mn_fail(m->model->ctx, MODNAS_EINVAL, "a %s takes 1 value, %d given", m->vt->type, (int)n_src);
     mn_value *v = src[0];
     for (size_t i = 0; i < m->children.n; i++) MN_TRY(mn_forward1(MN_AT(m->children, mn_module *, i), run, v, &v));
     *dst = v;
     return 0;
+}
+
+/* The path of the innermost module before the text: those around it find model->located set. */
+static int locate(const mn_module *m, int rc) {
+    mn_model *model = m->model;
+    if (!rc || rc == MODNAS_ENOMEM || model->located) return rc;
+    model->located = 1;
+    mn_str path = {.ctx = model->ctx};
+    if (!mn_module_path(m, &path) && path.n)
+        rc = mn_fail(model->ctx, rc, "module '%s': %s", path.text, modnas_errmsg(model->ctx));
+    mn_str_free(&path);
+    return rc;
+}
+
+int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    mn_model *model = m->model;
+    if (model->depth == 0) model->located = 0;
+    if (model->depth == MAX_DEPTH)
+        return mn_fail(model->ctx, MODNAS_EINVAL, "%d modules are inside of each other: a forward calls itself",
+                       (int)MAX_DEPTH);
+    model->depth++;
+    const int rc = (m->vt->forward ? m->vt->forward : in_order)(m, run, src, n_src, dst);
+    model->depth--;
+    return locate(m, rc);
 }
 
 int mn_forward1(mn_module *m, mn_run *run, mn_value *src, mn_value **dst) {

@@ -30,13 +30,15 @@ struct modnas_module {
 };
 
 typedef struct mn_module_param {
-    const char *name; /* "weight", "bias", "running_mean", ...: static */
+    char *name; /* "weight", "bias", "running_mean", ... */
     mn_param *param;
 } mn_module_param;
 
 /* state_bytes of zeroed state. Freed with its parent, or by mn_module_free while it has none. */
 int mn_module_new(mn_model *model, const mn_module_vt *vt, size_t state_bytes, mn_module **out);
 void mn_module_free(mn_module *m); /* NULL is fine; children and parameters too */
+/* MODNAS_EINVAL (empty, or with a '.'), MODNAS_EEXIST (a child or a parameter has it). */
+int mn_module_check_name(const mn_module *parent, const char *name);
 /* Takes the child, also on failure. */
 int mn_module_add(mn_module *parent, const char *name, mn_module *child);
 mn_module *mn_module_child(const mn_module *m, const char *name);
@@ -44,10 +46,13 @@ mn_module *mn_module_child(const mn_module *m, const char *name);
 int mn_module_replace(mn_module *old, mn_module *next);
 int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init,
                         double bound, mn_param **out);
+mn_param *mn_module_find_param(const mn_module *m, const char *name); /* NULL when absent */
 /* Depth first, parents before children; stops at a non-zero return and returns it. */
 int mn_module_walk(mn_module *m, int (*fn)(mn_module *m, void *ud), void *ud);
 int mn_module_path(const mn_module *m, mn_str *out); /* dotted name from the root */
 
+/* What goes wrong inside has the innermost module's path before its text. MODNAS_EINVAL when modules call each other in a
+ * circle. */
 int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst);
 int mn_forward1(mn_module *m, mn_run *run, mn_value *src, mn_value **dst);
 
