@@ -142,7 +142,8 @@ int64_t mn_model_n_params(const mn_model *m) {
     return n;
 }
 
-static int record_whole(mn_model *m, mn_run *run, const int32_t input[3]) {
+/* One image through the network, recorded and no more. */
+static int record_image(mn_model *m, mn_run *run, const int32_t input[3]) {
     const mn_run_opts opts = {0};
     const int64_t dims[4] = {1, input[0], input[1], input[2]};
     mn_value *x, *logits;
@@ -151,15 +152,20 @@ static int record_whole(mn_model *m, mn_run *run, const int32_t input[3]) {
     return mn_model_forward(m, run, x, &logits);
 }
 
-int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
+int mn_model_recorded_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
     if (!mn_model_committed(m)) return mn_fail(m->ctx, MODNAS_EINVAL, "multiply-adds are counted on a committed model");
-    const int32_t before = m->record_all;
     mn_run *run;
     MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &run));
-    m->record_all = 1;
-    const int rc = record_whole(m, run, input ? input : m->input);
-    m->record_all = before;
+    const int rc = record_image(m, run, input ? input : m->input);
     if (!rc) *macs = mn_run_macs(run);
     mn_run_free(run);
+    return rc;
+}
+
+int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
+    const int32_t before = m->record_all;
+    m->record_all = 1;
+    const int rc = mn_model_recorded_macs(m, input, macs);
+    m->record_all = before;
     return rc;
 }

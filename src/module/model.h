@@ -70,6 +70,8 @@ int64_t mn_model_n_params(const mn_model *m);
 /* Multiply-adds of convolutions and linear layers for one input of the model's size, all candidates of a supernet. The
  * model is committed; nothing is planned. input NULL: the model's own. */
 int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs);
+/* The same of what a forward records as the mixed ops are set now: one path of a supernet. */
+int mn_model_recorded_macs(mn_model *m, const int32_t input[3], int64_t *macs);
 
 /* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__`
  * from the pairs given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there

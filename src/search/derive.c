@@ -34,20 +34,6 @@ int64_t mn_derived_params(const mn_model *m) {
     return count(m->root);
 }
 
-static int record(mn_model *m, mn_run *run, const int32_t input[3]) {
-    const mn_run_opts opts = {0};
-    const int64_t dims[4] = {1, input[0], input[1], input[2]};
-    mn_value *x, *logits;
-    MN_TRY(mn_run_begin(run, &opts));
-    MN_TRY(mn_input(run, dims, m->dtype, &x));
-    return mn_model_forward(m, run, x, &logits);
-}
-
 int mn_derived_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
-    mn_run *run;
-    MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &run));
-    const int rc = record(m, run, input);
-    if (!rc) *macs = mn_run_macs(run);
-    mn_run_free(run);
-    return rc;
+    return mn_model_recorded_macs(m, input, macs);
 }
