@@ -231,13 +231,23 @@ START_TEST(operator_settings) {
                 {"{ops_order: act_weight_bn, bn: {affine: false}}", "awb", 0, 0, 1e-5},
                 {"{ops_order: [weight, bn], conv: {bias: true}}", "wb", 1, 0, 1e-5},
                 {"{ops_order: weight_act, conv: {bias: true}, act: {inplace: true}}", "wa", 1, 1, 1e-5},
+                {"{ops_order: bn, conv: {bias: true}, bn: {}}", "b", 1, 0, 1e-5},
+                {"{affine: false, bn: null}", "baw", 1, 0, 1e-5}, /* the first: of old configurations, no effect */
                 {"{bn: {eps: 0.001, momentum: 0.01}}", "baw", 1, 0, 1e-3}};
     static const char *const bad[][2] = {
-        {"{ops_order: bn_act_wait}", "ops_order"}, {"{ops_order: bn_bn}", "ops_order"},
-        {"{ops_order: 3}", "ops_order"},           {"{affine: false}", "unknown key 'affine'"},
-        {"{bn: {afine: false}}", "'affine'"},      {"{bn: {eps: -1}}", "bn.eps"},
-        {"{bn: {momentum: 2}}", "bn.momentum"},    {"{bn: true}", "bn is a map"},
-        {"{conv: {bias: 1}}", "conv.bias"},        {"[bn]", "it is a map"}};
+        {"{ops_order: bn_act_wait}", "ops_order: bn, act and weight"},
+        {"{ops_order: bn_bn}", "ops_order"},
+        {"{ops_order: 3}", "ops_order"},
+        {"{ops_order: []}", "ops_order"},
+        {"{order: bn}", "unknown key 'order' of ops"},
+        {"{bn: {afine: false}}", "did you mean 'affine'"},
+        {"{bn: {eps: -1}}", "eps: a number above 0"},
+        {"{bn: {momentum: 2}}", "momentum: a number above 0 and up to 1"},
+        {"{bn: {track_running_stats: false}}", "track_running_stats"},
+        {"{bn: true}", "ops.bn: a map"},
+        {"{conv: {bias: 1}}", "ops.conv.bias: true or false"},
+        {"{act: {bias: true}}", "unknown key 'bias' of ops.act"},
+        {"[bn]", "ops: a map"}};
     for (size_t i = 0; i < MN_COUNT(good); i++) {
         mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0};
         mn_node *tree = yaml(good[i].ops);

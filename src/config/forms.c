@@ -116,69 +116,6 @@ int mn_form_writer(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     return mn_form_fields(c, def->name, v, fields);
 }
 
-/* ---- ops (spec 3.1) ---- */
-
-static int is_op_word(const char *word, size_t n, unsigned *seen) {
-    static const char *const words[] = {"bn", "act", "weight"};
-    for (unsigned i = 0; i < MN_COUNT(words); i++) {
-        if (strlen(words[i]) != n || strncmp(words[i], word, n) != 0) continue;
-        const unsigned bit = 1u << i;
-        if (*seen & bit) return 0;
-        *seen |= bit;
-        return 1;
-    }
-    return 0;
-}
-
-/* bn_act_weight, or a list of these words; each at most once. */
-static int ops_order(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
-    char what[80];
-    unsigned seen = 0;
-    int good = v->kind == MN_STR || v->kind == MN_SEQ;
-    for (size_t i = 0; v->kind == MN_SEQ && i < v->n; i++) {
-        const mn_node *word = v->items[i];
-        good &= word->kind == MN_STR && is_op_word(word->text, strlen(word->text), &seen);
-    }
-    for (const char *t = v->kind == MN_STR ? v->text : NULL; t && good;) {
-        const size_t n = strcspn(t, "_");
-        good = is_op_word(t, n, &seen);
-        t = t[n] ? t + n + 1 : NULL;
-    }
-    if (good && seen) return 0;
-    return mn_form_fail(c, def->name, v, "bn, act and weight in some order are wanted, such as bn_act_weight, not %s",
-                        mn_node_what(v, what, sizeof what));
-}
-
-int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
-    static const mn_key_def bn[] = {
-        {{"affine", MN_ARG_BOOL, "true", NULL, ""}, NULL},
-        {{"eps", MN_ARG_REAL, "1e-5", NULL, ""}, NULL},
-        {{"momentum", MN_ARG_REAL, "0.1", NULL, ""}, NULL},
-        {{"track_running_stats", MN_ARG_BOOL, "true", NULL, ""}, NULL},
-        {{0}, NULL},
-    };
-    static const mn_key_def conv[] = {{{"bias", MN_ARG_BOOL, "false", NULL, ""}, NULL}, {{0}, NULL}};
-    static const mn_key_def act[] = {{{"inplace", MN_ARG_BOOL, "false", NULL, "accepted"}, NULL}, {{0}, NULL}};
-    static const mn_key_def fields[] = {
-        {{"ops_order", MN_ARG_ANY, "bn_act_weight", NULL, "order within an operator"}, ops_order},
-        {{"bn", MN_ARG_MAP, "null", NULL, "batch norm"}, NULL},
-        {{"conv", MN_ARG_MAP, "null", NULL, "convolution"}, NULL},
-        {{"act", MN_ARG_MAP, "null", NULL, "activation"}, NULL},
-        {{"affine", MN_ARG_BOOL, "true", NULL, "without effect, as in the original"}, NULL},
-        {{0}, NULL},
-    };
-    static const struct {
-        const char *key, *owner;
-        const mn_key_def *fields;
-    } inner[] = {{"bn", "ops.bn", bn}, {"conv", "ops.conv", conv}, {"act", "ops.act", act}};
-    MN_TRY(mn_form_fields(c, def->name, v, fields));
-    for (size_t i = 0; i < MN_COUNT(inner); i++) {
-        const mn_node *m = mn_node_get(v, inner[i].key);
-        if (m && m->kind == MN_MAP) MN_TRY(mn_form_fields(c, inner[i].owner, m, inner[i].fields));
-    }
-    return 0;
-}
-
 /* ---- import ---- */
 
 static int ends_with(const char *text, const char *end) {

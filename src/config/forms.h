@@ -30,6 +30,8 @@ int mn_form_name(const mn_check *c, const mn_arg_def *def, const mn_node *v); /*
 int mn_form_device_ids(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_device(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v);
+/* bn_act_weight or a list of such words as 'b', 'a', 'w', 0 behind them; -1 and nothing written: it is no order. */
+int mn_ops_order_read(const mn_node *v, char order[3]);
 int mn_form_import(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_expman(const mn_check *c, const mn_arg_def *def, const mn_node *v);
 int mn_form_writer(const mn_check *c, const mn_arg_def *def, const mn_node *v);

@@ -1,6 +1,7 @@
 /* Top-level keys that decide how a model is made: backend, device_ids, seed, ops. */
 #include <string.h>
 
+#include "config/forms.h"
 #include "construct/parts.h"
 
 /* ---- backend and seed ---------------------------------------------------------------------------------- */
@@ -48,100 +49,34 @@ int mn_construct_open_backend(modnas_ctx *ctx, const mn_node *config, mn_backend
 
 /* ---- ops ----------------------------------------------------------------------------------------------- */
 
-static int fail_ops(modnas_ctx *ctx, const mn_node *n, const char *what) {
-    char where[256], is[128];
-    return mn_fail(ctx, MODNAS_ECONFIG, "%s: ops: %s, not %s", mn_node_where(n, where, sizeof where), what,
-                   mn_node_what(n, is, sizeof is));
+static const mn_node *given(const mn_node *map, const char *key) {
+    const mn_node *v = mn_node_get(map, key);
+    return v && v->kind != MN_NULL ? v : NULL;
 }
 
-/* One word of ops_order at the end of the order. */
-static int add_token(char order[3], const char *word, size_t n) {
-    static const char *const words[] = {"bn", "act", "weight"};
-    for (size_t i = 0; i < MN_COUNT(words); i++) {
-        if (strlen(words[i]) != n || strncmp(word, words[i], n) != 0) continue;
-        for (int k = 0; k < 3; k++) {
-            if (order[k] == words[i][0]) return -1;
-            if (order[k]) continue;
-            order[k] = words[i][0];
-            return 0;
-        }
-    }
-    return -1;
+static int given_bool(const mn_node *map, const char *key, int otherwise) {
+    const mn_node *v = given(map, key);
+    return v ? v->i != 0 : otherwise;
 }
 
-static int read_order(modnas_ctx *ctx, const mn_node *n, char out[3]) {
-    const char *const wanted = "ops_order is made of bn, act and weight, each at most once, as bn_act_weight or a list";
-    char order[3] = {0, 0, 0};
-    int bad = n->kind != MN_SEQ && n->kind != MN_STR;
-    for (size_t i = 0; n->kind == MN_SEQ && i < n->n; i++) {
-        const mn_node *w = n->items[i];
-        bad |= w->kind != MN_STR || add_token(order, w->text, strlen(w->text));
-    }
-    for (const char *at = n->kind == MN_STR ? n->text : NULL; at && !bad;) {
-        const size_t k = strcspn(at, "_");
-        bad |= add_token(order, at, k);
-        at = at[k] ? at + k + 1 : NULL;
-    }
-    if (bad) return fail_ops(ctx, n, wanted);
-    memcpy(out, order, sizeof order);
-    return 0;
-}
-
-static int check_keys(modnas_ctx *ctx, const mn_node *map, const char *what, const char *const *known, size_t n) {
-    char where[256];
-    if (map->kind != MN_MAP) return fail_ops(ctx, map, what);
-    for (size_t i = 0; i < map->n; i++) {
-        size_t k = 0;
-        while (k < n && strcmp(known[k], map->keys[i]) != 0) k++;
-        if (k < n) continue;
-        const char *near = mn_suggest(map->keys[i], known, n);
-        return mn_fail(ctx, MODNAS_ECONFIG, "%s: ops: unknown key '%s'%s%s%s",
-                       mn_node_where(map->items[i], where, sizeof where), map->keys[i], near ? "; did you mean '" : "",
-                       near ? near : "", near ? "'?" : "");
-    }
-    return 0;
-}
-
-static int read_bn(modnas_ctx *ctx, const mn_node *bn, mn_ops_conf *c) {
-    static const char *const known[] = {"affine", "eps", "momentum", "track_running_stats"};
-    MN_TRY(check_keys(ctx, bn, "bn is a map", known, MN_COUNT(known)));
-    const mn_node *affine = mn_node_get(bn, "affine"), *eps = mn_node_get(bn, "eps"),
-                  *momentum = mn_node_get(bn, "momentum");
-    const mn_node *track = mn_node_get(bn, "track_running_stats");
-    if (affine && affine->kind != MN_BOOL) return fail_ops(ctx, affine, "bn.affine is true or false");
-    if (track && (track->kind != MN_BOOL || !track->i)) return fail_ops(ctx, track, "bn.track_running_stats is true");
-    if (eps && ((eps->kind != MN_REAL && eps->kind != MN_INT) || !(eps->r > 0)))
-        return fail_ops(ctx, eps, "bn.eps is a positive number");
-    if (momentum && ((momentum->kind != MN_REAL && momentum->kind != MN_INT) || !(momentum->r > 0 && momentum->r <= 1)))
-        return fail_ops(ctx, momentum, "bn.momentum is a number above 0 and up to 1");
-    c->bn_affine = affine ? (int32_t)affine->i : 1; /* what is given replaces all of bn */
+/* What is given replaces all of bn. */
+static void read_bn(const mn_node *bn, mn_ops_conf *c) {
+    const mn_node *eps = given(bn, "eps"), *momentum = given(bn, "momentum");
+    c->bn_affine = given_bool(bn, "affine", 1);
     c->bn_eps = eps ? eps->r : 1e-5;
     c->bn_momentum = momentum ? momentum->r : 0.1;
-    return 0;
 }
 
 int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out) {
-    static const char *const known[] = {"ops_order", "bn", "conv", "act"}, *const conv_known[] = {"bias"},
-                             *const act_known[] = {"inplace"};
+    static const mn_arg_def def = {"ops", MN_ARG_MAP, "null", NULL, "settings of all operators"};
+    const mn_check check = {ctx, NULL, 0};
     if (!ops || ops->kind == MN_NULL) return 0;
-    mn_ops_conf c = *out;
-    MN_TRY(check_keys(ctx, ops, "it is a map", known, MN_COUNT(known)));
-    const mn_node *order = mn_node_get(ops, "ops_order"), *bn = mn_node_get(ops, "bn"),
-                  *conv = mn_node_get(ops, "conv"), *act = mn_node_get(ops, "act");
-    if (order) MN_TRY(read_order(ctx, order, c.order));
-    if (bn) MN_TRY(read_bn(ctx, bn, &c));
-    if (act) MN_TRY(check_keys(ctx, act, "act is a map", act_known, MN_COUNT(act_known)));
-    if (conv) {
-        MN_TRY(check_keys(ctx, conv, "conv is a map", conv_known, MN_COUNT(conv_known)));
-        const mn_node *bias = mn_node_get(conv, "bias");
-        if (bias && bias->kind != MN_BOOL) return fail_ops(ctx, bias, "conv.bias is true or false");
-        c.conv_bias = bias ? (int32_t)bias->i : 0;
-    }
-    for (int k = 2; k >= 0; k--) { /* a convolution followed by batch norm needs no bias */
-        if (!c.order[k]) continue;
-        if (c.order[k] == 'b') c.conv_bias = 0;
-        break;
-    }
-    *out = c;
+    MN_TRY(mn_form_ops(&check, &def, ops));
+    const mn_node *order = given(ops, "ops_order"), *bn = given(ops, "bn"), *conv = given(ops, "conv");
+    if (order) mn_ops_order_read(order, out->order);
+    if (bn) read_bn(bn, out);
+    if (conv) out->conv_bias = given_bool(conv, "bias", 0);
+    const size_t n = strnlen(out->order, sizeof out->order);
+    if (n && out->order[n - 1] == 'b') out->conv_bias = 0; /* batch norm has its own shift */
     return 0;
 }
