@@ -246,18 +246,21 @@ int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn
 
 /* ---- the usual three ----------------------------------------------------------------------------------- */
 
+int mn_conv_bn_act_append(mn_module *m, const mn_conv_desc *d, int32_t act) {
+    mn_module *part;
+    MN_TRY(mn_conv2d_new(m->model, d, &part));
+    MN_TRY(mn_module_append(m, part));
+    MN_TRY(mn_batch_norm_new(m->model, d->chn_out, 1, 0, 0, &part));
+    MN_TRY(mn_module_append(m, part));
+    if (act == MODNAS_ACT_NONE) return 0;
+    MN_TRY(mn_activation_new(m->model, act, &part));
+    return mn_module_append(m, part);
+}
+
 int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t k, int32_t stride, int32_t groups,
                        int32_t act, mn_module **out) {
     const mn_conv_desc d = {chn_in, chn_out, {k, k}, stride, {k / 2, k / 2}, 1, groups, 0};
-    mn_module *m, *child;
+    mn_module *m;
     MN_TRY(mn_sequential_new(model, &m));
-    int rc = mn_conv2d_new(model, &d, &child);
-    if (!rc) rc = mn_module_add(m, "0", child);
-    if (!rc) rc = mn_batch_norm_new(model, chn_out, 1, 0, 0, &child);
-    if (!rc) rc = mn_module_add(m, "1", child);
-    if (!rc && act != MODNAS_ACT_NONE) {
-        rc = mn_activation_new(model, act, &child);
-        if (!rc) rc = mn_module_add(m, "2", child);
-    }
-    return finish(rc, m, out);
+    return finish(mn_conv_bn_act_append(m, &d, act), m, out);
 }

@@ -20,6 +20,8 @@ int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn
 int mn_dropout_new(mn_model *model, double p, mn_module **out);
 int mn_identity_new(mn_model *model, mn_module **out);
 int mn_sequential_new(mn_model *model, mn_module **out); /* add children with mn_module_add */
+/* A convolution, batch norm and activation (NONE: none) as the next children of a sequential. */
+int mn_conv_bn_act_append(mn_module *m, const mn_conv_desc *d, int32_t act);
 /* conv k x k with SAME padding, batch norm, activation, as children "0", "1", "2" of a sequential. act NONE: no third
  * child. */
 int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t k, int32_t stride, int32_t groups,

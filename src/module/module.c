@@ -8,6 +8,7 @@
  * within a parent and hold no '.', hence a dotted path names exactly one module. */
 #include "module/module.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "module/model.h"
@@ -70,6 +71,12 @@ int mn_module_add(mn_module *parent, const char *name, mn_module *child) {
     child->name = copy;
     child->parent = parent;
     return 0;
+}
+
+int mn_module_append(mn_module *parent, mn_module *child) {
+    char name[24];
+    snprintf(name, sizeof name, "%zu", parent->children.n);
+    return mn_module_add(parent, name, child);
 }
 
 mn_module *mn_module_child(const mn_module *m, const char *name) {

@@ -41,6 +41,7 @@ void mn_module_free(mn_module *m); /* NULL is fine; children and parameters too 
 int mn_module_check_name(const mn_module *parent, const char *name);
 /* Takes the child, also on failure. */
 int mn_module_add(mn_module *parent, const char *name, mn_module *child);
+int mn_module_append(mn_module *parent, mn_module *child); /* named by its number: "0", "1", ... */
 mn_module *mn_module_child(const mn_module *m, const char *name);
 /* Put `next` (taken, also on failure) where `old` is; frees old. */
 int mn_module_replace(mn_module *old, mn_module *next);
