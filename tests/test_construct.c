@@ -161,7 +161,7 @@ END_TEST
 
 START_TEST(misfits_are_found_at_construction) {
     expect_refused(NET "mixed_op:\n  type: BinaryGateMixedOp\n  candidates:\n  - MB3E3\n  - NIL\n", MODNAS_ECONFIG,
-                   "test.yaml:7", "slot 1 (8 -> 16 channels, stride 2): NIL keeps the channels", NULL);
+                   "test.yaml:7", "slot 1 (8 -> 16 channels, stride 2): NIL needs equal channels", NULL);
     expect_refused(NET "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E3, MB3E3]}\n", MODNAS_ECONFIG,
                    "MB3E3 is there twice", NULL);
     expect_refused(NET "mixed_op: {type: BinaryGateMixedOp, candidates: []}\n", MODNAS_ECONFIG,

@@ -199,11 +199,7 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("models");
-    TCase *t = tcase_create("counts");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, model_setup, model_teardown);
-    tcase_add_loop_test(t, counts, 0, (int)MN_COUNT(figures));
-    suite_add_tcase(s, t);
+    util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
     util_add(s, "models", model_setup, model_teardown,
              (const TTest *[]){supernet_macs_add_up, tables_are_not_shared, names_of_parameters,
                                generic_rows_are_scaled, wrong_arguments_are_named, two_models_live_in_one_context,

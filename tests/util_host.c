@@ -40,6 +40,14 @@ void util_add(Suite *s, const char *name, void (*before)(void), void (*after)(vo
     suite_add_tcase(s, t);
 }
 
+void util_add_loop(Suite *s, const char *name, void (*before)(void), void (*after)(void), const TTest *test, size_t n) {
+    TCase *t = tcase_create(name);
+    tcase_set_timeout(t, 60);
+    if (before) tcase_add_checked_fixture(t, before, after);
+    tcase_add_loop_test(t, test, 0, (int)n);
+    suite_add_tcase(s, t);
+}
+
 int util_run(Suite *s) {
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -20,6 +20,9 @@ modnas_ctx_opts util_host_opts(util_host *h);
 /* Add tests to a suite as one case; before and after may be NULL. The list ends with NULL. */
 void util_add(Suite *s, const char *name, void (*before)(void), void (*after)(void), const TTest *const *tests);
 
+/* One test as a case of its own, run for _i = 0 .. n-1. */
+void util_add_loop(Suite *s, const char *name, void (*before)(void), void (*after)(void), const TTest *test, size_t n);
+
 /* Run a suite and free it; the exit status of the program. */
 int util_run(Suite *s);
 

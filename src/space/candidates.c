@@ -1,16 +1,20 @@
 /* The table of candidate operators, and how one is made for a Slot.
  *
- *   MB<k>E<e>  k in 3 5 7 9, e in 1 3 6 9: inverted residual convolution, kernel k, expansion e
- *   NIL        zeros;  IDT  identity, or a factorized reduction where the Slot has stride 2
- *
  * A builder refuses a Slot that its operator does not fit, so building a supernet checks every candidate at every Slot.
- * Adding one is a row here and a builder. */
+ * A family is a macro over its kernel sizes: adding one is such a line, and a builder if none of these fits. */
 #include "space/candidates.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "module/layers.h"
+
+/* The Slot is named by mn_candidate_build. */
+static int misfit(const mn_component *c, const mn_candidate_env *e, const char *reason) {
+    return mn_fail(e->model->ctx, MODNAS_ECONFIG, "%s %s", c->name, reason);
+}
+
+/* ---- builders ------------------------------------------------------------------------------------------ */
 
 typedef struct mb_conf {
     int32_t kernel, expansion;
@@ -26,8 +30,7 @@ static int build_mb(const mn_component *c, const mn_args *args, const void *env,
 static int build_nil(const mn_component *c, const mn_args *args, const void *env, void *out) {
     const mn_candidate_env *e = env;
     (void)args;
-    if (e->chn_in != e->chn_out)
-        return mn_fail(e->model->ctx, MODNAS_ECONFIG, "%s: %s keeps the channels, it does not fit", e->where, c->name);
+    if (e->chn_in != e->chn_out) return misfit(c, e, "needs equal channels");
     return mn_zero_op_new(e->model, e->chn_out, e->stride, out);
 }
 
@@ -36,37 +39,67 @@ static int build_idt(const mn_component *c, const mn_args *args, const void *env
     (void)args;
     if (e->stride == 1 && e->chn_in == e->chn_out) return mn_identity_new(e->model, out);
     if (e->stride == 2) return mn_factorized_reduce_new(e->model, e->chn_in, e->chn_out, out);
-    if (e->stride == 1)
-        return mn_fail(e->model->ctx, MODNAS_ECONFIG, "%s: %s with stride 1 keeps the channels, it does not fit",
-                       e->where, c->name);
-    return mn_fail(e->model->ctx, MODNAS_ECONFIG, "%s: %s has stride 1 or 2, it does not fit", e->where, c->name);
+    return misfit(c, e, e->stride == 1 ? "needs equal channels at stride 1" : "needs a stride of 1 or 2");
 }
 
-#define MB(k, e)                                                                                                       \
+typedef struct primitive {
+    int (*make)(mn_model *model, const mn_block *b, mn_module **out);
+    mn_block block; /* what the Slot does not say */
+} primitive;
+
+static int build_primitive(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const mn_candidate_env *e = env;
+    const primitive *p = c->data;
+    const int same = e->chn_in == e->chn_out;
+    mn_block b = p->block;
+    (void)args;
+    if (p->make == mn_pool_bn_new && !same) return misfit(c, e, "needs equal channels");
+    if (!memchr(e->model->ops.order, 'w', sizeof e->model->ops.order) && (!same || e->stride != 1))
+        return misfit(c, e, "without weight in ops_order needs equal channels and stride 1");
+    b.chn_in = e->chn_in;
+    b.chn_out = e->chn_out;
+    b.stride = e->stride;
+    return p->make(e->model, &b, out);
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
+#define ROW(name, text, build, type, ...)                                                                              \
     {                                                                                                                  \
-        "candidate", "MB" #k "E" #e, "inverted residual convolution, kernel " #k ", expansion " #e, NULL, build_mb,    \
-            &(const mb_conf) {                                                                                         \
-            k, e                                                                                                       \
+        "candidate", name, text, NULL, build, &(const type) {                                                          \
+            __VA_ARGS__                                                                                                \
         }                                                                                                              \
     }
+#define MB(k, e) ROW("MB" #k "E" #e, "inverted residual, kernel " #k ", expansion " #e, build_mb, mb_conf, k, e)
+#define PRIMITIVE(name, text, k, make, ...)                                                                            \
+    ROW(name, text ", kernel " #k, build_primitive, primitive, make, {.kernel = k, __VA_ARGS__})
+#define EACH_KERNEL(FAMILY) FAMILY(1), FAMILY(3), FAMILY(5), FAMILY(7), FAMILY(9), FAMILY(11), FAMILY(13)
+
+#define MB_OF(k) MB(k, 1), MB(k, 3), MB(k, 6), MB(k, 9)
+#define AP(k)    PRIMITIVE("AP" #k, "average pooling", k, mn_pool_bn_new, .algo = MODNAS_POOL_AVG)
+#define MP(k)    PRIMITIVE("MP" #k, "max pooling", k, mn_pool_bn_new, .algo = MODNAS_POOL_MAX)
+#define NC(k)    PRIMITIVE("NC" #k, "convolution", k, mn_std_conv_new, .groups = 1)
+#define SS(k)    PRIMITIVE("SS" #k, "separable convolution", k, mn_dil_conv_new, .dilation = 1)
+#define SC(k)    PRIMITIVE("SC" #k, "two separable convolutions", k, mn_sep_conv_new, .dilation = 1)
+#define DC(k)    PRIMITIVE("DC" #k, "separable convolution, dilation 2", k, mn_dil_conv_new, .dilation = 2)
+#define DD(k)    PRIMITIVE("DD" #k, "separable convolution, dilation 3", k, mn_dil_conv_new, .dilation = 3)
+#define FC(k)    PRIMITIVE("FC" #k, "convolutions k x 1 and 1 x k", k, mn_fac_conv_new, .groups = 1)
 
 static const mn_component rows[] = {
-    MB(3, 1),
-    MB(3, 3),
-    MB(3, 6),
-    MB(3, 9),
-    MB(5, 1),
-    MB(5, 3),
-    MB(5, 6),
-    MB(5, 9),
-    MB(7, 1),
-    MB(7, 3),
-    MB(7, 6),
-    MB(7, 9),
-    MB(9, 1),
-    MB(9, 3),
-    MB(9, 6),
-    MB(9, 9),
+    MB_OF(3),
+    MB_OF(5),
+    MB_OF(7),
+    MB_OF(9),
+    EACH_KERNEL(AP),
+    EACH_KERNEL(MP),
+    EACH_KERNEL(NC),
+    EACH_KERNEL(SS),
+    EACH_KERNEL(SC),
+    EACH_KERNEL(DC),
+    EACH_KERNEL(DD),
+    EACH_KERNEL(FC),
+    PRIMITIVE("AVG", "average pooling", 3, mn_pool_bn_new, .algo = MODNAS_POOL_AVG),
+    PRIMITIVE("MAX", "max pooling", 3, mn_pool_bn_new, .algo = MODNAS_POOL_MAX),
     {"candidate", "NIL", "zeros (equal channels only)", NULL, build_nil, NULL},
     {"candidate", "IDT", "identity; with stride 2 a factorized reduction", NULL, build_idt, NULL},
 };
@@ -84,46 +117,25 @@ const char *mn_spec_prefix(const mn_node *spec, char *buf, size_t bytes) {
     return buf;
 }
 
-typedef struct name_list {
-    const char *names[128];
-    size_t n;
-} name_list;
-
-static int collect(const mn_component *c, void *ud) {
-    name_list *l = ud;
-    if (l->n < MN_COUNT(l->names)) l->names[l->n++] = c->name;
-    return 0;
-}
-
-/* The name must be a candidate's; the message has place, Slot and the nearest name. */
-static int check_name(modnas_ctx *ctx, const mn_node *spec, const char *name, const char *where) {
-    if (mn_registry_find(ctx, "candidate", name)) return 0;
-    name_list l = {.n = 0};
+/* Put place and Slot before the text of an error that has neither. */
+static int at_slot(modnas_ctx *ctx, int rc, const mn_node *spec, const mn_slot *slot) {
     char prefix[288];
-    mn_spec_prefix(spec, prefix, sizeof prefix);
-    if (mn_registry_visit(ctx, "candidate", collect, &l)) l.n = 0;
-    const char *near = mn_suggest(name, l.names, l.n);
-    if (near)
-        return mn_fail(ctx, MODNAS_ENOTFOUND, "%s%s: no candidate named '%s'; did you mean '%s'?", prefix, where, name,
-                       near);
-    return mn_fail(ctx, MODNAS_ENOTFOUND, "%s%s: no candidate named '%s'", prefix, where, name);
+    mn_str name = {.ctx = ctx};
+    if (rc != MODNAS_ECONFIG && rc != MODNAS_ESHAPE && rc != MODNAS_ENOTFOUND) return rc;
+    if (mn_slot_name(slot, &name) == 0)
+        mn_fail(ctx, rc, "%s%s: %s", mn_spec_prefix(spec, prefix, sizeof prefix), name.text, modnas_errmsg(ctx));
+    mn_str_free(&name);
+    return rc;
 }
 
 int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot, mn_module **out) {
     modnas_ctx *ctx = model->ctx;
-    mn_str where = {.ctx = ctx};
+    const mn_candidate_env env = {model, slot->chn_in, slot->chn_out, slot->stride, slot->kwargs};
+    const mn_component *c;
     const char *name;
     const mn_node *args;
-    char prefix[288];
-    int rc = mn_spec_parse(ctx, spec, NULL, &name, &args);
-    if (!rc) rc = mn_slot_name(slot, &where);
-    if (!rc) rc = check_name(ctx, spec, name, where.text);
-    if (!rc) {
-        const mn_candidate_env env = {model, name, slot->chn_in, slot->chn_out, slot->stride, slot->kwargs, where.text};
-        rc = mn_registry_build(ctx, "candidate", spec, NULL, NULL, &env, out);
-        if (rc == MODNAS_ECONFIG && strncmp(modnas_errmsg(ctx), where.text, where.n) == 0)
-            rc = mn_fail(ctx, rc, "%s%s", mn_spec_prefix(spec, prefix, sizeof prefix), modnas_errmsg(ctx));
-    }
-    mn_str_free(&where);
-    return rc;
+    MN_TRY(mn_spec_parse(ctx, spec, NULL, &name, &args));
+    MN_TRY(at_slot(ctx, mn_registry_need(ctx, "candidate", name, NULL, &c), spec, slot));
+    MN_TRY(mn_spec_check(ctx, "candidate", spec, NULL)); /* what is wrong from here on is between operator and Slot */
+    return at_slot(ctx, mn_registry_build(ctx, "candidate", spec, NULL, NULL, &env, out), spec, slot);
 }

@@ -15,6 +15,23 @@ int mn_mbconv_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stri
 int mn_factorized_reduce_new(mn_model *model, int32_t chn_in, int32_t chn_out, mn_module **out);
 /* Zeros of chn channels; stride s: every s-th row and column of the source's size, rounded up. */
 int mn_zero_op_new(mn_model *model, int32_t chn, int32_t stride, mn_module **out);
+
+/* What a block is made for. Zero: groups and dilation 1. */
+typedef struct mn_block {
+    int32_t chn_in, chn_out, stride, kernel;
+    int32_t groups;   /* of mn_std_conv_new */
+    int32_t dilation; /* of mn_dil_conv_new */
+    int32_t algo;     /* of mn_pool_bn_new: MODNAS_POOL_MAX or MODNAS_POOL_AVG (padding left out of the mean) */
+} mn_block;
+
+/* Blocks of model->ops: see cand_primitive.c. Without `weight` in the order a block keeps channels and size, whatever b
+ * says. */
+int mn_pool_bn_new(mn_model *model, const mn_block *b, mn_module **out);
+int mn_std_conv_new(mn_model *model, const mn_block *b, mn_module **out);
+int mn_dil_conv_new(mn_model *model, const mn_block *b, mn_module **out);
+int mn_fac_conv_new(mn_model *model, const mn_block *b, mn_module **out);
+int mn_sep_conv_new(mn_model *model, const mn_block *b, mn_module **out);
+
 int mn_candidates_register(modnas_ctx *ctx);
 /* "file:line: " of spec into buf, "" if it came from no file. */
 const char *mn_spec_prefix(const mn_node *spec, char *buf, size_t bytes);

@@ -59,13 +59,11 @@ int mn_space_size(const mn_space *s, mn_str *out);
 
 typedef struct mn_candidate_env { /* out of the builder: mn_module ** */
     mn_model *model;
-    const char *name; /* "MB3E6" */
     int32_t chn_in, chn_out, stride;
     const mn_node *kwargs;
-    const char *where; /* slot, for messages */
 } mn_candidate_env;
-/* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG when it does not fit (slot and reason). spec:
- * Name or spec. */
+/* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG or MODNAS_ESHAPE with the reason when it does
+ * not fit. Both name the Slot; builders say the reason alone. spec: Name or spec. */
 int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot, mn_module **out);
 
 /* ---- mixed ops: kind "mixed_op" ------------------------------------------------------------------------ */
