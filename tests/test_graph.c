@@ -74,6 +74,39 @@ START_TEST(accumulate) {
 }
 END_TEST
 
+/* Kernel calls of a forward: batch norm, perhaps a residual, and an activation. */
+static int64_t n_calls(gn_net *t, int32_t act, int residual) {
+    const mn_run_opts o = {.train = 1, .grads = MN_ROLE_WEIGHT};
+    const mn_bn_opts bn = {.eps = 1e-3, .momentum = 0.1};
+    mn_value *v[4], *y;
+    GN_TRY(mn_run_begin(t->run, &o));
+    for (int i = 0; i < 4; i++) GN_TRY(mn_use_param(t->run, t->p[i], &v[i]));
+    GN_TRY(mn_batch_norm(t->run, v[0], v[1], v[2], t->p[4], t->p[5], &bn, &y));
+    if (residual) GN_TRY(mn_add(t->run, y, v[3], &y));
+    GN_TRY(mn_activation(t->run, y, act, 0, 0, &y));
+    GN_TRY(mn_run_plan(t->run, NULL));
+    return mn_run_n_calls(t->run);
+}
+
+/* fuse.c's table: with which activations batch norm and a residual are one kernel. */
+START_TEST(fused_activations) {
+    static const struct {
+        int32_t act;
+        int64_t n_calls[2]; /* without and with a residual */
+    } rows[] = {{MODNAS_ACT_RELU, {1, 1}},
+                {MODNAS_ACT_RELU6, {1, 1}},
+                {MODNAS_ACT_HARD_SWISH, {1, 2}},
+                {MODNAS_ACT_SWISH, {2, 2}}};
+    const gn_case c = {"batch_norm", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, X4, {1, 4, 1, 1}, {1, 4, 1, 1}}, NULL, 2, 0};
+    gn_net n, *t = &n;
+    gn_open(t, &c, MODNAS_F64, "ref");
+    for (size_t i = 0; i < MN_COUNT(rows); i++)
+        for (int residual = 0; residual < 2; residual++)
+            ck_assert_int_eq(n_calls(t, rows[i].act, residual), rows[i].n_calls[residual]);
+    gn_close(t);
+}
+END_TEST
+
 /* What a kernel leaves in the padding of a blocked value is found in variants that check: here the test puts it there,
  * between forward and backward. */
 START_TEST(padding_is_watched) {
@@ -136,6 +169,7 @@ int main(void) {
     tcase_set_timeout(c, 60);
     tcase_add_test(c, gate);
     tcase_add_test(c, accumulate);
+    tcase_add_test(c, fused_activations);
     tcase_add_test(c, padding_is_watched);
     tcase_add_test(c, refusals);
     suite_add_tcase(s, c);

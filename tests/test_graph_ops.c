@@ -43,6 +43,18 @@ static int bn_relu6(gn_net *t, mn_value **v, mn_value **y) {
     return mn_activation(t->run, *y, MODNAS_ACT_RELU6, 0, 0, y);
 }
 
+static int bn_hswish(gn_net *t, mn_value **v, mn_value **y) {
+    MN_TRY(mn_activation(t->run, v[0], MODNAS_ACT_LINEAR, 4, 0, y));
+    MN_TRY(bn_of(t, *y, v[1], v[2], y));
+    return mn_activation(t->run, *y, MODNAS_ACT_HARD_SWISH, 0, 0, y);
+}
+
+static int bn_add_hswish(gn_net *t, mn_value **v, mn_value **y) { /* not fused: the slope would want the residual */
+    MN_TRY(bn_of(t, v[0], v[1], v[2], y));
+    MN_TRY(mn_add(t->run, v[3], *y, y));
+    return mn_activation(t->run, *y, MODNAS_ACT_HARD_SWISH, 0, 0, y);
+}
+
 static int bn_add(gn_net *t, mn_value **v, mn_value **y) { /* residual meets its own source */
     MN_TRY(bn_of(t, v[0], v[1], v[2], y));
     return mn_add(t->run, *y, v[0], y);
@@ -182,6 +194,17 @@ static const gn_case cases[] = {
     {"batch_norm, running statistics", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn, 2, 1},
     {"batch_norm, not affine", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn_plain, 2, 0},
     {"batch_norm + relu6", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn_relu6, 2, 0},
+    {"batch_norm + hard_swish", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn_hswish, 2, 0},
+    {"batch_norm + hard_swish, running statistics",
+     {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}},
+     bn_hswish,
+     2,
+     1},
+    {"batch_norm + residual + hard_swish",
+     {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, X4, {1, 4, 1, 1}, {1, 4, 1, 1}},
+     bn_add_hswish,
+     2,
+     0},
     {"batch_norm + own source", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn_add, 2, 0},
     {"batch_norm + residual + relu",
      {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, X4, {1, 4, 1, 1}, {1, 4, 1, 1}},

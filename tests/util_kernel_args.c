@@ -85,6 +85,7 @@ static const arg_row rows[] = {
     {K(BATCH_NORM, BACKWARD_DATA), "g_gamma", KC_OUT, SRC_C, 0, AFFINE, 0},
     {K(BATCH_NORM, BACKWARD_DATA), "g_beta", KC_OUT, SRC_C, 0, AFFINE, 0},
     {K(BATCH_NORM, BACKWARD_DATA), "g_residual", KC_OUT, DST, 0, RESIDUAL, 0},
+    {K(BATCH_NORM, BACKWARD_DATA), "beta", KC_IN, SRC_C, KC_FILL_UNIT, AFFINE, 0},
 
     {K(POOL2D, FORWARD), "x", KC_IN, SRC, KC_FILL_APART, 0, 0},
     {K(POOL2D, FORWARD), "y", KC_OUT, DST, 0, 0, 0},

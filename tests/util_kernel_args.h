@@ -11,9 +11,9 @@ enum kc_fill {
     KC_FILL_ACT,      /* uniform in (-5, 8), away from the corners of the kernel's activation */
     KC_FILL_APART,    /* in (-1, 1), neighbours at least 6e-5 apart: no ties, and none within a finite difference */
     KC_FILL_POSITIVE, /* uniform in (0.5, 1.5) */
-    KC_FILL_GAMMA,    /* the same with every fourth one negative; times 4 before a relu6, so that it clips */
-    KC_FILL_LABEL,    /* 0 .. C-1 */
-    KC_FILL_PROB      /* rows that sum up to 1 */
+    KC_FILL_GAMMA, /* the same with every fourth one negative; times 4 before a relu6 or hard-swish, so that it clips */
+    KC_FILL_LABEL, /* 0 .. C-1 */
+    KC_FILL_PROB   /* rows that sum up to 1 */
 };
 
 /* The rows of one kernel kind. */

@@ -26,6 +26,10 @@ typedef struct drawing {
     mn_rng *rng;
 } drawing;
 
+static int clips(int32_t act) {
+    return act == MODNAS_ACT_RELU6 || act == MODNAS_ACT_HARD_SWISH;
+}
+
 static double draw(const drawing *d, int64_t i) {
     const int64_t plane = d->a->desc.dims[2] * d->a->desc.dims[3], channel = i / plane % d->a->desc.dims[1];
     const double u = mn_rng_real(d->rng);
@@ -39,7 +43,7 @@ static double draw(const drawing *d, int64_t i) {
     case KC_FILL_POSITIVE:
         return 0.5 + u;
     case KC_FILL_GAMMA:
-        return (0.5 + u) * (channel % 4 == 3 ? -1 : 1) * (d->c->kernel.act == MODNAS_ACT_RELU6 ? 4 : 1);
+        return (0.5 + u) * (channel % 4 == 3 ? -1 : 1) * (clips(d->c->kernel.act) ? 4 : 1);
     case KC_FILL_LABEL:
         return floor(u * (double)d->c->kernel.src.dims[1]);
     case KC_FILL_PROB:

@@ -12,7 +12,8 @@ enum {
     GLOBAL = MODNAS_KF_GLOBAL_STATS,
     INFERENCE = MODNAS_KF_INFERENCE,
     RELU = MODNAS_ACT_RELU,
-    RELU6 = MODNAS_ACT_RELU6
+    RELU6 = MODNAS_ACT_RELU6,
+    HSWISH = MODNAS_ACT_HARD_SWISH
 };
 
 /* Forward alone; forward and backward. */
@@ -90,6 +91,11 @@ static const same_row bn_rows[] = {
     {"train_relu6_c17", {2, 17, 9, 5}, AFFINE | UPDATE, RELU6, 0, 0, {1e-5, 0.1}},
     {"train_relu6_c32", {2, 32, 8, 8}, AFFINE | UPDATE, RELU6, 0, 0, {1e-5, 0.1}},
     {"train_relu_plain_c3", {2, 3, 6, 6}, UPDATE, RELU, 0, 0, {1e-5, 0.1}},
+    {"train_hswish_c24", {2, 24, 7, 5}, AFFINE | UPDATE, HSWISH, 0, 0, {1e-5, 0.1}},
+    {"train_hswish_plain_c17", {3, 17, 5, 5}, UPDATE, HSWISH, 0, 0, {1e-5, 0.1}},
+    {"train_hswish_c3_b1", {1, 3, 9, 7}, AFFINE, HSWISH, 0, 0, {1e-3, 0.1}},
+    {"global_hswish_c17", {2, 17, 5, 7}, AFFINE | GLOBAL, HSWISH, 0, 0, {1e-5, 0.1}},
+    {"inference_hswish_residual_c24", {2, 24, 5, 3}, AFFINE | GLOBAL | RESIDUAL | INFERENCE, HSWISH, 0, 0, {1e-5, 0.1}},
     {"train_residual_c24", {2, 24, 5, 5}, AFFINE | UPDATE | RESIDUAL, 0, 0, 0, {1e-5, 0.1}},
     {"train_residual_relu_c17", {2, 17, 6, 6}, AFFINE | UPDATE | RESIDUAL, RELU, 0, 0, {1e-5, 0.1}},
     {"train_residual_relu6_c16", {2, 16, 6, 6}, AFFINE | UPDATE | RESIDUAL, RELU6, 0, 0, {1e-5, 0.1}},

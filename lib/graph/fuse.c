@@ -1,6 +1,6 @@
 /* Fusion: which vertices become one kernel.
  *
- *   batch_norm -> relu | relu6                  one kernel, both passes
+ *   batch_norm -> relu | relu6 | hard_swish     one kernel, both passes
  *   batch_norm -> add(., r) [-> relu | relu6]   one kernel, if r exists by then
  *   conv2d -> batch_norm (...)                  one kernel when nothing is differentiated and running statistics are used
  *
@@ -21,10 +21,14 @@ static void absorb(mn_vertex *x, mn_vertex *gone) {
     x->out->producer = x->index;
 }
 
+/* The backward of batch norm finds the slope of relu and relu6 in y, that of hard-swish in x alone: not with a residual. */
+static int is_fusable(const mn_vertex *x, int32_t act) {
+    return act == MODNAS_ACT_RELU || act == MODNAS_ACT_RELU6 || (act == MODNAS_ACT_HARD_SWISH && !x->residual);
+}
+
 static int absorb_activation(mn_run *run, mn_vertex *x) {
     mn_vertex *y = sole_reader(run, x, x->out);
-    if (!y || y->op != &mn_op_activation) return 0;
-    if (y->u.act.act != MODNAS_ACT_RELU && y->u.act.act != MODNAS_ACT_RELU6) return 0;
+    if (!y || y->op != &mn_op_activation || !is_fusable(x, y->u.act.act)) return 0;
     x->act = y->u.act.act;
     absorb(x, y);
     return 1;

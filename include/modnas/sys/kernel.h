@@ -141,9 +141,10 @@ typedef struct modnas_kernel {
  *     y = act(gamma (x - m) / sqrt(v + eps) + beta + residual); m, v of the batch (v biased), or mean, var (GLOBAL_STATS).
  *     saved_* (1,C,1,1; 1 / sqrt(v + eps)) are written unless INFERENCE. Running statistics change only with UPDATE_STATS.
  * batch_norm BACKWARD_DATA x, y, g_y, [gamma], saved_mean, saved_rstd, g_x (out), [g_gamma (out)], [g_beta (out)],
- *                          [g_residual (out)]
- *     one kernel for all gradients; act is NONE, RELU or RELU6 (its mask is read off y); with GLOBAL_STATS the statistics
- *     are constants. g_x NULL: only the parameters' gradients. g_residual may equal g_y (in place).
+ *                          [g_residual (out)], [beta]
+ *     one kernel for all gradients; with GLOBAL_STATS the statistics are constants. act is NONE, RELU or RELU6 (its mask
+ *     is read off y), or, without RESIDUAL, HARD_SWISH (its slope is that at gamma xhat + beta: y is not read, AFFINE
+ *     wants beta). g_x NULL: only the parameters' gradients. g_residual may equal g_y (in place).
  * pool2d FORWARD           x, y, [workspace (out)]
  * pool2d BACKWARD_DATA     x, y, g_y, [workspace], g_x (out)      workspace: plan_workspace() bytes of the forward plan
  *     global pooling: kernel = (H, W). With ceil-mode sizes dst is simply larger; windows are clipped at the border.

@@ -8,7 +8,7 @@
  *
  *   forward    m = sum / M, v = sumsq / M - (sum / M)^2, both of x - origin
  *              y = act((x - m) gamma rstd + beta + residual)
- *   backward   e = g_y where the activation let y through; S = sum e, D = sum e (x - m)
+ *   backward   e = g_y times the activation's slope; S = sum e, D = sum e (x - m)
  *              g_beta = S, g_gamma = rstd D, g_x = gamma rstd (e - S / M - (x - m) rstd^2 D / M), g_residual = e */
 #include <math.h>
 #include <string.h>
@@ -81,11 +81,6 @@ static int64_t channels_of(const norm_job *j, int64_t block, int64_t *first) {
     return left < j->simd->block ? left : j->simd->block;
 }
 
-/* Copy a block's part of a vector over channels; padding, and a vector that is not there, gives `other`. */
-static void load_channels(const float *vector, int64_t first, int64_t n, float other, float out[B_MAX]) {
-    for (int64_t i = 0; i < B_MAX; i++) out[i] = vector && i < n ? vector[first + i] : other;
-}
-
 /* ---- forward ---- */
 
 static void forward_sums(const norm_job *j, int64_t block, int32_t slice, int32_t slices, block_sums *s) {
@@ -144,13 +139,24 @@ static void forward_apply(const norm_job *j, const block_sums *s, int64_t block,
 
 /* ---- backward ---- */
 
-static void backward_sums(const norm_job *j, int64_t block, int32_t slice, int32_t slices, block_sums *s) {
-    int64_t offset, first;
-    const mn_simd_pixels px = slice_of(j, block, slice, slices, &offset);
+/* What the sums need: mean, scale and beta; padding has 0 of all. */
+static void slope_constants(const norm_job *j, int64_t block, mn_simd_norm_block *c) {
+    int64_t first;
     const int64_t n = channels_of(j, block, &first);
-    float mean[B_MAX];
-    load_channels(j->saved_mean, first, n, 0, mean);
-    j->simd->norm->back_sums(&px, j->p->base.k.act, mean, j->x + offset, j->y + offset, j->gy + offset,
+    memset(c, 0, sizeof *c);
+    for (int64_t i = 0; i < n; i++) {
+        c->mean[i] = j->saved_mean[first + i];
+        c->scale[i] = (j->gamma ? j->gamma[first + i] : 1) * j->saved_rstd[first + i];
+        c->beta[i] = j->beta ? j->beta[first + i] : 0;
+    }
+}
+
+static void backward_sums(const norm_job *j, int64_t block, int32_t slice, int32_t slices, block_sums *s) {
+    int64_t offset;
+    mn_simd_norm_block c;
+    const mn_simd_pixels px = slice_of(j, block, slice, slices, &offset);
+    slope_constants(j, block, &c);
+    j->simd->norm->back_sums(&px, j->p->base.k.act, &c, j->x + offset, j->y + offset, j->gy + offset,
                              j->e ? j->e + offset : NULL, s->first, s->second);
 }
 
@@ -158,11 +164,9 @@ static void backward_constants(const norm_job *j, const block_sums *s, int64_t b
     int64_t first;
     const int64_t n = channels_of(j, block, &first);
     const double m = n_pixels(j);
-    memset(c, 0, sizeof *c);
+    slope_constants(j, block, c);
     for (int64_t i = 0; i < n; i++) {
         const double rstd = j->saved_rstd[first + i], scale = (j->gamma ? j->gamma[first + i] : 1) * rstd;
-        c->mean[i] = j->saved_mean[first + i];
-        c->scale[i] = (float)scale;
         if (!is_global(j)) {
             c->shift[i] = (float)(-scale * s->first[i] / m);
             c->slope[i] = (float)(scale * rstd * rstd * s->second[i] / m);
@@ -247,7 +251,7 @@ static const struct {
 } arguments[] = {
     {offsetof(norm_job, x), {0, 0}, 0, 0},
     {offsetof(norm_job, gamma), {1, 3}, MODNAS_KF_AFFINE, 0},
-    {offsetof(norm_job, beta), {2, -1}, MODNAS_KF_AFFINE, 0},
+    {offsetof(norm_job, beta), {2, 10}, MODNAS_KF_AFFINE, 0},
     {offsetof(norm_job, mean), {3, -1}, 0, 0},
     {offsetof(norm_job, var), {4, -1}, 0, 0},
     {offsetof(norm_job, saved_mean), {5, 4}, 0, MODNAS_KF_INFERENCE},
@@ -281,7 +285,10 @@ static int norm_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) 
             return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm forward: the running mean or variance is missing");
         return run_job(s, &j);
     }
-    if (base->k.act == MODNAS_ACT_NONE) j.y = j.gy; /* not read */
+    const int sloped = base->k.act == MODNAS_ACT_HARD_SWISH;
+    if (base->k.act == MODNAS_ACT_NONE || sloped) j.y = j.gy; /* not read */
+    if (sloped && j.gamma && !j.beta)
+        return mn_dnnl_fail(s, MODNAS_EINVAL, "batch_norm backward: beta is missing, the slope of hard-swish wants it");
     if (!j.y)
         return mn_dnnl_fail(s, MODNAS_EINVAL,
                             "batch_norm backward: y is missing, the activation's mask is read off it");
@@ -299,7 +306,9 @@ static int norm_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
 
 static int norm_supports(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
-    if (k->act != MODNAS_ACT_NONE && k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;
+    const int sloped = k->act == MODNAS_ACT_HARD_SWISH;
+    if (k->act != MODNAS_ACT_NONE && k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6 && !sloped) return 0;
+    if (sloped && k->pass != MODNAS_FORWARD && (k->flags & MODNAS_KF_RESIDUAL)) return 0;
     return mn_dnnl_is_activation(&k->src) && k->src.layout == MODNAS_LAYOUT_BLOCKED && k->dst.layout == k->src.layout &&
            k->dst.dtype == MODNAS_F32 && mn_dnnl_same_dims(&k->src, &k->dst);
 }

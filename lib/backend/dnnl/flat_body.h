@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "backend/dnnl/simd.h"
+#include "backend/dnnl/vec_act.h"
 #include "modnas/sys/kernel.h"
 
 VEC_FN vec load_some(const float *p, int64_t n) {
@@ -134,16 +135,12 @@ static void binary_flat(int32_t algo, const float *a, const float *b, float *y, 
 
 /* ---- activations ---- */
 
-/* NaN comes through: vec_min and vec_max give their second operand. */
-VEC_FN vec clip(vec x, vec low, vec high) {
-    return vec_min(high, vec_max(low, x));
-}
 VEC_FN vmask inside(vec x, vec low, vec high) {
     return vec_and(vec_gt(x, low), vec_lt(x, high));
 }
 
 VEC_FN vec value_of(int32_t act, vec x, vec alpha, vec beta) {
-    const vec zero = vec_zero(), six = vec_set1(6), three = vec_set1(3), sixth = vec_set1(1.0f / 6);
+    const vec zero = vec_zero(), six = vec_set1(6);
     switch (act) {
     case MODNAS_ACT_RELU:
         return vec_max(zero, x);
@@ -152,9 +149,9 @@ VEC_FN vec value_of(int32_t act, vec x, vec alpha, vec beta) {
     case MODNAS_ACT_CLIP:
         return clip(x, alpha, beta);
     case MODNAS_ACT_HARD_SIGMOID:
-        return vec_mul(clip(vec_add(x, three), zero, six), sixth);
+        return hard_sigmoid(x);
     case MODNAS_ACT_HARD_SWISH:
-        return vec_mul(x, vec_mul(clip(vec_add(x, three), zero, six), sixth));
+        return hard_swish(x);
     case MODNAS_ACT_LINEAR:
         return vec_fma(alpha, x, beta);
     default:
@@ -173,10 +170,8 @@ VEC_FN vec slope_of(int32_t act, vec x, vec alpha, vec beta) {
         return vec_keep(inside(x, alpha, beta), one);
     case MODNAS_ACT_HARD_SIGMOID:
         return vec_keep(inside(x, minus, three), vec_set1(1.0f / 6));
-    case MODNAS_ACT_HARD_SWISH: {
-        const vec middle = vec_fma(x, vec_set1(1.0f / 3), vec_set1(0.5f));
-        return vec_pick(vec_gt(x, three), one, vec_pick(vec_lt(x, minus), zero, middle));
-    }
+    case MODNAS_ACT_HARD_SWISH:
+        return hard_swish_slope(x);
     case MODNAS_ACT_LINEAR:
         return alpha;
     default:

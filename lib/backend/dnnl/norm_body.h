@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "backend/dnnl/simd.h"
+#include "backend/dnnl/vec_act.h"
 #include "modnas/sys/kernel.h"
 
 enum { CHAINS = 4, SUM_PIXELS = 256 };
@@ -54,8 +55,9 @@ static void sums(const mn_simd_pixels *p, const float *origin, const float *x, d
     vsum_store(sumsq, total.second);
 }
 
-VEC_FN vec clamp(int32_t act, vec v) {
+VEC_FN vec activate(int32_t act, vec v) {
     if (act == MODNAS_ACT_NONE) return v;
+    if (act == MODNAS_ACT_HARD_SWISH) return hard_swish(v);
     v = vec_max(vec_zero(), v); /* constant first: a NaN comes through */
     return act == MODNAS_ACT_RELU6 ? vec_min(vec_set1(6), v) : v;
 }
@@ -68,7 +70,7 @@ VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_
         for (int64_t i = from; i < end; i += VL) {
             vec v = vec_fma(vec_sub(vec_load(x + i), mean), scale, shift);
             if (residual) v = vec_add(v, vec_load(residual + i));
-            vec_put(p->stream, y + i, clamp(act, v));
+            vec_put(p->stream, y + i, activate(act, v));
         }
     }
     vec_fence();
@@ -84,6 +86,7 @@ VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_
         CASE(MODNAS_ACT_NONE, call)                                                                                    \
         CASE(MODNAS_ACT_RELU, call)                                                                                    \
         CASE(MODNAS_ACT_RELU6, call)                                                                                   \
+        CASE(MODNAS_ACT_HARD_SWISH, call)                                                                              \
     }
 
 static void apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
@@ -95,25 +98,34 @@ static void apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block
 
 /* ---- backward ---- */
 
-/* The gradient behind the activation: gy where y lies strictly between the corners. */
-VEC_FN vec unmask(int32_t act, const float *y, vec gy) {
+typedef struct slopes {
+    vec mean, scale, beta;
+} slopes;
+
+VEC_FN slopes slopes_of(const mn_simd_norm_block *c) {
+    return (slopes){vec_load(c->mean), vec_load(c->scale), vec_load(c->beta)};
+}
+
+/* gy times the activation's slope: that of relu and relu6 is 1 where y lies strictly between the corners. */
+VEC_FN vec before_act(int32_t act, const slopes *k, vec centred, const float *y, vec gy) {
     if (act == MODNAS_ACT_NONE) return gy;
+    if (act == MODNAS_ACT_HARD_SWISH) return vec_mul(gy, hard_swish_slope(vec_fma(centred, k->scale, k->beta)));
     const vec v = vec_load(y);
     const vmask positive = vec_gt(v, vec_zero());
     return vec_keep(act == MODNAS_ACT_RELU6 ? vec_and(positive, vec_lt(v, vec_set1(6))) : positive, gy);
 }
 
-VEC_FN void add_gradient(int32_t act, vec mean, const float *x, const float *y, const float *gy, float *e, vec *sum,
-                         vec *dot) {
-    const vec g = unmask(act, y, vec_load(gy));
+VEC_FN void add_gradient(int32_t act, const slopes *k, const float *x, const float *y, const float *gy, float *e,
+                         vec *sum, vec *dot) {
+    const vec centred = vec_sub(vec_load(x), k->mean), g = before_act(act, k, centred, y, vec_load(gy));
     if (e) vec_store(e, g);
     *sum = vec_add(*sum, g);
-    *dot = vec_fma(g, vec_sub(vec_load(x), mean), *dot);
+    *dot = vec_fma(g, centred, *dot);
 }
 
-VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const float *means, const float *x, const float *y,
-                           const float *gy, float *e, double *sum, double *dot) {
-    const vec mean = vec_load(means);
+VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
+                           const float *y, const float *gy, float *e, double *sum, double *dot) {
+    const slopes k = slopes_of(c);
     pair total = {vsum_zero(), vsum_zero()};
     for (int64_t n = 0; n < p->n; n++) {
         for (int64_t first = 0; first < p->hw; first += SUM_PIXELS) {
@@ -125,12 +137,12 @@ VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const float *me
             for (; i + CHAINS <= end; i += CHAINS) {
                 for (int j = 0; j < CHAINS; j++) {
                     const int64_t at = n * p->step + (i + j) * VL;
-                    add_gradient(act, mean, x + at, y + at, gy + at, e ? e + at : NULL, &a[j], &b[j]);
+                    add_gradient(act, &k, x + at, y + at, gy + at, e ? e + at : NULL, &a[j], &b[j]);
                 }
             }
             for (; i < end; i++) {
                 const int64_t at = n * p->step + i * VL;
-                add_gradient(act, mean, x + at, y + at, gy + at, e ? e + at : NULL, &a[0], &b[0]);
+                add_gradient(act, &k, x + at, y + at, gy + at, e ? e + at : NULL, &a[0], &b[0]);
             }
             pair_flush(&total, a, b);
         }
@@ -139,24 +151,24 @@ VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const float *me
     vsum_store(dot, total.second);
 }
 
-static void back_sums(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y,
+static void back_sums(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
                       const float *gy, float *e, double *sum, double *dot) {
 #define CALL(which)                                                                                                    \
-    (e ? back_sums_loop(p, which, mean, x, y, gy, e, sum, dot)                                                         \
-       : back_sums_loop(p, which, mean, x, y, gy, NULL, sum, dot))
+    (e ? back_sums_loop(p, which, c, x, y, gy, e, sum, dot) : back_sums_loop(p, which, c, x, y, gy, NULL, sum, dot))
     BY_ACT(CALL);
 #undef CALL
 }
 
 VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
                             const float *y, const float *gy, float *gx) {
-    const vec mean = vec_load(c->mean), scale = vec_load(c->scale), shift = vec_load(c->shift),
-              slope = vec_load(c->slope);
+    const slopes k = slopes_of(c);
+    const vec shift = vec_load(c->shift), slope = vec_load(c->slope);
     for (int64_t n = p->n - 1; n >= 0; n--) {
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
-            const vec e = unmask(act, y + i, vec_load(gy + i));
-            vec_put(p->stream, gx + i, vec_fnma(vec_sub(vec_load(x + i), mean), slope, vec_fma(e, scale, shift)));
+            const vec centred = vec_sub(vec_load(x + i), k.mean),
+                      e = before_act(act, &k, centred, y + i, vec_load(gy + i));
+            vec_put(p->stream, gx + i, vec_fnma(centred, slope, vec_fma(e, k.scale, shift)));
         }
     }
     vec_fence();

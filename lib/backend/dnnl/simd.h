@@ -60,17 +60,19 @@ typedef struct mn_simd_pixels {
 /* Batch norm's constants of one channel block. */
 typedef struct mn_simd_norm_block {
     float mean[MN_SIMD_BLOCK_MAX], scale[MN_SIMD_BLOCK_MAX], shift[MN_SIMD_BLOCK_MAX], slope[MN_SIMD_BLOCK_MAX];
+    float beta[MN_SIMD_BLOCK_MAX];
 } mn_simd_norm_block;
 
-/* Batch norm over pixels of one channel block; act is NONE, RELU or RELU6. */
+/* Batch norm over pixels of one channel block; act is NONE, RELU, RELU6 or HARD_SWISH. e is gy times the activation's
+ * slope, which lies in y, but that of HARD_SWISH at (x - mean) scale + beta. */
 typedef struct mn_simd_norm {
     /* sum and sumsq (B doubles each) of x - origin */
     void (*sums)(const mn_simd_pixels *p, const float *origin, const float *x, double *sum, double *sumsq);
     /* y = act((x - mean) scale + shift + residual); residual may be NULL */
     void (*apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
                   const float *residual, float *y);
-    /* Sums of e and of e (x - mean), where e is gy where the activation let y through; stored unless `e` is NULL. */
-    void (*back_sums)(const mn_simd_pixels *p, int32_t act, const float *mean, const float *x, const float *y,
+    /* Sums of e and of e (x - mean); stored unless `e` is NULL. */
+    void (*back_sums)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
                       const float *gy, float *e, double *sum, double *dot);
     /* gx = e scale + shift - (x - mean) slope */
     void (*back_apply)(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,

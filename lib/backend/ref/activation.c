@@ -24,7 +24,7 @@ static double inside(double x, double lo, double hi) {
 static double swish_slope(double x) {
     return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
 }
-static double hard_swish_slope(double x) {
+double MN_REF(hard_swish_slope)(double x) {
     return x < -3 ? 0 : x > 3 ? 1 : x / 3 + 0.5;
 }
 
@@ -36,7 +36,7 @@ static double hard_swish_slope(double x) {
     X(CLIP, clip(x, a, b), inside(x, a, b))                                                                            \
     X(SIGMOID, sigmoid(x), sigmoid(x) * (1 - sigmoid(x)))                                                              \
     X(HARD_SIGMOID, clip(x + 3, 0, 6) / 6, inside(x, -3, 3) / 6)                                                       \
-    X(HARD_SWISH, clip(x + 3, 0, 6) * x / 6, hard_swish_slope(x))                                                      \
+    X(HARD_SWISH, clip(x + 3, 0, 6) * x / 6, MN_REF(hard_swish_slope)(x))                                              \
     X(SWISH, sigmoid(x) * x, swish_slope(x))                                                                           \
     X(TANH, tanh(x), 1 - tanh(x) * tanh(x))                                                                            \
     X(LINEAR, b + a * x, a)

@@ -1,8 +1,8 @@
 /* Batch normalisation with what usually surrounds it: y = act(gamma (x - m) / sqrt(v + eps) + beta + residual).
  *
  * m and v are those of the batch (v biased), or the running ones (GLOBAL_STATS). Mean first, then the mean square about
- * it: no cancellation. Backward, with xhat = (x - m) rstd, M = N H W and dz = g_y where the activation let y through,
- * else 0:
+ * it: no cancellation. Backward, with xhat = (x - m) rstd, M = N H W and dz = g_y times the activation's slope (of relu
+ * and relu6: 1 where it let y through, else 0; of hard-swish: at gamma xhat + beta):
  *
  *     g_beta = sum dz      g_gamma = sum dz xhat      g_residual = dz
  *     g_x = gamma rstd (dz - g_beta / M - xhat g_gamma / M)      or gamma rstd dz where the statistics are constants
@@ -19,7 +19,8 @@ int MN_REF(batch_norm_fits)(const modnas_kernel *k) {
 
 int MN_REF(batch_norm_backward_fits)(const modnas_kernel *k) {
     const int masked = k->act == MODNAS_ACT_RELU || k->act == MODNAS_ACT_RELU6;
-    return MN_REF(batch_norm_fits)(k) && (k->act == MODNAS_ACT_NONE || masked);
+    const int sloped = k->act == MODNAS_ACT_HARD_SWISH && !(k->flags & MODNAS_KF_RESIDUAL);
+    return MN_REF(batch_norm_fits)(k) && (k->act == MODNAS_ACT_NONE || masked || sloped);
 }
 
 typedef struct shape {
@@ -98,47 +99,62 @@ int MN_REF(batch_norm_forward)(const mn_ref_call *c) {
     return 0;
 }
 
-/* The gradient behind the activation, its mask read off y. */
-static double unmask(int32_t act, const mn_real *y, const mn_real *gy, int64_t i) {
-    if (act == MODNAS_ACT_NONE) return (double)gy[i];
-    const int open = y[i] > 0 && (act == MODNAS_ACT_RELU || y[i] < 6);
-    return open ? (double)gy[i] : 0;
+/* Constants of one channel. */
+typedef struct channel {
+    double mean, rstd, gamma, beta;
+} channel;
+
+static channel channel_of(const mn_ref_call *c, int64_t ch) {
+    const int affine = c->k->flags & MODNAS_KF_AFFINE;
+    const mn_real *gamma = affine ? c->args[3] : NULL, *beta = affine ? c->args[10] : NULL;
+    return (channel){.mean = (double)((const mn_real *)c->args[4])[ch],
+                     .rstd = (double)((const mn_real *)c->args[5])[ch],
+                     .gamma = gamma ? (double)gamma[ch] : 1,
+                     .beta = beta ? (double)beta[ch] : 0};
+}
+
+static double normalised(const mn_ref_call *c, const channel *k, int64_t i) {
+    return ((double)((const mn_real *)c->args[0])[i] - k->mean) * k->rstd;
+}
+
+/* dz of element i. */
+static double before_act(const mn_ref_call *c, const channel *k, int64_t i) {
+    const mn_real *y = c->args[1];
+    const int32_t act = c->k->act;
+    const double gy = (double)((const mn_real *)c->args[2])[i];
+    if (act == MODNAS_ACT_NONE) return gy;
+    if (act == MODNAS_ACT_HARD_SWISH) return gy * MN_REF(hard_swish_slope)(k->gamma * normalised(c, k, i) + k->beta);
+    return y[i] > 0 && (act == MODNAS_ACT_RELU || y[i] < 6) ? gy : 0;
 }
 
 typedef struct channel_sums {
     double dz, dz_xhat;
 } channel_sums;
 
-static channel_sums backward_sums(const mn_ref_call *c, const shape *s, int64_t ch) {
-    const mn_real *x = c->args[0], *y = c->args[1], *gy = c->args[2];
-    const double mean = (double)((const mn_real *)c->args[4])[ch], rstd = (double)((const mn_real *)c->args[5])[ch];
+static channel_sums backward_sums(const mn_ref_call *c, const shape *s, int64_t ch, const channel *k) {
     channel_sums sums = {0, 0};
     for (int64_t n = 0; n < s->n; n++) {
         const int64_t first = (n * s->c + ch) * s->plane;
         for (int64_t i = first; i < first + s->plane; i++) {
-            const double dz = unmask(c->k->act, y, gy, i);
+            const double dz = before_act(c, k, i);
             sums.dz += dz;
-            sums.dz_xhat += dz * ((double)x[i] - mean) * rstd;
+            sums.dz_xhat += dz * normalised(c, k, i);
         }
     }
     return sums;
 }
 
 /* g_x and g_residual of a channel; each element of g_y is read before either is written, so both may lie on g_y. */
-static void backward_channel(const mn_ref_call *c, const shape *s, int64_t ch, channel_sums sums) {
+static void backward_channel(const mn_ref_call *c, const shape *s, int64_t ch, const channel *k, channel_sums sums) {
     const int32_t flags = c->k->flags;
-    const mn_real *x = c->args[0], *y = c->args[1], *gy = c->args[2];
-    const mn_real *gamma = flags & MODNAS_KF_AFFINE ? c->args[3] : NULL;
-    const double mean = (double)((const mn_real *)c->args[4])[ch], rstd = (double)((const mn_real *)c->args[5])[ch];
     mn_real *gx = c->args[6], *g_residual = flags & MODNAS_KF_RESIDUAL ? c->args[9] : NULL;
     const double constant = flags & MODNAS_KF_GLOBAL_STATS ? 0 : 1 / (double)(s->n * s->plane);
-    const double factor = (gamma ? (double)gamma[ch] : 1) * rstd;
     for (int64_t n = 0; n < s->n; n++) {
         const int64_t first = (n * s->c + ch) * s->plane;
         for (int64_t i = first; i < first + s->plane; i++) {
-            const double dz = unmask(c->k->act, y, gy, i), xhat = ((double)x[i] - mean) * rstd;
+            const double dz = before_act(c, k, i), xhat = normalised(c, k, i);
             if (g_residual) g_residual[i] = (mn_real)dz;
-            if (gx) gx[i] = (mn_real)(factor * (dz - constant * (sums.dz + xhat * sums.dz_xhat)));
+            if (gx) gx[i] = (mn_real)(k->gamma * k->rstd * (dz - constant * (sums.dz + xhat * sums.dz_xhat)));
         }
     }
 }
@@ -146,14 +162,18 @@ static void backward_channel(const mn_ref_call *c, const shape *s, int64_t ch, c
 int MN_REF(batch_norm_backward)(const mn_ref_call *c) {
     const shape s = shape_of(c->k);
     mn_real *g_gamma = c->args[7], *g_beta = c->args[8];
-    if (c->k->act != MODNAS_ACT_NONE && !c->args[1])
+    const int sloped = c->k->act == MODNAS_ACT_HARD_SWISH;
+    if (c->k->act != MODNAS_ACT_NONE && !sloped && !c->args[1])
         return MN_REF(fail)(c, MODNAS_EINVAL,
                             "batch_norm backward: y is missing, the mask of its activation is read off it");
+    if (sloped && (c->k->flags & MODNAS_KF_AFFINE) && !c->args[10])
+        return MN_REF(fail)(c, MODNAS_EINVAL, "batch_norm backward: beta is missing, the slope of hard-swish wants it");
     for (int64_t ch = 0; ch < s.c; ch++) {
-        const channel_sums sums = backward_sums(c, &s, ch);
+        const channel k = channel_of(c, ch);
+        const channel_sums sums = backward_sums(c, &s, ch, &k);
         if (g_gamma) g_gamma[ch] = (mn_real)sums.dz_xhat;
         if (g_beta) g_beta[ch] = (mn_real)sums.dz;
-        backward_channel(c, &s, ch, sums);
+        backward_channel(c, &s, ch, &k, sums);
     }
     return 0;
 }

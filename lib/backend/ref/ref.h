@@ -71,6 +71,7 @@ mn_ref_span MN_REF(span)(int64_t n_out, int64_t n_in, int64_t stride, int64_t of
 
 /* y = act(x) for n elements; y may be x. */
 void MN_REF(act)(int32_t act, const mn_real *x, mn_real *y, int64_t n, double alpha, double beta);
+double MN_REF(hard_swish_slope)(double x);
 /* 1 if the activation has no parameters and so can be fused. */
 int MN_REF(act_fusable)(int32_t act);
 

@@ -52,8 +52,9 @@ static int backward(mn_run *run, mn_vertex *x, mn_value *g) {
     if (mn_wants_grad(source)) MN_TRY(mn_grad_open(run, source, k.src.layout, &to));
     if (mn_wants_grad(residual) && mask) MN_TRY(mn_grad_open(run, residual, k.dst.layout, &to_residual));
     if (!to && !to_gamma && !to_beta && !to_residual) return 0;
-    mn_value *args[10] = {src, x->out, gy, gamma, x->aux[0], x->aux[1], to, to_gamma, to_beta, to_residual};
-    MN_TRY(mn_emit(run, &k, args, 10, NULL, 0));
+    mn_value *y = x->act == MODNAS_ACT_HARD_SWISH ? NULL : x->out; /* not kept for nothing */
+    mn_value *args[11] = {src, y, gy, gamma, x->aux[0], x->aux[1], to, to_gamma, to_beta, to_residual, beta};
+    MN_TRY(mn_emit(run, &k, args, 11, NULL, 0));
     if (to) MN_TRY(mn_grad_close(run, source, to));
     if (to_gamma) MN_TRY(mn_grad_close(run, gamma, to_gamma));
     if (to_beta) MN_TRY(mn_grad_close(run, beta, to_beta));

@@ -1,0 +1,23 @@
+/* Activations that several bodies compute, over the vector of vec_<isa>.h. NaN comes through: vec_min and vec_max give
+ * their second operand. */
+#ifndef MN_VEC_ACT_H
+#define MN_VEC_ACT_H
+
+VEC_FN vec clip(vec x, vec low, vec high) {
+    return vec_min(high, vec_max(low, x));
+}
+
+VEC_FN vec hard_sigmoid(vec x) {
+    return vec_mul(clip(vec_add(x, vec_set1(3)), vec_zero(), vec_set1(6)), vec_set1(1.0f / 6));
+}
+
+VEC_FN vec hard_swish(vec x) {
+    return vec_mul(x, hard_sigmoid(x));
+}
+
+VEC_FN vec hard_swish_slope(vec x) {
+    const vec middle = vec_fma(x, vec_set1(1.0f / 3), vec_set1(0.5f));
+    return vec_pick(vec_gt(x, vec_set1(3)), vec_set1(1), vec_pick(vec_lt(x, vec_set1(-3)), vec_zero(), middle));
+}
+
+#endif
