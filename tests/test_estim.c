@@ -291,16 +291,17 @@ START_TEST(derived_counts) {
             "trainer: {default: {type: ImageClsTrainer, args: {optimizer: SGD}}}\n");
     for (int c = 0; c < 3; c++) {
         int64_t macs;
-        mn_arch a;
-        MUST(mn_arch_new(s.ctx, 22, &a));
-        for (int i = 0; i < 22; i++) a.index[i] = c;
-        MUST(mn_space_apply(s.model->space, &a));
+        mn_arch *a;
+        MUST(mn_arch_new(s.model, &a));
+        ck_assert_int_eq(a->n, 22);
+        for (int i = 0; i < 22; i++) a->index[i] = c;
+        MUST(mn_arch_apply(a));
         MUST(mn_derive_begin(s.model));
         ck_assert_int_eq(mn_derived_params(s.model), params[c]);
         MUST(mn_derived_macs(s.model, input, &macs));
         if (c == 0) ck_assert_int_eq(macs, macs_mb3e3);
         mn_derive_end(s.model);
-        mn_arch_free(s.ctx, &a);
+        mn_arch_free(a);
     }
     util_small_close(&s);
 }

@@ -55,8 +55,8 @@ static void walk(mn_optim *o, mn_estim *e) {
         if (o->vt->ask) {
             int32_t got;
             mn_arch *a = e->state;
-            MUST(o->vt->ask(o, 1, a, &got));
-            MUST(mn_space_apply(s.model->space, a));
+            MUST(o->vt->ask(o, 1, &a, &got));
+            MUST(mn_arch_apply(a));
         } else if (step % 3 == 0) {
             MUST(o->vt->step(o, e));
             check_counts(&before, "an architecture step");
@@ -85,15 +85,15 @@ START_TEST(gates) {
 END_TEST
 
 START_TEST(index_ops) {
-    mn_arch a;
-    mn_estim e = {.state = &a};
+    mn_arch *a;
     open_small(_i, "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, MB5E3, MB7E6]}\n");
     mn_optim *o = open_optim("RandomSearchOptim");
-    MUST(mn_arch_new(s.ctx, 4, &a));
+    MUST(mn_arch_new(s.model, &a));
+    mn_estim e = {.state = a};
     MUST(mn_trainer_reset(s.trainer, 70));
     MUST(mn_trainer_prepare(s.trainer, 0, 0));
     walk(o, &e);
-    mn_arch_free(s.ctx, &a);
+    mn_arch_free(a);
     mn_optim_free(o);
     util_small_close(&s);
 }

@@ -20,15 +20,15 @@ static void softmax(const int32_t *active, int32_t n, double p[N]) {
 
 START_TEST(index_runs_its_choice) {
     mn_model *m = mixed_model("IndexMixedOp", CANDIDATES, 3);
-    mn_arch arch;
+    mn_arch *arch;
     step s;
     double p[N];
     step_new(m, 3, &s);
-    OK(mn_arch_new(model_ctx, MIXED_OPS, &arch));
+    OK(mn_arch_new(m, &arch));
     for (int32_t c = 0; c < N; c++) {
         const int32_t path[MIXED_OPS] = {c, (c + 1) % N};
-        memcpy(arch.index, path, sizeof path);
-        OK(mn_space_apply(m->space, &arch));
+        memcpy(arch->index, path, sizeof path);
+        OK(mn_arch_apply(arch));
         step_record(m, &s, &(mn_run_opts){.train = 1});
         const double got = step_go(&s);
         ck_assert(fabs(got - mixture_loss(m, &s, path, -1, NULL)) < 1e-14);
@@ -38,7 +38,7 @@ START_TEST(index_runs_its_choice) {
     ck_assert_int_eq(mn_mixed_set_alpha(mixed(m, 0), alpha), MODNAS_EINVAL);
     ck_assert_str_eq(mixed(m, 0)->param->name, "c_0");
     ck_assert_str_eq(mixed(m, 0)->param->choices->items[2]->text, "IDT");
-    mn_arch_free(model_ctx, &arch);
+    mn_arch_free(arch);
     step_free(&s);
     mn_model_free(m);
 }

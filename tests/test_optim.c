@@ -230,25 +230,25 @@ START_TEST(random_visits_all) {
     static int order[3][256];
     util_small_open(&s, NET INDEX_OPS);
     for (int run = 0; run < 3; run++) {
-        mn_arch archs[7];
+        mn_arch *archs[7];
         mn_optim *o;
         int seen[256] = {0}, n = 0;
         int32_t got;
         MUST(build_optim(run == 2 ? "{type: RandomSearchOptim, args: {seed: 8}}" : "RandomSearchOptim", &o));
-        for (int i = 0; i < 7; i++) MUST(mn_arch_new(s.ctx, 4, &archs[i]));
+        for (int i = 0; i < 7; i++) MUST(mn_arch_new(s.model, &archs[i]));
         while (n < 256) {
             MUST(o->vt->ask(o, 7, archs, &got));
             ck_assert_int_eq(got, n + 7 <= 256 ? 7 : 256 - n);
             for (int i = 0; i < got; i++) {
-                ck_assert_int_eq(seen[code(&archs[i])]++, 0);
-                order[run][n++] = code(&archs[i]);
-                MUST(o->vt->tell(o, &archs[i], 0, NULL));
+                ck_assert_int_eq(seen[code(archs[i])]++, 0);
+                order[run][n++] = code(archs[i]);
+                MUST(o->vt->tell(o, archs[i], 0, NULL));
             }
         }
         ck_assert_int_eq(o->vt->ask(o, 1, archs, &got), MODNAS_EDONE);
         ck_assert_int_eq(got, 0);
         ck_assert_ptr_nonnull(strstr(modnas_errmsg(s.ctx), "256"));
-        for (int i = 0; i < 7; i++) mn_arch_free(s.ctx, &archs[i]);
+        for (int i = 0; i < 7; i++) mn_arch_free(archs[i]);
         mn_optim_free(o);
     }
     ck_assert_int_eq(memcmp(order[0], order[1], sizeof order[0]), 0);
@@ -262,9 +262,9 @@ END_TEST
 START_TEST(random_is_uniform) {
     int count[256] = {0};
     int32_t got;
-    mn_arch a;
+    mn_arch *a;
     util_small_open(&s, NET INDEX_OPS);
-    MUST(mn_arch_new(s.ctx, 4, &a));
+    MUST(mn_arch_new(s.model, &a));
     for (int seed = 0; seed < 200; seed++) {
         char spec[64];
         mn_optim *o;
@@ -272,19 +272,19 @@ START_TEST(random_is_uniform) {
         MUST(build_optim(spec, &o));
         for (int i = 0; i < 128; i++) {
             MUST(o->vt->ask(o, 1, &a, &got));
-            count[code(&a)]++;
+            count[code(a)]++;
         }
         mn_optim_free(o);
     }
     for (int i = 0; i < 256; i++) ck_assert_int_le(abs(count[i] - 100), 42);
-    mn_arch_free(s.ctx, &a);
+    mn_arch_free(a);
     util_small_close(&s);
 }
 END_TEST
 
 /* 4^4 * 6^30 points, far above 2^64 (6^30 is about 2^77): 5000 of them, no two alike. */
 START_TEST(random_in_a_huge_space) {
-    mn_arch a;
+    mn_arch *a;
     mn_visited seen;
     mn_optim *o;
     int32_t got, choices[34];
@@ -297,20 +297,20 @@ START_TEST(random_in_a_huge_space) {
     }
     for (int i = 0; i < 34; i++) choices[i] = mn_space_categorical_at(s.model->space, i)->n;
     MUST(build_optim("RandomSearchOptim", &o));
-    MUST(mn_arch_new(s.ctx, 34, &a));
+    MUST(mn_arch_new(s.model, &a));
     MUST(mn_visited_init(&seen, s.ctx, choices, 34));
     ck_assert(seen.size == UINT64_MAX);
     for (int i = 0; i < 5000; i++) {
         int is_new;
         MUST(o->vt->ask(o, 1, &a, &got));
         ck_assert_int_eq(got, 1);
-        for (int k = 0; k < 34; k++) ck_assert(a.index[k] >= 0 && a.index[k] < choices[k]);
-        MUST(mn_visited_add(&seen, a.index, &is_new));
+        for (int k = 0; k < 34; k++) ck_assert(a->index[k] >= 0 && a->index[k] < choices[k]);
+        MUST(mn_visited_add(&seen, a->index, &is_new));
         ck_assert(is_new);
     }
-    ck_assert(seen.n == 5000 && mn_visited_has(&seen, a.index));
+    ck_assert(seen.n == 5000 && mn_visited_has(&seen, a->index));
     mn_visited_free(&seen);
-    mn_arch_free(s.ctx, &a);
+    mn_arch_free(a);
     mn_optim_free(o);
     util_small_close(&s);
 }

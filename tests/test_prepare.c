@@ -133,24 +133,24 @@ END_TEST
 START_TEST(index_is_prepared) {
     bench b;
     size_t bound;
-    mn_arch arch;
+    mn_arch *arch;
     mn_rng rng;
     open_bench(&b, "ref", SEARCH("IndexMixedOp"), 0);
     OK(mn_prepare(b.model, &b.opts, &bound));
-    OK(mn_arch_new(model_ctx, mn_space_n_categorical(b.model->space), &arch));
+    OK(mn_arch_new(b.model, &arch));
     mn_rng_init(&rng, 1, 1, 1);
     const int64_t plans = mn_backend_n_plans(b.model->backend);
     for (int d = 0; d < PATHS; d++) {
         const int64_t allocs = model_ctx->n_allocs;
-        for (int32_t i = 0; i < arch.n; i++)
-            arch.index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_categorical_at(b.model->space, i)->n);
-        OK(mn_space_apply(b.model->space, &arch));
+        for (int32_t i = 0; i < arch->n; i++)
+            arch->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_categorical_at(b.model->space, i)->n);
+        OK(mn_arch_apply(arch));
         step_record(b.model, &b.step[WEIGHT_STEP], &run_opts[WEIGHT_STEP]);
         step_go(&b.step[WEIGHT_STEP]);
         ck_assert_int_eq(model_ctx->n_allocs, allocs);
     }
     ck_assert_int_eq(mn_backend_n_plans(b.model->backend), plans);
-    mn_arch_free(model_ctx, &arch);
+    mn_arch_free(arch);
     close_bench(&b);
 }
 END_TEST

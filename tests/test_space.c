@@ -38,32 +38,43 @@ START_TEST(parameters_are_named) {
 }
 END_TEST
 
+/* An option for every parameter that has some: a choice, or the candidate of a tensor of logits. */
 START_TEST(archs_are_set_as_a_whole) {
     mn_model *m = slot_empty_model("ref", MODNAS_F32);
     mn_arch_param *p;
-    mn_arch a, now;
+    mn_arch *a, *now, *copy;
     OK(mn_space_categorical(m->space, NULL, names(3), &p));
     OK(mn_space_tensor(m->space, NULL, 4, &p));
+    OK(mn_space_numeric(m->space, NULL, 1, 4, 1, &p));
     OK(mn_space_categorical(m->space, NULL, names(2), &p));
-    OK(mn_arch_new(model_ctx, 2, &a));
-    OK(mn_arch_new(model_ctx, 2, &now));
-    a.index[0] = 2;
-    a.index[1] = 1;
+    OK(mn_arch_new(m, &a));
+    ck_assert_int_eq(a->n, 3);
+    ck_assert_int_eq(a->index[0], 0);
+    ck_assert_int_eq(a->index[1], MN_ARCH_OPEN);
+    a->index[0] = 2;
+    a->index[2] = 1;
     const uint64_t version = m->version;
-    OK(mn_space_apply(m->space, &a));
+    OK(mn_arch_apply(a));
     ck_assert(m->version != version);
-    a.index[0] = 0;
-    a.index[1] = 2;
-    ck_assert_int_eq(mn_space_apply(m->space, &a), MODNAS_EINVAL);
-    ck_assert_ptr_nonnull(strstr(modnas_errmsg(model_ctx), "choice 2 of parameter c_2"));
-    OK(mn_space_current(m->space, &now));
-    ck_assert_int_eq(now.index[0], 2);
-    ck_assert_int_eq(now.index[1], 1);
-    a.n = 1;
-    ck_assert_int_eq(mn_space_apply(m->space, &a), MODNAS_EINVAL);
-    mn_arch_free(model_ctx, &a);
-    mn_arch_free(model_ctx, &now);
-    mn_model_free(m);
+    OK(mn_arch_copy(a, &copy));
+    a->index[0] = 0;
+    a->index[2] = 2;
+    ck_assert_int_eq(mn_arch_apply(a), MODNAS_EINVAL);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(model_ctx), "choice 2 of parameter c_3"));
+    OK(mn_arch_new(m, &now));
+    for (int i = 0; i < 3; i++) ck_assert_int_eq(now->index[i], copy->index[i]);
+    OK(mn_arch_derive(now));
+    ck_assert_int_eq(now->index[1], 0); /* no mixed op follows these logits */
+    ck_assert_str_eq(mn_space_option(m->space, 0, 2), "2");
+    ck_assert_ptr_null(mn_space_option(m->space, 0, 3));
+    ck_assert_ptr_null(mn_space_option(m->space, 3, 0));
+    a->n = 1;
+    ck_assert_int_eq(mn_arch_apply(a), MODNAS_EINVAL);
+    mn_arch_free(a);
+    mn_arch_free(now);
+    mn_model_free(m); /* the copy holds it */
+    ck_assert_str_eq(mn_space_gene(copy->model->space, 2)->name, "c_3");
+    mn_arch_free(copy);
 }
 END_TEST
 

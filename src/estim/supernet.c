@@ -22,7 +22,7 @@ typedef struct supernet {
     int64_t epoch_start, epoch_intv, intv, batch;
     int64_t n_updates; /* in this epoch */
     double interval;   /* between updates; 0: none in this epoch */
-    mn_arch arch;      /* path of a proposing optimizer; n 0: it proposes none */
+    mn_arch *arch;     /* path of a proposing optimizer; NULL: it proposes none */
     int32_t exhausted; /* it has nothing left to propose */
     uint64_t n_drawn;
 } supernet;
@@ -59,15 +59,17 @@ static int draw(mn_estim *e) {
     supernet *s = e->state;
     mn_rng rng;
     mn_rng_init(&rng, e->model->seed, mn_stream("SuperNetEstim"), s->n_drawn++);
-    for (int32_t i = 0; i < s->arch.n; i++)
-        s->arch.index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_categorical_at(e->model->space, i)->n);
+    for (int32_t i = 0; i < s->arch->n; i++) {
+        const mn_arch_param *p = mn_space_gene(e->model->space, i);
+        if (p->type == MN_CATEGORICAL) s->arch->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)p->n);
+    }
     return 0;
 }
 
 static int next_path(mn_estim *e) {
     supernet *s = e->state;
     int32_t n;
-    if (!s->arch.n) return 0;
+    if (!s->arch) return 0;
     int rc = s->exhausted ? draw(e) : e->optim->vt->ask(e->optim, 1, &s->arch, &n);
     if (rc == MODNAS_EDONE) {
         mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s; from here on paths are drawn at random", e->name,
@@ -75,7 +77,7 @@ static int next_path(mn_estim *e) {
         s->exhausted = 1;
         rc = draw(e);
     }
-    return rc ? rc : mn_space_apply(e->model->space, &s->arch);
+    return rc ? rc : mn_arch_apply(s->arch);
 }
 
 static int before_step(mn_estim *e, int64_t step) {
@@ -87,7 +89,7 @@ static int before_step(mn_estim *e, int64_t step) {
 static int evaluate(mn_estim *e) {
     const supernet *s = e->state;
     MN_TRY(mn_estim_evaluate(e));
-    return s->arch.n ? e->optim->vt->tell(e->optim, &s->arch, 0, &e->last_metrics) : 0;
+    return s->arch ? e->optim->vt->tell(e->optim, s->arch, 0, &e->last_metrics) : 0;
 }
 
 static int run(mn_estim *e) {
@@ -104,7 +106,7 @@ static int run(mn_estim *e) {
 }
 
 static void destroy(mn_estim *e) {
-    mn_arch_free(e->ctx, &((supernet *)e->state)->arch);
+    mn_arch_free(((supernet *)e->state)->arch);
 }
 
 static const mn_estim_vt vt = {"SuperNetEstim", prepare, run, destroy};
@@ -145,7 +147,7 @@ static int fill(mn_estim *e) {
             "%s: estim.%s scores architectures on validation data and there is none: give data_loader a valid_ratio or "
             "valid_size, or valid_data",
             mn_node_where(e->conf, where, sizeof where), e->name);
-    return e->optim->vt->ask ? mn_arch_new(e->ctx, mn_space_n_categorical(e->model->space), &s->arch) : 0;
+    return e->optim->vt->ask ? mn_arch_new(e->model, &s->arch) : 0;
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {

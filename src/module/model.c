@@ -19,6 +19,7 @@ int mn_model_new(modnas_ctx *ctx, mn_backend *backend, int32_t dtype, uint64_t s
         }
     }
     m->ctx = ctx;
+    m->refs = 1;
     m->dtype = dtype;
     m->seed = seed;
     m->ops = default_ops;
@@ -30,8 +31,13 @@ int mn_model_new(modnas_ctx *ctx, mn_backend *backend, int32_t dtype, uint64_t s
     return 0;
 }
 
+mn_model *mn_model_hold(mn_model *m) {
+    m->refs++;
+    return m;
+}
+
 void mn_model_free(mn_model *m) {
-    if (!m) return;
+    if (!m || --m->refs) return;
     modnas_ctx *ctx = m->ctx;
     mn_slab_free(m->slab);
     mn_store_free(m->weights); /* parameters go after their store */

@@ -23,6 +23,7 @@ typedef struct mn_ops_conf {
 
 struct modnas_model {
     modnas_ctx *ctx;
+    int32_t refs; /* its maker, and the architectures of it that hosts hold */
     mn_backend *backend; /* NULL for backend: none */
     int32_t dtype;
     char *type;       /* registered name */
@@ -57,7 +58,8 @@ typedef struct mn_model_env {
 /* The model holds the backend on its own: the caller still closes the one it opened. backend NULL: nothing can be run.
  */
 int mn_model_new(modnas_ctx *ctx, mn_backend *backend, int32_t dtype, uint64_t seed, mn_model **out);
-void mn_model_free(mn_model *m); /* NULL is fine; runs of the model are freed before */
+mn_model *mn_model_hold(mn_model *m); /* returns m; given back with mn_model_free */
+void mn_model_free(mn_model *m); /* NULL is fine; runs of the model are freed before. It goes with its last holder */
 /* Name, lay out and initialise all parameters of the tree as it is now, and make the slab. After this the tree is not
  * edited. Without a backend nothing is laid out. */
 int mn_model_commit(mn_model *m);

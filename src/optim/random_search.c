@@ -12,22 +12,26 @@
 
 typedef struct random_search {
     uint64_t seed, step;
-    int32_t *choices; /* of every parameter */
+    int32_t *gene;    /* of an architecture, by digit: the categorical ones */
+    int32_t *choices; /* by digit */
+    int32_t *digits;  /* work space */
+    int32_t n_digits;
     mn_visited visited;
 } random_search;
 
-static int ask(mn_optim *o, int32_t n, mn_arch *archs, int32_t *n_out) {
+static int ask(mn_optim *o, int32_t n, mn_arch *const *archs, int32_t *n_out) {
     random_search *s = o->state;
     *n_out = 0;
     while (*n_out < n && s->visited.n < s->visited.size) {
-        mn_arch *a = &archs[*n_out];
         int is_new = 0;
         while (!is_new) {
             mn_rng rng;
             mn_rng_init(&rng, s->seed, mn_stream("RandomSearchOptim"), s->step++);
-            for (int32_t i = 0; i < a->n; i++) a->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)s->choices[i]);
-            MN_TRY(mn_visited_add(&s->visited, a->index, &is_new));
+            for (int32_t i = 0; i < s->n_digits; i++)
+                s->digits[i] = (int32_t)mn_rng_below(&rng, (uint64_t)s->choices[i]);
+            MN_TRY(mn_visited_add(&s->visited, s->digits, &is_new));
         }
+        for (int32_t i = 0; i < s->n_digits; i++) archs[*n_out]->index[s->gene[i]] = s->digits[i];
         ++*n_out;
     }
     if (*n_out || !n) return 0;
@@ -44,7 +48,9 @@ static int tell(mn_optim *o, const mn_arch *arch, int status, const mn_metrics *
 
 static void destroy(mn_optim *o) {
     random_search *s = o->state;
+    mn_free(o->ctx, s->gene);
     mn_free(o->ctx, s->choices);
+    mn_free(o->ctx, s->digits);
     mn_visited_free(&s->visited);
 }
 
@@ -53,9 +59,16 @@ static const mn_optim_vt vt = {"RandomSearchOptim", ask, tell, NULL, destroy};
 static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env, int32_t n) {
     random_search *s = o->state;
     s->seed = mn_args_given(a, "seed") ? (uint64_t)mn_args_int(a, "seed") : env->seed;
+    s->gene = mn_alloc(o->ctx, (size_t)n, sizeof *s->gene);
     s->choices = mn_alloc(o->ctx, (size_t)n, sizeof *s->choices);
-    if (!s->choices) return MODNAS_ENOMEM;
-    for (int32_t i = 0; i < n; i++) s->choices[i] = mn_space_categorical_at(env->model->space, i)->n;
+    s->digits = mn_alloc(o->ctx, (size_t)n, sizeof *s->digits);
+    if (!s->gene || !s->choices || !s->digits) return MODNAS_ENOMEM;
+    for (int32_t i = 0; i < mn_space_n_genes(env->model->space); i++) {
+        const mn_arch_param *p = mn_space_gene(env->model->space, i);
+        if (p->type != MN_CATEGORICAL) continue;
+        s->gene[s->n_digits] = i;
+        s->choices[s->n_digits++] = p->n;
+    }
     return mn_visited_init(&s->visited, o->ctx, s->choices, n);
 }
 

@@ -26,9 +26,9 @@ typedef struct mn_metrics {
 
 typedef struct mn_optim_vt {
     const char *type;
-    /* Up to n archs (made by mn_arch_new for the space); *n_out of them; MODNAS_EDONE when nothing is left. NULL:
-     * gradient method. */
-    int (*ask)(mn_optim *o, int32_t n, mn_arch *archs, int32_t *n_out);
+    /* Up to n architectures of the model into archs; *n_out of them; MODNAS_EDONE when nothing is left. NULL: gradient
+     * method. */
+    int (*ask)(mn_optim *o, int32_t n, mn_arch *const *archs, int32_t *n_out);
     int (*tell)(mn_optim *o, const mn_arch *arch, int status, const mn_metrics *metrics);
     int (*step)(mn_optim *o, mn_estim *e); /* NULL: no gradient method */
     void (*destroy)(mn_optim *o);

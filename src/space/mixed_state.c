@@ -69,6 +69,7 @@ int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index) {
     double *p = mn_alloc(ctx, (size_t)m->n, sizeof *p);
     if (!p) return MODNAS_ENOMEM;
     const int rc = mn_mixed_probs(m, p);
+    if (m->forced >= 0) p[m->forced] = 2;
     for (int32_t i = 0; i < k && !rc; i++) {
         int32_t best = 0;
         for (int32_t j = 1; j < m->n; j++)

@@ -122,7 +122,7 @@ int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **ou
     return 0;
 }
 
-/* ---- archs: the categorical parameters together -------------------------------------------------------- */
+/* ---- the categorical parameters ----------------------------------------------------------------------- */
 
 int32_t mn_space_n_categorical(const mn_space *s) {
     int32_t n = 0;
@@ -136,44 +136,6 @@ mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i) {
         if (p->type == MN_CATEGORICAL && i-- == 0) return p;
     }
     return NULL;
-}
-
-int mn_arch_new(modnas_ctx *ctx, int32_t n, mn_arch *out) {
-    int32_t *index = mn_alloc(ctx, n > 0 ? (size_t)n : 1, sizeof *index);
-    if (!index) return MODNAS_ENOMEM;
-    out->n = n;
-    out->index = index;
-    return 0;
-}
-
-void mn_arch_free(modnas_ctx *ctx, mn_arch *a) {
-    mn_free(ctx, a->index);
-    *a = (mn_arch){0, NULL};
-}
-
-static int check_count(const mn_space *s, const mn_arch *a) {
-    const int32_t n = mn_space_n_categorical(s);
-    if (a->n == n) return 0;
-    return mn_fail(s->model->ctx, MODNAS_EINVAL, "an architecture of %d choices for %d parameters", a->n, n);
-}
-
-int mn_space_apply(mn_space *s, const mn_arch *a) {
-    MN_TRY(check_count(s, a));
-    for (int32_t i = 0; i < a->n; i++) {
-        const mn_arch_param *p = mn_space_categorical_at(s, i);
-        if (a->index[i] < 0 || a->index[i] >= p->n)
-            return mn_fail(s->model->ctx, MODNAS_EINVAL, "choice %d of parameter %s, which has %d", a->index[i],
-                           p->name, p->n);
-    }
-    for (int32_t i = 0; i < a->n; i++) mn_space_categorical_at(s, i)->index = a->index[i];
-    s->model->version++;
-    return 0;
-}
-
-int mn_space_current(const mn_space *s, mn_arch *out) {
-    MN_TRY(check_count(s, out));
-    for (int32_t i = 0; i < out->n; i++) out->index[i] = mn_space_categorical_at(s, i)->index;
-    return 0;
 }
 
 /* ---- size: a product of any length, in limbs of nine decimal digits, lowest first ---------------------- */

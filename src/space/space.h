@@ -3,7 +3,8 @@
  *   Categorical  choices with an index          Numeric  a number in [low, high]          tensor  logits alpha, trained
  * by gradient
  *
- * An assignment of all categorical and numeric parameters is an mn_arch, what optimizers ask and tell with. */
+ * An option for each categorical parameter and for each tensor of logits is an mn_arch, what optimizers ask and tell
+ * with. */
 #ifndef MN_SPACE_H
 #define MN_SPACE_H
 
@@ -40,17 +41,34 @@ mn_arch_param *mn_space_find(const mn_space *s, const char *name);
 int32_t mn_space_n_categorical(const mn_space *s);
 mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i);
 
-/* A point of the space: one index per categorical parameter, in order (numeric ones follow as values). */
-typedef struct mn_arch {
-    int32_t n;
-    int32_t *index;
-} mn_arch;
-int mn_arch_new(modnas_ctx *ctx, int32_t n, mn_arch *out);
-void mn_arch_free(modnas_ctx *ctx, mn_arch *a);
-int mn_space_apply(
-    mn_space *s,
-    const mn_arch *a); /* atomically; MODNAS_EINVAL names the parameter and the index; model->version moves */
-int mn_space_current(const mn_space *s, mn_arch *out); /* out made by mn_arch_new */
+/* ---- architectures: an option for every parameter that has options (arch.c) ---------------------------- */
+
+enum { MN_ARCH_OPEN = -1 }; /* not chosen: left to the model */
+
+typedef struct modnas_arch mn_arch;
+struct modnas_arch {
+    mn_model *model; /* held */
+    int32_t n;       /* genes of its space when it was made */
+    int32_t index[]; /* CATEGORICAL: a choice; TENSOR: the candidate that runs alone; or MN_ARCH_OPEN */
+};
+
+/* The parameters with options, CATEGORICAL and TENSOR, in order; the i-th one, NULL behind the last. s may be NULL. */
+int32_t mn_space_n_genes(const mn_space *s);
+mn_arch_param *mn_space_gene(const mn_space *s, int32_t i);
+/* Name of an option of gene i: a choice's text (its JSON if it is no string), a candidate's name; NULL if there is none. */
+const char *mn_space_option(const mn_space *s, int32_t i, int32_t option);
+
+int mn_arch_new(mn_model *model, mn_arch **out); /* as mn_arch_read */
+int mn_arch_copy(const mn_arch *a, mn_arch **out);
+void mn_arch_free(mn_arch *a); /* NULL is fine */
+/* As the model is set now: choices as they are, logits open unless their mixed op is forced. Applying it later puts that
+ * back. */
+void mn_arch_read(mn_arch *a);
+int mn_arch_derive(mn_arch *a); /* what is open becomes what the model would be reduced to: the most probable candidate */
+int mn_arch_check(const mn_arch *a, int32_t i, int32_t option); /* MODNAS_EINVAL names the parameter and the option */
+/* Set choices, force candidates (open: unforce): all or, with MODNAS_EINVAL, nothing. model->version moves if anything
+ * did. */
+int mn_arch_apply(const mn_arch *a);
 /* Product over distinct architecture parameters of their choices (tensors: elements; whole numbers: how many; real ones
  * do not count) as decimal digits; any size. */
 int mn_space_size(const mn_space *s, mn_str *out);
@@ -127,7 +145,7 @@ int mn_mixed_set_alpha(mn_mixed *m, const double *alpha);
  * candidates: all). */
 int mn_mixed_sample_ops(mn_mixed *m, int32_t n, mn_rng *rng);
 void mn_mixed_reset_ops(mn_mixed *m);
-/* Indices of the k most probable, descending, ties to the lower index; k <= n. */
+/* Indices of the k most probable, descending, ties to the lower index, a forced one ahead of all; k <= n. */
 int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index);
 
 /* ---- what the pieces register -------------------------------------------------------------------------- */
