@@ -9,6 +9,9 @@
 VARIANT ?= release
 B       := build/$(VARIANT)
 CC      ?= cc
+ifeq ($(origin CXX),default)
+CXX     := $(if $(findstring clang,$(CC)),clang++,c++)
+endif
 Q       ?= @
 
 version_part = $(shell sed -n 's/^.define MODNAS_VERSION_$(1) *//p' include/modnas/version.h)
@@ -86,7 +89,8 @@ ONEDNN_ROOT ?= $(if $(wildcard build/deps/onednn/include/dnnl.h),build/deps/oned
 DNNL_INC := $(if $(ONEDNN_ROOT),-I$(ONEDNN_ROOT)/include)
 DNNL_LIB := $(if $(ONEDNN_ROOT),-L$(ONEDNN_ROOT)/lib)
 DNNL_SRC := $(wildcard lib/backend/dnnl/*.c)
-DNNL_OBJ := $(DNNL_SRC:%.c=$(B)/obj/%.o)
+DNNL_OBJ := $(DNNL_SRC:%.c=$(B)/obj/%.o) $(B)/obj/lib/backend/dnnl/onednn.o
+CXXFLAGS := $(patsubst -std=%,-std=c++17,$(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(CFLAGS)))
 ISA_avx2   := -mavx2 -mfma
 ISA_avx512 := -mavx512f -mavx512bw -mavx512dq -mavx512vl -mfma
 # A file named *_avx512.c or *_avx2.c is compiled for that instruction set and only called where the CPU has it.
@@ -94,10 +98,14 @@ $(B)/obj/lib/backend/dnnl/%.o: lib/backend/dnnl/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$(Q)$(CC) $(CFLAGS) $(if $(SAN),,-O3) -fopenmp $(INC_lib) $(DNNL_INC) $(ISA_$(lastword $(subst _, ,$*))) -c $< -o $@
+$(B)/obj/lib/backend/dnnl/onednn.o: lib/backend/dnnl/onednn.cpp
+	@mkdir -p $(@D)
+	@echo "  c++   $<"
+	$(Q)$(CXX) $(CXXFLAGS) $(INC_lib) $(DNNL_INC) -c $< -o $@
 $(B)/modnas-plugins/modnas-dnnl.so: $(DNNL_OBJ)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
-	$(Q)$(CC) $(OPT) -shared -fopenmp -o $@ $(DNNL_OBJ) $(DNNL_LIB) -ldnnl -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -Wl,-Bsymbolic $(DEFS)
+	$(Q)$(CC) $(OPT) -shared -fopenmp -o $@ $(DNNL_OBJ) $(DNNL_LIB) -ldnnl -lstdc++ -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN' -Wl,-Bsymbolic $(DEFS)
 	$(if $(ONEDNN_ROOT),$(Q)cp $(ONEDNN_ROOT)/lib/libdnnl.so.3 $(@D)/libdnnl.so.3.new && mv $(@D)/libdnnl.so.3.new $(@D)/libdnnl.so.3)
 
 # ---- the program: public headers only --------------------------------------------------------------------------------------

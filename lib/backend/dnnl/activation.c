@@ -54,7 +54,7 @@ static dnnl_status_t eltwise_desc(mn_dnnl *s, int32_t pass, const mn_dnnl_eltwis
                                   const_dnnl_primitive_attr_t attr, dnnl_primitive_desc_t *desc) {
     const dnnl_alg_kind_t alg = pass == MODNAS_FORWARD ? e->forward : e->backward;
     dnnl_primitive_desc_t forward, backward;
-    dnnl_status_t status = dnnl_eltwise_forward_primitive_desc_create(&forward, s->engine, dnnl_forward_training, alg,
+    dnnl_status_t status = onednn.eltwise_forward_primitive_desc_create(&forward, s->engine, dnnl_forward_training, alg,
                                                                       md, md, e->alpha, e->beta, attr);
     if (status != dnnl_success) return status;
     s->n_objects++;
@@ -62,7 +62,7 @@ static dnnl_status_t eltwise_desc(mn_dnnl *s, int32_t pass, const mn_dnnl_eltwis
         *desc = forward;
         return status;
     }
-    status = dnnl_eltwise_backward_primitive_desc_create(&backward, s->engine, alg, md, md, md, e->alpha, e->beta,
+    status = onednn.eltwise_backward_primitive_desc_create(&backward, s->engine, alg, md, md, md, e->alpha, e->beta,
                                                          forward, attr);
     dnnl_primitive_desc_destroy(forward);
     if (status != dnnl_success) return status;

@@ -92,7 +92,8 @@ static dnnl_status_t build_chain(mn_dnnl *s, conv_plan *p, const_dnnl_primitive_
 
 static int conv_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     conv_plan *p = (conv_plan *)base;
-    if (mn_dnnl_depthwise_fits(s, &base->k)) return mn_dnnl_depthwise_plan(s, base, &p->depthwise);
+    const int own = mn_dnnl_depthwise_fits(s, &base->k);
+    if (own) return own < 0 ? own : mn_dnnl_depthwise_plan(s, base, &p->depthwise);
     dnnl_primitive_attr_t attr;
     dnnl_status_t status = mn_dnnl_conv_attr(s, base, &attr, &p->fold);
     if (status != dnnl_success) return mn_dnnl_refused(s, status, "the attributes", &base->k);

@@ -53,7 +53,7 @@ static dnnl_status_t operands_init(mn_dnnl *s, const modnas_kernel *k, int open_
 
 static dnnl_status_t forward_desc(mn_dnnl *s, const operands *o, int inference, const_dnnl_primitive_attr_t attr,
                                   dnnl_primitive_desc_t *desc) {
-    return dnnl_convolution_forward_primitive_desc_create(
+    return onednn.convolution_forward_primitive_desc_create(
         desc, s->engine, inference ? dnnl_forward_inference : dnnl_forward_training, dnnl_convolution_direct, o->src,
         o->weights, o->bias, o->dst, o->strides, o->dilates, o->pad_begin, o->pad_end, attr);
 }
@@ -65,11 +65,11 @@ static dnnl_status_t backward_desc(mn_dnnl *s, const operands *o, int32_t pass, 
     if (status != dnnl_success) return status;
     s->n_objects++;
     if (pass == MODNAS_BACKWARD_DATA)
-        status = dnnl_convolution_backward_data_primitive_desc_create(desc, s->engine, dnnl_convolution_direct, o->src,
+        status = onednn.convolution_backward_data_primitive_desc_create(desc, s->engine, dnnl_convolution_direct, o->src,
                                                                       o->weights, o->dst, o->strides, o->dilates,
                                                                       o->pad_begin, o->pad_end, hint, attr);
     else
-        status = dnnl_convolution_backward_weights_primitive_desc_create(
+        status = onednn.convolution_backward_weights_primitive_desc_create(
             desc, s->engine, dnnl_convolution_direct, o->src, o->weights, o->bias, o->dst, o->strides, o->dilates,
             o->pad_begin, o->pad_end, hint, attr);
     dnnl_primitive_desc_destroy(hint);
@@ -103,6 +103,7 @@ dnnl_status_t mn_dnnl_conv_desc(mn_dnnl *s, const modnas_kernel *k, const_dnnl_p
         *desc = resting;
         return dnnl_success;
     }
+    if (status == dnnl_out_of_memory) return status; /* what is left to try would be another computation */
     if (try_desc(s, k, 1, attr, &open) == dnnl_success) {
         if (status == dnnl_success) dnnl_primitive_desc_destroy(resting);
         *desc = open;
@@ -140,7 +141,7 @@ static dnnl_status_t weights_wanted(mn_dnnl *s, const modnas_kernel *k, const mn
         dnnl_memory_desc_t md;
         status = mn_dnnl_md_weights_depthwise(s, &k->weights, g->groups, &md);
         if (status != dnnl_success) return status;
-        *layout = mn_dnnl_layout_remember(s, g, &k->weights, md);
+        status = mn_dnnl_layout_remember(s, g, &k->weights, md, layout);
         dnnl_memory_desc_destroy(md);
         return status;
     }
@@ -148,7 +149,8 @@ static dnnl_status_t weights_wanted(mn_dnnl *s, const modnas_kernel *k, const mn
     dnnl_primitive_desc_t desc;
     status = mn_dnnl_conv_desc(s, &n, NULL, &desc);
     if (status != dnnl_success) return status;
-    *layout = mn_dnnl_layout_remember(s, g, &k->weights, dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0));
+    const const_dnnl_memory_desc_t md = dnnl_primitive_desc_query_md(desc, dnnl_query_weights_md, 0);
+    status = mn_dnnl_layout_remember(s, g, &k->weights, md, layout);
     dnnl_primitive_desc_destroy(desc);
     return status;
 }
@@ -163,7 +165,8 @@ int32_t mn_dnnl_conv_weights_layout(mn_dnnl *s, const modnas_kernel *k) {
                                 .groups = w->groups};
     int32_t layout = mn_dnnl_layout_find(s, &g);
     if (layout >= 0) return layout;
-    layout = MODNAS_LAYOUT_PLAIN;
-    weights_wanted(s, k, &g, &layout); /* refused: plain; the plan will say why */
-    return layout;
+    const dnnl_status_t status = weights_wanted(s, k, &g, &layout);
+    if (status == dnnl_success) return layout;
+    if (status == dnnl_out_of_memory) return mn_dnnl_refused(s, status, "the layout", k);
+    return MODNAS_LAYOUT_PLAIN; /* the plan will say why */
 }

@@ -19,7 +19,7 @@ int mn_dnnl_conv_can_fuse(const modnas_kernel *k) {
 static dnnl_status_t append_binary(dnnl_post_ops_t ops, dnnl_alg_kind_t alg, dnnl_status_t made,
                                    dnnl_memory_desc_t *md) {
     if (made != dnnl_success) return made;
-    const dnnl_status_t status = dnnl_post_ops_append_binary(ops, alg, *md);
+    const dnnl_status_t status = onednn.post_ops_append_binary(ops, alg, *md);
     dnnl_memory_desc_destroy(*md);
     return status;
 }
@@ -36,7 +36,7 @@ static dnnl_status_t append_all(mn_dnnl *s, const modnas_kernel *k, dnnl_post_op
         status = append_binary(ops, dnnl_binary_add, mn_dnnl_md_activation(s, &k->dst, &md), &md);
     if (status != dnnl_success || k->act == MODNAS_ACT_NONE) return status;
     const mn_dnnl_eltwise *e = mn_dnnl_eltwise_of(k->act);
-    return dnnl_post_ops_append_eltwise(ops, e->forward, e->alpha, e->beta);
+    return onednn.post_ops_append_eltwise(ops, e->forward, e->alpha, e->beta);
 }
 
 dnnl_status_t mn_dnnl_conv_attr(mn_dnnl *s, mn_dnnl_plan *p, dnnl_primitive_attr_t *attr, mn_dnnl_conv_fold *fold) {
@@ -44,11 +44,11 @@ dnnl_status_t mn_dnnl_conv_attr(mn_dnnl *s, mn_dnnl_plan *p, dnnl_primitive_attr
     dnnl_status_t status = mn_dnnl_attr_new(s, &made);
     if (status != dnnl_success) return status;
     dnnl_post_ops_t ops;
-    status = dnnl_post_ops_create(&ops);
+    status = onednn.post_ops_create(&ops);
     if (status == dnnl_success) {
         s->n_objects++;
         status = append_all(s, &p->k, ops);
-        if (status == dnnl_success) status = dnnl_primitive_attr_set_post_ops(made, ops);
+        if (status == dnnl_success) status = onednn.primitive_attr_set_post_ops(made, ops);
         dnnl_post_ops_destroy(ops);
     }
     if (status != dnnl_success) {

@@ -95,16 +95,16 @@ int mn_dnnl_depthwise_is(const mn_dnnl *s, const modnas_kernel *k) {
     return groups > 1 && k->src.dims[1] == groups && k->dst.dims[1] == groups;
 }
 
-/* Do the weights rest as [O/B][KH][KW][B]? */
+/* Do the weights rest as [O/B][KH][KW][B]? 0, 1 or a status. */
 static int rests_blocked(mn_dnnl *s, const modnas_kernel *k) {
     dnnl_memory_desc_t rest = NULL, blocked = NULL;
     const int32_t groups = k->u.window.groups;
-    const int same = mn_dnnl_md_weights(s, &k->weights, groups, &rest) == dnnl_success &&
-                     mn_dnnl_md_weights_depthwise(s, &k->weights, groups, &blocked) == dnnl_success &&
-                     dnnl_memory_desc_equal(rest, blocked);
+    dnnl_status_t status = mn_dnnl_md_weights(s, &k->weights, groups, &rest);
+    if (status == dnnl_success) status = mn_dnnl_md_weights_depthwise(s, &k->weights, groups, &blocked);
+    const int same = status == dnnl_success && dnnl_memory_desc_equal(rest, blocked);
     if (rest) dnnl_memory_desc_destroy(rest);
     if (blocked) dnnl_memory_desc_destroy(blocked);
-    return same;
+    return status == dnnl_success ? same : mn_dnnl_refused(s, status, "the layout", k);
 }
 
 /* Windows as the formula of the output size has them, with no more padding than taps. */
@@ -119,7 +119,9 @@ static int is_regular(const modnas_kernel *k, int axis) {
 int mn_dnnl_depthwise_fits(mn_dnnl *s, const modnas_kernel *k) {
     if (!mn_dnnl_depthwise_is(s, k) || k->src.layout != MODNAS_LAYOUT_BLOCKED || k->dst.layout != MODNAS_LAYOUT_BLOCKED)
         return 0;
-    if (k->src.dims[0] != k->dst.dims[0] || !is_regular(k, 0) || !is_regular(k, 1) || !rests_blocked(s, k)) return 0;
+    if (k->src.dims[0] != k->dst.dims[0] || !is_regular(k, 0) || !is_regular(k, 1)) return 0;
+    const int rests = rests_blocked(s, k);
+    if (rests != 1) return rests;
     if (k->pass == MODNAS_BACKWARD_WEIGHTS) return 1;
     if (k->flags & MODNAS_KF_RESIDUAL) return 0;
     if (k->act != MODNAS_ACT_NONE && k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;

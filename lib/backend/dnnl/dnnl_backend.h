@@ -19,10 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/dnnl/onednn.h"
 #include "backend/dnnl/simd.h"
 #include "modnas/status.h"
 #include "modnas/sys/backend.h"
-#include <dnnl.h>
 
 typedef struct mn_dnnl mn_dnnl;
 typedef struct mn_dnnl_plan mn_dnnl_plan;

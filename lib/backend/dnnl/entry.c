@@ -52,11 +52,11 @@ static int backend_open(const modnas_host *host, const modnas_backend_opts *opts
     s->host = *host;
     s->threads = opts->threads;
     s->simd = levels[best_level()].simd;
-    dnnl_status_t status = dnnl_engine_create(&s->engine, dnnl_cpu, 0);
-    if (status == dnnl_success) status = dnnl_stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
+    dnnl_status_t status = onednn.engine_create(&s->engine, dnnl_cpu, 0);
+    if (status == dnnl_success) status = onednn.stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
-        const int rc =
-            mn_dnnl_fail(s, MODNAS_ENOBACKEND, "dnnl: oneDNN status %d on opening its CPU engine", (int)status);
+        const int code = status == dnnl_out_of_memory ? MODNAS_ENOMEM : MODNAS_ENOBACKEND;
+        const int rc = mn_dnnl_fail(s, code, "dnnl: oneDNN status %d on opening its CPU engine", (int)status);
         backend_close(s);
         return rc;
     }

@@ -17,7 +17,7 @@ static dnnl_status_t counted(mn_dnnl *s, dnnl_status_t status) {
 }
 
 static dnnl_status_t md_tag(mn_dnnl *s, int n, const dnnl_dims_t dims, dnnl_format_tag_t tag, dnnl_memory_desc_t *md) {
-    return counted(s, dnnl_memory_desc_create_with_tag(md, n, dims, dnnl_f32, tag));
+    return counted(s, onednn.memory_desc_create_with_tag(md, n, dims, dnnl_f32, tag));
 }
 
 static void dims_of(const modnas_tdesc *t, dnnl_dims_t dims) {
@@ -63,7 +63,7 @@ static dnnl_status_t md_filter(mn_dnnl *s, const modnas_tdesc *t, int32_t groups
 
 dnnl_status_t mn_dnnl_md_weights(mn_dnnl *s, const modnas_tdesc *t, int32_t groups, dnnl_memory_desc_t *md) {
     if (t->layout < MN_DNNL_LAYOUT_WEIGHTS) return md_filter(s, t, groups, dnnl_oihw, dnnl_goihw, md);
-    return counted(s, dnnl_memory_desc_clone(md, s->layouts.md[t->layout - MN_DNNL_LAYOUT_WEIGHTS]));
+    return counted(s, onednn.memory_desc_clone(md, s->layouts.md[t->layout - MN_DNNL_LAYOUT_WEIGHTS]));
 }
 
 dnnl_status_t mn_dnnl_md_weights_any(mn_dnnl *s, const modnas_tdesc *t, int32_t groups, dnnl_memory_desc_t *md) {
@@ -93,30 +93,37 @@ static void *grown(mn_dnnl *s, void *array, int32_t n, size_t elem) {
     return larger;
 }
 
-static int32_t intern(mn_dnnl *s, const_dnnl_memory_desc_t md) {
+static dnnl_status_t intern(mn_dnnl *s, const_dnnl_memory_desc_t md, int32_t *layout) {
     mn_dnnl_layouts *l = &s->layouts;
-    for (int32_t i = 0; i < l->n_md; i++)
-        if (dnnl_memory_desc_equal(l->md[i], md)) return MN_DNNL_LAYOUT_WEIGHTS + i;
-    dnnl_memory_desc_t *larger = grown(s, l->md, l->n_md, sizeof *l->md);
-    if (!larger) return MODNAS_LAYOUT_PLAIN;
-    l->md = larger;
-    if (counted(s, dnnl_memory_desc_clone(&l->md[l->n_md], md)) != dnnl_success) return MODNAS_LAYOUT_PLAIN;
-    return MN_DNNL_LAYOUT_WEIGHTS + l->n_md++;
+    int32_t i = 0;
+    while (i < l->n_md && !dnnl_memory_desc_equal(l->md[i], md)) i++;
+    if (i == l->n_md) {
+        dnnl_memory_desc_t *larger = grown(s, l->md, l->n_md, sizeof *l->md);
+        if (!larger) return dnnl_out_of_memory;
+        l->md = larger;
+        const dnnl_status_t status = counted(s, onednn.memory_desc_clone(&l->md[i], md));
+        if (status != dnnl_success) return status;
+        l->n_md++;
+    }
+    *layout = MN_DNNL_LAYOUT_WEIGHTS + i;
+    return dnnl_success;
 }
 
-int32_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, const modnas_tdesc *t,
-                                const_dnnl_memory_desc_t md) {
+dnnl_status_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, const modnas_tdesc *t,
+                                      const_dnnl_memory_desc_t md, int32_t *layout) {
     mn_dnnl_layouts *l = &s->layouts;
     struct mn_dnnl_want *larger = grown(s, l->wants, l->n_wants, sizeof *l->wants);
-    if (!larger) return MODNAS_LAYOUT_PLAIN;
+    if (!larger) return dnnl_out_of_memory;
     l->wants = larger;
     dnnl_memory_desc_t plain;
     const modnas_tdesc dense = {{t->dims[0], t->dims[1], t->dims[2], t->dims[3]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
-    if (mn_dnnl_md_weights(s, &dense, g->groups, &plain) != dnnl_success) return MODNAS_LAYOUT_PLAIN;
-    const int32_t layout = dnnl_memory_desc_equal(plain, md) ? MODNAS_LAYOUT_PLAIN : intern(s, md);
+    dnnl_status_t status = mn_dnnl_md_weights(s, &dense, g->groups, &plain);
+    if (status != dnnl_success) return status;
+    *layout = MODNAS_LAYOUT_PLAIN;
+    if (!dnnl_memory_desc_equal(plain, md)) status = intern(s, md, layout);
     dnnl_memory_desc_destroy(plain);
-    l->wants[l->n_wants++] = (struct mn_dnnl_want){*g, layout};
-    return layout;
+    if (status == dnnl_success) l->wants[l->n_wants++] = (struct mn_dnnl_want){*g, *layout};
+    return status;
 }
 
 void mn_dnnl_layouts_free(mn_dnnl *s) {

@@ -32,10 +32,10 @@ typedef struct mn_dnnl_geometry {
 
 /* The layout id that was remembered for a geometry, or -1. */
 int32_t mn_dnnl_layout_find(const mn_dnnl *s, const mn_dnnl_geometry *g);
-/* Remember that weights of geometry g rest as `md` (copied), which has the dims of `t`; returns the id, found again for
- * an equal descriptor. PLAIN (and nothing remembered) when out of memory. */
-int32_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, const modnas_tdesc *t,
-                                const_dnnl_memory_desc_t md);
+/* Remember that weights of geometry g rest as `md` (copied), which has the dims of `t`; the id is found again for an
+ * equal descriptor. Nothing is remembered on errors. */
+dnnl_status_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, const modnas_tdesc *t,
+                                      const_dnnl_memory_desc_t md, int32_t *layout);
 
 /* 1 if the layout id can describe these weights. */
 int mn_dnnl_layout_is_weights(const mn_dnnl *s, const modnas_tdesc *t, int32_t groups);

@@ -33,12 +33,12 @@ static dnnl_status_t forward(const sizes *z, const float *x, const float *w, con
     if (bias)
         for (int64_t i = 0; i < z->n; i++) memcpy(y + i * z->y_step, bias, (size_t)z->out * sizeof *y);
     clear_padding(y, z->n, z->out, z->y_step);
-    return dnnl_sgemm('N', 'T', z->n, z->out, z->in, 1, x, z->x_step, w, z->in, bias ? 1 : 0, y, z->y_step);
+    return onednn.sgemm('N', 'T', z->n, z->out, z->in, 1, x, z->x_step, w, z->in, bias ? 1 : 0, y, z->y_step);
 }
 
 static dnnl_status_t backward_data(const sizes *z, const float *gy, const float *w, float *gx) {
     clear_padding(gx, z->n, z->in, z->x_step);
-    return dnnl_sgemm('N', 'N', z->n, z->in, z->out, 1, gy, z->y_step, w, z->in, 0, gx, z->x_step);
+    return onednn.sgemm('N', 'N', z->n, z->in, z->out, 1, gy, z->y_step, w, z->in, 0, gx, z->x_step);
 }
 
 static dnnl_status_t backward_weights(const sizes *z, const float *x, const float *gy, float *gw, float *g_bias) {
@@ -47,7 +47,7 @@ static dnnl_status_t backward_weights(const sizes *z, const float *x, const floa
         for (int64_t i = 0; i < z->n; i++) sum += gy[i * z->y_step + o];
         g_bias[o] = (float)sum;
     }
-    return dnnl_sgemm('T', 'N', z->out, z->in, z->n, 1, gy, z->y_step, x, z->x_step, 0, gw, z->in);
+    return onednn.sgemm('T', 'N', z->out, z->in, z->n, 1, gy, z->y_step, x, z->x_step, 0, gw, z->in);
 }
 
 static int linear_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {

@@ -8,9 +8,9 @@ static dnnl_status_t counted(mn_dnnl *s, dnnl_status_t status) {
 
 dnnl_status_t mn_dnnl_attr_new(mn_dnnl *s, dnnl_primitive_attr_t *attr) {
     dnnl_primitive_attr_t made;
-    dnnl_status_t status = counted(s, dnnl_primitive_attr_create(&made));
+    dnnl_status_t status = counted(s, onednn.primitive_attr_create(&made));
     if (status != dnnl_success) return status;
-    status = dnnl_primitive_attr_set_scratchpad_mode(made, dnnl_scratchpad_mode_user);
+    status = onednn.primitive_attr_set_scratchpad_mode(made, dnnl_scratchpad_mode_user);
     if (status == dnnl_success)
         *attr = made;
     else
@@ -20,7 +20,7 @@ dnnl_status_t mn_dnnl_attr_new(mn_dnnl *s, dnnl_primitive_attr_t *attr) {
 
 dnnl_status_t mn_dnnl_chain_add(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_chain *c, const_dnnl_primitive_desc_t desc) {
     if (c->n == MN_DNNL_CHAIN_PRIMS) return dnnl_out_of_memory;
-    const dnnl_status_t status = counted(s, dnnl_primitive_create(&c->prims[c->n].primitive, desc));
+    const dnnl_status_t status = counted(s, onednn.primitive_create(&c->prims[c->n].primitive, desc));
     if (status != dnnl_success) return status;
     c->n++;
     const_dnnl_memory_desc_t pad = dnnl_primitive_desc_query_md(desc, dnnl_query_scratchpad_md, 0);
@@ -33,7 +33,7 @@ dnnl_status_t mn_dnnl_chain_arg(mn_dnnl *s, mn_dnnl_chain *c, int what, const_dn
     mn_dnnl_prim *prim = &c->prims[c->n - 1];
     if (prim->n_args == MN_DNNL_PRIM_ARGS) return dnnl_out_of_memory;
     dnnl_memory_t memory;
-    const dnnl_status_t status = counted(s, dnnl_memory_create(&memory, md, s->engine, DNNL_MEMORY_NONE));
+    const dnnl_status_t status = counted(s, onednn.memory_create(&memory, md, s->engine, DNNL_MEMORY_NONE));
     if (status != dnnl_success) return status;
     prim->args[prim->n_args] = (dnnl_exec_arg_t){what, memory};
     prim->places[prim->n_args++] = at;
@@ -46,7 +46,7 @@ dnnl_status_t mn_dnnl_chain_reorder(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_chain *
     dnnl_primitive_desc_t desc;
     dnnl_status_t status = mn_dnnl_attr_new(s, &attr);
     if (status != dnnl_success) return status;
-    status = counted(s, dnnl_reorder_primitive_desc_create(&desc, from, s->engine, to, s->engine, attr));
+    status = counted(s, onednn.reorder_primitive_desc_create(&desc, from, s->engine, to, s->engine, attr));
     dnnl_primitive_attr_destroy(attr);
     if (status != dnnl_success) return status;
     status = mn_dnnl_chain_add(s, p, c, desc);
@@ -72,7 +72,7 @@ static dnnl_status_t prim_run(mn_dnnl *s, const mn_dnnl_prim *prim, const mn_dnn
         const dnnl_status_t status = dnnl_memory_set_data_handle(prim->args[i].memory, mem);
         if (status != dnnl_success) return status;
     }
-    return dnnl_primitive_execute(prim->primitive, s->stream, prim->n_args, prim->args);
+    return onednn.primitive_execute(prim->primitive, s->stream, prim->n_args, prim->args);
 }
 
 int mn_dnnl_chain_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_chain *c, const mn_dnnl_run *r) {
