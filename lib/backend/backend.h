@@ -43,7 +43,7 @@ int mn_backend_download(mn_backend *b, void *dst, const void *src, size_t bytes)
 
 /* Does the backend itself (not the fallback) run this kernel? */
 int mn_backend_supports(mn_backend *b, const modnas_kernel *k);
-int32_t mn_backend_want_layout(mn_backend *b, const modnas_kernel *k, int32_t role);
+int32_t mn_backend_want_layout(mn_backend *b, const modnas_kernel *k, int32_t role); /* or a status, negative */
 size_t mn_backend_layout_bytes(mn_backend *b, const modnas_tdesc *t, int32_t groups);
 
 /* The plan for a kernel, from the cache or made now: on the backend if it supports k as it stands (layouts included),

@@ -128,6 +128,7 @@ int mn_fit(mn_run *run, modnas_kernel *k, mn_value **src, mn_value **weights, mn
     k->dst = mn_desc(dst);
     k->src.layout = mn_backend_want_layout(run->backend, k, MODNAS_ROLE_SRC);
     k->dst.layout = mn_backend_want_layout(run->backend, k, MODNAS_ROLE_DST);
+    if (k->src.layout < 0 || k->dst.layout < 0) return k->src.layout < 0 ? k->src.layout : k->dst.layout;
     if (!mn_backend_supports(run->backend, k))
         k->src.layout = k->weights.layout = k->dst.layout = MODNAS_LAYOUT_PLAIN;
     return settle(run, k, src, weights, dst);

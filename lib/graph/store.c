@@ -94,6 +94,7 @@ static int lay_out(mn_store *s, mn_param *p) {
     p->layout = MODNAS_LAYOUT_PLAIN;
     if (p->use.kind && s->dtype == MODNAS_F32 && mn_backend_supports(s->backend, &p->use))
         p->layout = mn_backend_want_layout(s->backend, &p->use, MODNAS_ROLE_WEIGHTS);
+    if (p->layout < 0) return p->layout;
     const modnas_tdesc t = param_desc(p, p->layout);
     const size_t bytes = mn_backend_layout_bytes(s->backend, &t, p->groups);
     if (!bytes)

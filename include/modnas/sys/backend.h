@@ -60,7 +60,8 @@ typedef struct modnas_backend_vt {
      * layouts where memory is the host's. */
     int (*supports)(void *state, const modnas_kernel *k);
     /* The layout this backend would like for an argument of the kernel (layouts inside k are ignored): a layout id. For
-     * weights this is where they rest; it must depend on the geometry only, not on batch or image size. */
+     * weights this is where they rest; it must depend on the geometry only, not on batch or image size. A negative status
+     * (MODNAS_ENOMEM) when it cannot be told. */
     int32_t (*want_layout)(void *state, const modnas_kernel *k, int32_t role);
     /* Bytes a tensor takes in a layout, padding included; 0 for an unknown layout. groups: of weights, else 0. */
     size_t (*layout_bytes)(void *state, const modnas_tdesc *t, int32_t groups);
