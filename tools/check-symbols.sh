@@ -3,6 +3,7 @@
 #   names     headers, libmodnas.map and the dynamic symbols name the same functions, and no others
 #   needed    the libraries it is linked with are those of the README
 #   globals   no mutable data, no constructors beside the C runtime's own
+#   guarded   in the plug-in only onednn.o calls the functions of oneDNN that may throw
 set -eu
 cd "$(dirname "$0")/.."
 lib=$1/libmodnas.so
@@ -38,6 +39,12 @@ odd=$(objdump -t "$lib" | awk '$4 == ".data" || $4 == ".bss" || $4 == ".tdata" |
 # One pointer: frame_dummy of the C runtime.
 bytes=$(objdump -h "$lib" | awk '$2 == ".init_array" {print $3}')
 [ "$((0x${bytes:-0}))" = 8 ] || fault "$lib has constructors: .init_array is $((0x${bytes:-0})) bytes, 8 are the C runtime's"
+
+for o in "$1"/obj/lib/backend/dnnl/*.o; do
+    [ "${o##*/}" = onednn.o ] && continue
+    odd=$(nm -u "$o" | grep -oE '\<dnnl_.*(create|clone|append|execute|gemm|set_post_ops)' || true)
+    [ -z "$odd" ] || fault "$o calls oneDNN past onednn.h:" "$odd"
+done
 
 [ $bad = 0 ] && echo "check-symbols: $(wc -l <"$tmp/map") functions, needed: $(echo "$needed" | tr '\n' ' '), no mutable data"
 exit $bad

@@ -49,7 +49,7 @@ look() {
 "
     done <<TABLE
 gcc|the C compiler|have $CC
-g++|checks that the headers are C++, too|have c++
+g++|C++ in the oneDNN plug-in and in checks|have c++
 libc6-dev|the C library's headers|header stdlib.h
 binutils|linker, ar, nm, readelf|have readelf
 libyaml-dev|YAML parser|header yaml.h
