@@ -1,16 +1,6 @@
-/* Every operator of the graph: f64 gradient check on ref (weights and inputs are both parameters here), the loss
- * without gradients and in f32 on the default backend, lifetimes that do not overlap.
- *
- * Expected gradients are central differences of the loss itself, error O(h^2) with h = 1e-5 in double. Activations with
- * corners are checked on seeded inputs that keep away from them. */
-#include <check.h>
-#include <math.h>
-#include <string.h>
-
+/* Operators of the graph: convolution, normalisation, activations, pooling, softmax, dropout. What each is checked for
+ * is in util_graph.h. */
 #include "util_graph.h"
-
-/* ---- the operators
- * ------------------------------------------------------------------------------------------------------------ */
 
 static int conv(gn_net *t, mn_value **v, mn_value **y) {
     const mn_conv_opts o = {.stride = {2, 1}, .pad = {1, 2, 0, 1}, .dilation = {1, 2}, .groups = 2};
@@ -108,80 +98,17 @@ static int avg_pad_pool(gn_net *t, mn_value **v, mn_value **y) {
 static int global_max(gn_net *t, mn_value **v, mn_value **y) {
     return mn_global_pool(t->run, v[0], MODNAS_POOL_MAX, y);
 }
-static int add(gn_net *t, mn_value **v, mn_value **y) {
-    return mn_add(t->run, v[0], v[1], y);
-}
-static int add_self(gn_net *t, mn_value **v, mn_value **y) {
-    MN_TRY(mn_add(t->run, v[0], v[0], y));
-    return mn_add(t->run, *y, v[0], y);
-}
-static int mul(gn_net *t, mn_value **v, mn_value **y) {
-    return mn_binary(t->run, MODNAS_BINARY_MUL, v[0], v[1], y);
-}
-static int sub(gn_net *t, mn_value **v, mn_value **y) {
-    return mn_binary(t->run, MODNAS_BINARY_SUB, v[0], v[1], y);
-}
 
-static int concat(gn_net *t, mn_value **v, mn_value **y) {
-    MN_TRY(mn_concat(t->run, (mn_value *[]){v[0], v[1], v[0]}, 3, 1, y));
-    return mn_concat(t->run, (mn_value *[]){*y, *y}, 2, 3, y);
-}
-
-static int slice(gn_net *t, mn_value **v, mn_value **y) {
-    return mn_slice(t->run, v[0], (int32_t[]){0, 1, 1, 0}, (int32_t[]){1, 1, 2, 3}, (int32_t[]){2, 2, 2, 2}, y);
-}
-
-static int pad(gn_net *t, mn_value **v, mn_value **y) {
-    return mn_pad(t->run, v[0], (int32_t[]){0, 1, 2, 0}, (int32_t[]){0, 0, 1, 3}, 0.5, y);
-}
-
-static int zero_add(gn_net *t, mn_value **v, mn_value **y) {
-    mn_value *z;
-    MN_TRY(mn_zero(t->run, v[0]->dims, &z));
-    MN_TRY(mn_add(t->run, z, v[0], y));
-    ck_assert_ptr_eq(*y, v[0]);
-    return mn_concat(t->run, (mn_value *[]){z, *y}, 2, 2, y);
-}
-
-static int shuffle(gn_net *t, mn_value **v, mn_value **y) {
-    return mn_shuffle(t->run, v[0], 3, y);
-}
 static int dropout(gn_net *t, mn_value **v, mn_value **y) {
     return mn_dropout(t->run, v[0], 0.4, y);
 }
+
 static int softmax(gn_net *t, mn_value **v, mn_value **y) {
     return mn_softmax(t->run, v[0], 0, y);
 }
+
 static int log_softmax(gn_net *t, mn_value **v, mn_value **y) {
     return mn_softmax(t->run, v[0], 1, y);
-}
-
-static int xent(gn_net *t, mn_value **v, mn_value **y) {
-    static const int32_t labels[3] = {4, 0, 2};
-    mn_value *target;
-    MN_TRY(mn_input(t->run, (int64_t[]){3, 1, 1, 1}, MODNAS_I32, &target));
-    mn_run_bind(t->run, target, labels);
-    return mn_softmax_xent(t->run, v[0], target, 0.1, y);
-}
-
-static int xent_soft(gn_net *t, mn_value **v, mn_value **y) {
-    static const float soft[15] = {.1f, .2f, .3f, .2f, .2f, 1, 0, 0, 0, 0, .5f, .25f, .25f, 0, 0};
-    mn_value *target;
-    MN_TRY(mn_input(t->run, (int64_t[]){3, 5, 1, 1}, MODNAS_F32, &target));
-    mn_run_bind(t->run, target, soft);
-    return mn_softmax_xent(t->run, v[0], target, 0, y);
-}
-
-static int weighted_sum(gn_net *t, mn_value **v, mn_value **y) {
-    mn_value *p, *z;
-    MN_TRY(mn_softmax(t->run, v[0], 0, &p));
-    MN_TRY(mn_zero(t->run, v[1]->dims, &z));
-    return mn_weighted_sum(t->run, p, (mn_value *[]){z, v[1], v[2]}, 3, y);
-}
-
-static int pick(gn_net *t, mn_value **v, mn_value **y) {
-    MN_TRY(mn_pick(t->run, v[0], (int32_t[]){4, 1, 2}, 3, y));
-    return mn_softmax(t->run, *y, 0, y);
 }
 
 #define X4                                                                                                             \
@@ -230,116 +157,11 @@ static const gn_case cases[] = {
     {"average pool, ceil", {X4}, avg_pool, 0, 0},
     {"average pool, padding counts", {X4}, avg_pad_pool, 0, 0},
     {"global max pool", {X4}, global_max, 0, 0},
-    {"add", {X4, X4}, add, 0, 0},
-    {"add, thrice the same", {X4}, add_self, 0, 0},
-    {"mul, broadcast", {X4, {1, 4, 1, 6}}, mul, 0, 0},
-    {"sub, broadcast", {{2, 4, 1, 6}, {1, 4, 5, 1}}, sub, 0, 0},
-    {"concat", {X4, {2, 3, 5, 6}}, concat, 0, 0},
-    {"slice", {{2, 4, 5, 6}}, slice, 0, 0},
-    {"pad", {X4}, pad, 0, 0},
-    {"zero", {X4}, zero_add, 0, 0},
-    {"shuffle", {{2, 6, 3, 2}}, shuffle, 0, 0},
     {"dropout", {X4}, dropout, 0, 0},
     {"softmax", {X4}, softmax, 0, 0},
     {"log softmax", {X4}, log_softmax, 0, 0},
-    {"softmax_xent", {{3, 5, 1, 1}}, xent, 0, 0},
-    {"softmax_xent, soft targets", {{3, 5, 1, 1}}, xent_soft, 0, 0},
-    {"weighted_sum", {{1, 3, 1, 1}, X4, X4}, weighted_sum, 0, 0},
-    {"pick", {{1, 5, 1, 1}}, pick, 0, 0},
 };
 
-/* Largest error over all elements of all parameters, relative to the largest gradient. */
-static double gradient_error(gn_net *t, const gn_case *c) {
-    double worst = 0, largest = 1e-12;
-    gn_loss_of(t, c, 1);
-    double *grads[GN_MAX_PARAMS];
-    for (int i = 0; i < t->n - c->stats; i++) {
-        grads[i] = mn_alloc(t->ctx, (size_t)mn_param_numel(t->p[i]), sizeof **grads);
-        GN_TRY(mn_param_get_grad(t->p[i], grads[i]));
-    }
-    for (int i = 0; i < t->n - c->stats; i++) {
-        const int64_t n = mn_param_numel(t->p[i]);
-        double *w = mn_alloc(t->ctx, (size_t)n, sizeof *w);
-        GN_TRY(mn_param_get(t->p[i], w));
-        for (int64_t j = 0; j < n; j++) {
-            const double h = 1e-5, was = w[j];
-            w[j] = was + h;
-            GN_TRY(mn_param_set(t->p[i], w));
-            const double up = gn_loss_of(t, c, 1); /* the same plan as with gradients */
-            w[j] = was - h;
-            GN_TRY(mn_param_set(t->p[i], w));
-            const double down = gn_loss_of(t, c, 1);
-            w[j] = was;
-            const double d = (up - down) / (2 * h), e = fabs(d - grads[i][j]);
-            if (e > worst) worst = e;
-            if (fabs(d) > largest) largest = fabs(d);
-        }
-        GN_TRY(mn_param_set(t->p[i], w));
-        mn_free(t->ctx, w);
-    }
-    for (int i = 0; i < t->n - c->stats; i++) mn_free(t->ctx, grads[i]);
-    return worst / largest;
-}
-
-START_TEST(gradients) {
-    gn_net n, *t = &n;
-    const gn_case *c = &cases[_i];
-    gn_open(t, c, MODNAS_F64, "ref");
-    const double e = gradient_error(t, c);
-    ck_assert_msg(e < 1e-7, "%s: relative gradient error %g", c->name, e);
-    gn_close(t);
-}
-END_TEST
-
-/* The same loss without gradients (batch norm folded into convolutions in evaluation, nothing saved) and in f32. */
-START_TEST(losses_agree) {
-    gn_net n, *t = &n;
-    const gn_case *c = &cases[_i];
-    gn_open(t, c, MODNAS_F64, "ref");
-    const double with = gn_loss_of(t, c, 1), without = gn_loss_of(t, c, 0);
-    gn_close(t);
-    ck_assert_msg(fabs(with - without) <= 1e-10 * (1 + fabs(with)), "%s: %.17g with, %.17g without gradients", c->name,
-                  with, without);
-    gn_open(t, c, MODNAS_F32, "auto");
-    const double single = gn_loss_of(t, c, 1);
-    gn_close(t);
-    ck_assert_msg(fabs(with - single) <= 2e-5 * (1 + fabs(with)), "%s: %.9g in f64, %.9g in f32", c->name, with,
-                  single);
-}
-END_TEST
-
-/* No two values that live at the same time share memory; checked from the plan itself. */
-START_TEST(no_overlap) {
-    gn_net n, *t = &n;
-    const gn_case *c = &cases[_i];
-    gn_open(t, c, MODNAS_F64, "ref");
-    gn_loss_of(t, c, 1);
-    mn_run *r = t->run;
-    for (size_t i = 0; i < r->args.n; i++)
-        for (size_t j = 0; j < i; j++) {
-            const mn_value *a = MN_AT(r->args, mn_value *, i), *b = MN_AT(r->args, mn_value *, j);
-            if (!a || !b || a == b || a->place != MN_IN_SLAB || b->place != MN_IN_SLAB) continue;
-            if (a->last < b->first || b->last < a->first) continue;
-            ck_assert_msg(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset,
-                          "%s: two values overlap", c->name);
-            ck_assert(a->offset + a->bytes <= r->slab_bytes);
-        }
-    gn_close(t);
-}
-END_TEST
-
 int main(void) {
-    Suite *s = suite_create("graph_ops");
-    TCase *c = tcase_create("operators");
-    const int n = (int)MN_COUNT(cases);
-    tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, gradients, 0, n);
-    tcase_add_loop_test(c, losses_agree, 0, n);
-    tcase_add_loop_test(c, no_overlap, 0, n);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return gn_run_cases("graph_ops", cases, (int)MN_COUNT(cases));
 }

@@ -119,7 +119,7 @@ START_TEST(gradient_agrees_with_differences) {
     ck_assert_msg(in != NULL, "%s: %s", c.name, modnas_errmsg(ctx));
     ck_assert_msg(kc_run(ref, &c, MODNAS_F64, KC_PLAIN, in, &out) == 0, "%s: %s", c.name, modnas_errmsg(ctx));
     probe p;
-    const int is_loss = c.kernel.kind == MODNAS_KERNEL_SOFTMAX_XENT;
+    const int is_loss = c.kernel.kind == MODNAS_KERNEL_SOFTMAX_XENT || c.kernel.kind == MODNAS_KERNEL_LOSS;
     kc_forward_of(&c, &p.c);
     p.in = kc_fill(ref, &p.c, MODNAS_F64, 2);
     p.y = kc_find(&p.c, is_loss ? "loss" : "y");
@@ -262,6 +262,8 @@ static const struct {
     {"copy/fwd/crop", box_starts_below},
     {"shuffle/fwd/c12_g3", shuffle_groups},
     {"reduce/fwd/sum_hw", one_row_more},
+    {"loss/fwd/mse_c17_hw", other_batch},
+    {"loss/bwd_data/bce_c10", algo_unknown},
 };
 
 START_TEST(inconsistent_shapes_are_refused) {

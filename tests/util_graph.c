@@ -83,3 +83,103 @@ double gn_loss_of(gn_net *t, const gn_case *c, int backward) {
     GN_TRY(mn_run_read(t->run, loss, &x));
     return x;
 }
+
+/* ---- the checks that every operator gets ---- */
+
+static const gn_case *cases;
+
+/* Largest error over all elements of all parameters, relative to the largest gradient. */
+static double gradient_error(gn_net *t, const gn_case *c) {
+    double worst = 0, largest = 1e-12;
+    gn_loss_of(t, c, 1);
+    double *grads[GN_MAX_PARAMS];
+    for (int i = 0; i < t->n - c->stats; i++) {
+        grads[i] = mn_alloc(t->ctx, (size_t)mn_param_numel(t->p[i]), sizeof **grads);
+        GN_TRY(mn_param_get_grad(t->p[i], grads[i]));
+    }
+    for (int i = 0; i < t->n - c->stats; i++) {
+        const int64_t n = mn_param_numel(t->p[i]);
+        double *w = mn_alloc(t->ctx, (size_t)n, sizeof *w);
+        GN_TRY(mn_param_get(t->p[i], w));
+        for (int64_t j = 0; j < n; j++) {
+            const double h = 1e-5, was = w[j];
+            w[j] = was + h;
+            GN_TRY(mn_param_set(t->p[i], w));
+            const double up = gn_loss_of(t, c, 1); /* the same plan as with gradients */
+            w[j] = was - h;
+            GN_TRY(mn_param_set(t->p[i], w));
+            const double down = gn_loss_of(t, c, 1);
+            w[j] = was;
+            const double d = (up - down) / (2 * h), e = fabs(d - grads[i][j]);
+            if (e > worst) worst = e;
+            if (fabs(d) > largest) largest = fabs(d);
+        }
+        GN_TRY(mn_param_set(t->p[i], w));
+        mn_free(t->ctx, w);
+    }
+    for (int i = 0; i < t->n - c->stats; i++) mn_free(t->ctx, grads[i]);
+    return worst / largest;
+}
+
+START_TEST(gradients) {
+    gn_net n, *t = &n;
+    const gn_case *c = &cases[_i];
+    gn_open(t, c, MODNAS_F64, "ref");
+    const double e = gradient_error(t, c);
+    ck_assert_msg(e < 1e-7, "%s: relative gradient error %g", c->name, e);
+    gn_close(t);
+}
+END_TEST
+
+/* The same loss without gradients (batch norm folded into convolutions in evaluation, nothing saved) and in f32. */
+START_TEST(losses_agree) {
+    gn_net n, *t = &n;
+    const gn_case *c = &cases[_i];
+    gn_open(t, c, MODNAS_F64, "ref");
+    const double with = gn_loss_of(t, c, 1), without = gn_loss_of(t, c, 0);
+    gn_close(t);
+    ck_assert_msg(fabs(with - without) <= 1e-10 * (1 + fabs(with)), "%s: %.17g with, %.17g without gradients", c->name,
+                  with, without);
+    gn_open(t, c, MODNAS_F32, "auto");
+    const double single = gn_loss_of(t, c, 1);
+    gn_close(t);
+    ck_assert_msg(fabs(with - single) <= 2e-5 * (1 + fabs(with)), "%s: %.9g in f64, %.9g in f32", c->name, with,
+                  single);
+}
+END_TEST
+
+/* No two values that live at the same time share memory; checked from the plan itself. */
+START_TEST(no_overlap) {
+    gn_net n, *t = &n;
+    const gn_case *c = &cases[_i];
+    gn_open(t, c, MODNAS_F64, "ref");
+    gn_loss_of(t, c, 1);
+    mn_run *r = t->run;
+    for (size_t i = 0; i < r->args.n; i++)
+        for (size_t j = 0; j < i; j++) {
+            const mn_value *a = MN_AT(r->args, mn_value *, i), *b = MN_AT(r->args, mn_value *, j);
+            if (!a || !b || a == b || a->place != MN_IN_SLAB || b->place != MN_IN_SLAB) continue;
+            if (a->last < b->first || b->last < a->first) continue;
+            ck_assert_msg(a->offset + a->bytes <= b->offset || b->offset + b->bytes <= a->offset,
+                          "%s: two values overlap", c->name);
+            ck_assert(a->offset + a->bytes <= r->slab_bytes);
+        }
+    gn_close(t);
+}
+END_TEST
+
+int gn_run_cases(const char *suite, const gn_case *all, int n) {
+    Suite *s = suite_create(suite);
+    TCase *c = tcase_create("operators");
+    cases = all;
+    tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, gradients, 0, n);
+    tcase_add_loop_test(c, losses_agree, 0, n);
+    tcase_add_loop_test(c, no_overlap, 0, n);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    const int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -36,4 +36,9 @@ int gn_to_loss(gn_net *t, mn_value *y, mn_value **loss);
 /* Record, run forward and, if `backward`, backward; the loss. */
 double gn_loss_of(gn_net *t, const gn_case *c, int backward);
 
+/* A test program's main: for each case the f64 gradient check on ref, the loss without gradients and in f32 on the
+ * default backend, lifetimes that do not overlap. Expected gradients are central differences of the loss itself, error
+ * O(h^2) with h = 1e-5 in double; corners must not be met. */
+int gn_run_cases(const char *suite, const gn_case *cases, int n);
+
 #endif

@@ -13,7 +13,8 @@ enum kc_fill {
     KC_FILL_POSITIVE, /* uniform in (0.5, 1.5) */
     KC_FILL_GAMMA, /* the same with every fourth one negative; times 4 before a relu6 or hard-swish, so that it clips */
     KC_FILL_LABEL, /* 0 .. C-1 */
-    KC_FILL_PROB   /* rows that sum up to 1 */
+    KC_FILL_PROB,  /* rows that sum up to 1; of a loss: uniform in (0.02, 0.98) */
+    KC_FILL_LOSS   /* as KC_FILL_ACT; of bce as its targets */
 };
 
 /* The rows of one kernel kind. */

@@ -33,6 +33,7 @@ static int clips(int32_t act) {
 static double draw(const drawing *d, int64_t i) {
     const int64_t plane = d->a->desc.dims[2] * d->a->desc.dims[3], channel = i / plane % d->a->desc.dims[1];
     const double u = mn_rng_real(d->rng);
+    const modnas_kernel *k = &d->c->kernel;
     switch (d->a->fill) {
     case KC_FILL_BN:
         return (2 * u - 1) * (1 + (double)(channel % 3)) + (double)(channel % 5 - 2);
@@ -43,11 +44,13 @@ static double draw(const drawing *d, int64_t i) {
     case KC_FILL_POSITIVE:
         return 0.5 + u;
     case KC_FILL_GAMMA:
-        return (0.5 + u) * (channel % 4 == 3 ? -1 : 1) * (clips(d->c->kernel.act) ? 4 : 1);
+        return (0.5 + u) * (channel % 4 == 3 ? -1 : 1) * (clips(k->act) ? 4 : 1);
     case KC_FILL_LABEL:
-        return floor(u * (double)d->c->kernel.src.dims[1]);
+        return floor(u * (double)k->src.dims[1]);
     case KC_FILL_PROB:
-        return 0.1 + u;
+        return k->kind == MODNAS_KERNEL_LOSS ? 0.02 + 0.96 * u : 0.1 + u;
+    case KC_FILL_LOSS:
+        return k->algo == MODNAS_LOSS_BCE ? 0.02 + 0.96 * u : -5 + 13 * u;
     default:
         return 2 * u - 1;
     }
@@ -69,7 +72,8 @@ static double *draw_argument(const kc_case *c, const kc_arg *a, uint64_t seed) {
     const int64_t n = count_of(&a->desc);
     double *v = calloc((size_t)n, sizeof *v);
     for (int64_t i = 0; v && i < n; i++) v[i] = draw(&d, i);
-    if (v && a->fill == KC_FILL_PROB) normalise_rows(v, a->desc.dims[0], a->desc.dims[1]);
+    if (v && a->fill == KC_FILL_PROB && c->kernel.kind != MODNAS_KERNEL_LOSS)
+        normalise_rows(v, a->desc.dims[0], a->desc.dims[1]);
     return v;
 }
 

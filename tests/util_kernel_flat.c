@@ -1,4 +1,4 @@
-/* Rows of the kernel case table: copy, softmax_xent, and the kernels on flat ranges. */
+/* Rows of the kernel case table: copy, losses, and the kernels on flat ranges. */
 #include <stdio.h>
 #include <string.h>
 
@@ -46,7 +46,7 @@ static void copy_build(int row, kc_case *c) {
     c->kernel.u.box = copy_rows[row].box;
 }
 
-/* ---- softmax_xent and flat ranges ---- */
+/* ---- losses ---- */
 
 typedef struct xent_row {
     const char *name;
@@ -56,9 +56,13 @@ typedef struct xent_row {
 } xent_row;
 
 static const xent_row xent_rows[] = {
-    {"c10", 5, 10, 0, 0},       {"c10_smooth", 5, 10, 0, 0.1},
-    {"c17_b1", 1, 17, 0, 0},    {"c3_soft", 6, 3, MODNAS_KF_SOFT_TARGET, 0},
+    {"c10", 5, 10, 0, 0},
+    {"c10_smooth", 5, 10, 0, 0.1},
+    {"c17_b1", 1, 17, 0, 0},
+    {"c3_soft", 6, 3, MODNAS_KF_SOFT_TARGET, 0},
     {"c1000", 4, 1000, 0, 0.1},
+    {"log_c10", 5, 10, MODNAS_KF_LOG, 0},
+    {"log_c17_b1_soft", 1, 17, MODNAS_KF_LOG | MODNAS_KF_SOFT_TARGET, 0},
 };
 static void xent_build(int row, kc_case *c) {
     const xent_row *r = &xent_rows[row];
@@ -69,6 +73,44 @@ static void xent_build(int row, kc_case *c) {
     c->n_scalars = 1;
     c->scalars[0] = r->eta;
 }
+
+typedef struct loss_row {
+    const char *name;
+    int32_t algo, flags;
+    int64_t dims[4];
+    double beta;
+} loss_row;
+
+enum { SOFT = MODNAS_KF_SOFT_TARGET };
+
+static const loss_row loss_rows[] = {
+    {"mse_c10", MODNAS_LOSS_MSE, 0, {5, 10, 1, 1}, 0},
+    {"mse_c17_hw", MODNAS_LOSS_MSE, SOFT, {2, 17, 3, 5}, 0},
+    {"mse_30k", MODNAS_LOSS_MSE, SOFT, {3, 10, 32, 31}, 0},
+    {"l1_c17_b1", MODNAS_LOSS_L1, 0, {1, 17, 1, 1}, 0},
+    {"l1_c3_hw", MODNAS_LOSS_L1, SOFT, {2, 3, 7, 7}, 0},
+    {"smooth_l1_c24", MODNAS_LOSS_SMOOTH_L1, SOFT, {3, 24, 1, 1}, 1},
+    {"smooth_l1_c10_beta3", MODNAS_LOSS_SMOOTH_L1, 0, {4, 10, 1, 1}, 3},
+    {"smooth_l1_beta0", MODNAS_LOSS_SMOOTH_L1, 0, {4, 10, 1, 1}, 0},
+    {"bce_c10", MODNAS_LOSS_BCE, 0, {5, 10, 1, 1}, 0},
+    {"bce_c17_hw", MODNAS_LOSS_BCE, SOFT, {2, 17, 2, 3}, 0},
+    {"bce_logits_c10_b1", MODNAS_LOSS_BCE_LOGITS, 0, {1, 10, 1, 1}, 0},
+    {"bce_logits_c17", MODNAS_LOSS_BCE_LOGITS, SOFT, {6, 17, 1, 1}, 0},
+};
+static void loss_build(int row, kc_case *c) {
+    const loss_row *r = &loss_rows[row];
+    const int soft = r->flags & SOFT;
+    snprintf(c->name, sizeof c->name, "%s", r->name);
+    kc_set_dims(&c->kernel.src, r->dims);
+    kc_set_dims(&c->kernel.weights, (const int64_t[]){r->dims[0], soft ? r->dims[1] : 1, r->dims[2], r->dims[3]});
+    kc_set_dims(&c->kernel.dst, (const int64_t[]){1, 1, 1, 1});
+    c->kernel.algo = r->algo;
+    c->kernel.flags = r->flags;
+    c->n_scalars = 1;
+    c->scalars[0] = r->beta;
+}
+
+/* ---- flat ranges ---- */
 
 typedef struct flat_row {
     const char *name;
@@ -129,6 +171,7 @@ static void adam_build(int row, kc_case *c) {
 const kc_group kc_flat_groups[] = {
     {MODNAS_KERNEL_COPY, MN_COUNT(copy_rows), forward_only, copy_build},
     {MODNAS_KERNEL_SOFTMAX_XENT, MN_COUNT(xent_rows), both_passes, xent_build},
+    {MODNAS_KERNEL_LOSS, MN_COUNT(loss_rows), both_passes, loss_build},
     {MODNAS_KERNEL_FILL, MN_COUNT(fill_rows), forward_only, fill_build},
     {MODNAS_KERNEL_AXPBY, MN_COUNT(axpby_rows), forward_only, axpby_build},
     {MODNAS_KERNEL_SUMSQ, MN_COUNT(sumsq_rows), forward_only, sumsq_build},

@@ -92,6 +92,9 @@ int mn_dropout(mn_run *run, mn_value *src, double p, mn_value **dst);         /*
 int mn_softmax(mn_run *run, mn_value *src, int log, mn_value **dst);          /* over C */
 /* Mean over N of the cross-entropy; target i32 labels (N,1,1,1), or probabilities (N,C,1,1) of the run's dtype. dst (1,1,1,1). */
 int mn_softmax_xent(mn_run *run, mn_value *logits, mn_value *target, double label_smoothing, mn_value **dst);
+int mn_nll(mn_run *run, mn_value *log_prob, mn_value *target, mn_value **dst); /* the same of log-probabilities */
+/* Mean over all elements of a pointwise loss, MODNAS_LOSS_*; target shaped as x, or labels for their one-hot rows. */
+int mn_loss(mn_run *run, int32_t algo, mn_value *x, mn_value *target, double beta, mn_value **dst);
 /* dst = sum_i p[i] src[i]; p (1,n,1,1). */
 int mn_weighted_sum(mn_run *run, mn_value *p, mn_value *const *src, int32_t n, mn_value **dst);
 /* Elements `index[0..n)` of a (1,C,1,1) vector. */

@@ -41,7 +41,7 @@ struct mn_vertex {
         struct { int32_t groups; } shuffle;
         struct { double p; } dropout;
         struct { int32_t log; } softmax;
-        struct { double eta; } xent;
+        struct { int32_t kind, algo, flags; double scalar; } loss;
         struct { uint32_t index; } pick; /* first of n indices in run->indices; n = dst->dims[1] */
         struct { int32_t chosen; } gate;
     } u;

@@ -37,7 +37,8 @@
     X(SGD, 18, "sgd")                                                                              \
     X(ADAM, 19, "adam")                                                                            \
     X(REORDER, 20, "reorder")                                                                      \
-    X(REDUCE, 21, "reduce")
+    X(REDUCE, 21, "reduce")                                                                        \
+    X(LOSS, 22, "loss")
 
 enum modnas_kernel_kind {
 #define MODNAS_KERNEL_ENUM(name, number, text) MODNAS_KERNEL_##name = number,
@@ -77,7 +78,12 @@ enum modnas_algo {
     MODNAS_BINARY_MAX = 3,
     MODNAS_BINARY_MIN = 4,
     MODNAS_REDUCE_SUM = 0,
-    MODNAS_REDUCE_MEAN = 1
+    MODNAS_REDUCE_MEAN = 1,
+    MODNAS_LOSS_MSE = 0,       /* d^2, d = x - t */
+    MODNAS_LOSS_L1 = 1,        /* |d| */
+    MODNAS_LOSS_SMOOTH_L1 = 2, /* |d| < beta ? d^2 / (2 beta) : |d| - beta / 2 */
+    MODNAS_LOSS_BCE = 3,       /* -t log x - (1 - t) log(1 - x), logarithms at least -100; x in [0, 1] */
+    MODNAS_LOSS_BCE_LOGITS = 4 /* -t log s(x) - (1 - t) log(1 - s(x)), s the sigmoid */
 };
 
 enum modnas_kernel_flags {
@@ -88,8 +94,8 @@ enum modnas_kernel_flags {
     MODNAS_KF_AFFINE = 1 << 4,      /* batch_norm: gamma and beta are given */
     MODNAS_KF_RESIDUAL = 1 << 5,    /* batch_norm, conv2d: a residual is added before the activation */
     MODNAS_KF_FOLD_BN = 1 << 6,     /* conv2d forward: batch norm with running statistics is part of it */
-    MODNAS_KF_SOFT_TARGET = 1 << 7, /* softmax_xent: targets are probabilities (N,C,1,1), not labels */
-    MODNAS_KF_LOG = 1 << 8,         /* softmax: log-softmax */
+    MODNAS_KF_SOFT_TARGET = 1 << 7, /* softmax_xent, loss: targets are numbers shaped as x, not labels */
+    MODNAS_KF_LOG = 1 << 8,         /* softmax: log-softmax; softmax_xent: x holds log-probabilities already */
     MODNAS_KF_NESTEROV = 1 << 9,    /* sgd */
     MODNAS_KF_DECOUPLED = 1 << 10,  /* adam: weight decay apart from the gradient (AdamW) */
     MODNAS_KF_MOMENTUM = 1 << 11    /* sgd: a momentum buffer is given */
@@ -118,7 +124,7 @@ typedef struct modnas_box {
 typedef struct modnas_kernel {
     int32_t kind, pass, dtype, flags;
     int32_t act;   /* fused activation (conv2d forward, batch_norm) or the activation itself */
-    int32_t algo;  /* pool2d, binary, reduce */
+    int32_t algo;  /* pool2d, binary, reduce, loss */
     int32_t n_src; /* weighted_sum */
     int32_t groups;/* shuffle */
     union {
@@ -158,11 +164,15 @@ typedef struct modnas_kernel {
  * copy FORWARD             x, y (inout)
  * shuffle FORWARD          x, y      channel c = i (C/groups) + j goes to j groups + i        (BACKWARD_DATA: g_y, g_x)
  * softmax FORWARD          x, y      over C                      BACKWARD_DATA: y, g_y, g_x (out)
- * softmax_xent FORWARD     x (N,C,1,1), target, loss (1), prob (out, N,C,1,1)   scalars: label_smoothing eta
+ * softmax_xent FORWARD     x (N,C,1,1), target, loss (1), [prob (out, N,C,1,1)]   scalars: label_smoothing eta
  *     loss = mean over N of -sum_c t_c log softmax(x)_c; labels (i32, N): t = (1 - eta) onehot + eta / C; soft targets q:
  *     t = (1 - eta) q + eta / C
- *     a label outside 0..C-1 gives MODNAS_EINVAL with sample and label
- * softmax_xent BACKWARD_DATA prob, target, g_loss (1), g_x (out)   scalars: eta
+ *     a label outside 0..C-1 gives MODNAS_EINVAL with sample and label. LOG: loss = mean of -sum_c t_c x_c, no prob
+ * softmax_xent BACKWARD_DATA [prob], target, g_loss (1), g_x (out)   scalars: eta
+ * loss FORWARD             x, target, loss (1)                   scalars: beta
+ *     loss = mean over all elements; labels (i32, N; x is (N,C,1,1)) stand for their one-hot rows
+ * loss BACKWARD_DATA       x, target, g_loss (1), g_x (out)      scalars: beta        no gradient to the target
+ *     l1 and smooth_l1 with beta 0: slope 0 at d = 0; bce: slope d / max(x (1 - x), 1e-12)
  * dropout FORWARD          x, y, mask (out, as x)                scalars: p, seed (< 2^53), step
  *     mask = 0 or 1 / (1 - p); element i of plain order is kept when its Philox draw (seed, step, i) is >= p: word i of
  *     the generator of lib/base/rng.c with stream 0, times 2^-32

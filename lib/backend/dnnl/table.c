@@ -20,6 +20,7 @@ static const mn_dnnl_kernel *const rows[] = {
     [MODNAS_KERNEL_SGD] = &mn_dnnl_sgd,
     [MODNAS_KERNEL_ADAM] = &mn_dnnl_adam,
     [MODNAS_KERNEL_REORDER] = &mn_dnnl_reorder,
+    [MODNAS_KERNEL_LOSS] = &mn_dnnl_loss,
 };
 
 const mn_dnnl_kernel *mn_dnnl_kernel_of(int32_t kind) {

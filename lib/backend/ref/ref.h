@@ -75,6 +75,11 @@ double MN_REF(hard_swish_slope)(double x);
 /* 1 if the activation has no parameters and so can be fused. */
 int MN_REF(act_fusable)(int32_t act);
 
+/* ---- loss.c ---- */
+
+/* 0, or MODNAS_EINVAL for a label (argument 1, unless SOFT_TARGET) that is no class of src. */
+int MN_REF(check_labels)(const mn_ref_call *c);
+
 /* ---- one pair of declarations a kernel kind, in the order of ORDER KERNELS ---- */
 #define MN_REF_KERNEL(name)                                                                                            \
     int MN_REF(name##_fits)(const modnas_kernel *k);                                                                   \
@@ -119,5 +124,7 @@ int MN_REF(sgd_forward)(const mn_ref_call *c);
 int MN_REF(adam_forward)(const mn_ref_call *c);
 MN_REF_KERNEL(reorder)
 MN_REF_KERNEL(reduce)
+MN_REF_KERNEL(loss)
+MN_REF_BACKWARD(loss)
 
 #endif

@@ -41,9 +41,9 @@ const mn_ref_row MN_REF(rows)[] = {
     ROW(SHUFFLE, BACKWARD_DATA, 2, 0, A(0) | A(1), MN_REF(shuffle_fits), NULL, NULL, MN_REF(shuffle_backward)),
     ROW(SOFTMAX, FORWARD, 2, 0, A(0) | A(1), MN_REF(softmax_fits), NULL, NULL, MN_REF(softmax_forward)),
     ROW(SOFTMAX, BACKWARD_DATA, 3, 0, A(0) | A(1) | A(2), MN_REF(softmax_fits), NULL, NULL, MN_REF(softmax_backward)),
-    ROW(SOFTMAX_XENT, FORWARD, 4, 1, A(0) | A(1) | A(2) | A(3), MN_REF(softmax_xent_fits), NULL, NULL,
+    ROW(SOFTMAX_XENT, FORWARD, 3, 1, A(0) | A(1) | A(2), MN_REF(softmax_xent_fits), NULL, NULL,
         MN_REF(softmax_xent_forward)),
-    ROW(SOFTMAX_XENT, BACKWARD_DATA, 4, 1, A(0) | A(1) | A(2) | A(3), MN_REF(softmax_xent_fits), NULL, NULL,
+    ROW(SOFTMAX_XENT, BACKWARD_DATA, 4, 1, A(1) | A(2) | A(3), MN_REF(softmax_xent_fits), NULL, NULL,
         MN_REF(softmax_xent_backward)),
     ROW(DROPOUT, FORWARD, 3, 3, A(0) | A(1) | A(2), MN_REF(dropout_fits), NULL, NULL, MN_REF(dropout_forward)),
     ROW(DROPOUT, BACKWARD_DATA, 3, 0, A(0) | A(1) | A(2), MN_REF(dropout_fits), NULL, NULL, MN_REF(dropout_backward)),
@@ -54,6 +54,8 @@ const mn_ref_row MN_REF(rows)[] = {
     ROW(ADAM, FORWARD, 4, 8, A(0) | A(1) | A(2) | A(3), MN_REF(flat_fits), NULL, NULL, MN_REF(adam_forward)),
     ROW(REORDER, FORWARD, 2, 0, A(0) | A(1), MN_REF(reorder_fits), NULL, NULL, MN_REF(reorder_forward)),
     ROW(REDUCE, FORWARD, 2, 0, A(0) | A(1), MN_REF(reduce_fits), NULL, NULL, MN_REF(reduce_forward)),
+    ROW(LOSS, FORWARD, 3, 1, A(0) | A(1) | A(2), MN_REF(loss_fits), NULL, NULL, MN_REF(loss_forward)),
+    ROW(LOSS, BACKWARD_DATA, 4, 1, A(0) | A(1) | A(2) | A(3), MN_REF(loss_fits), NULL, NULL, MN_REF(loss_backward)),
 };
 const int MN_REF(n_rows) = sizeof(MN_REF(rows)) / sizeof(MN_REF(rows)[0]);
 
