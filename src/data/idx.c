@@ -1,14 +1,13 @@
 /* IDX files (see idx.h for the format).
  *
- * Nothing that the header claims is believed before it was read: the data buffer starts small and doubles while bytes
- * keep coming, up to the claimed size; then the stream must end exactly there. Every message names the file, the byte
- * and the numbers that disagree. */
+ * Nothing that the header claims is believed before it was read: the data comes through a window, what is kept doubles
+ * while bytes keep coming, and the stream must end exactly where the header says. Every message names the file, the
+ * byte and the numbers that disagree. */
 #include <string.h>
 
 #include "data/idx.h"
-#include "data/input.h"
 
-enum { FIRST_BYTES = 1 << 16, TYPE_BYTE = 0x08 };
+enum { WINDOW = 1 << 16, TYPE_BYTE = 0x08 };
 
 static const struct {
     uint8_t code;
@@ -88,20 +87,7 @@ static int fail_short(modnas_ctx *ctx, const mn_idx *idx, size_t n) {
                    (long long)idx->dims[2]);
 }
 
-/* The data, then the end. */
-static int read_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx) {
-    size_t cap = 0, n = 0;
-    while (n < idx->data_bytes) {
-        cap = cap == 0 ? FIRST_BYTES : 2 * cap;
-        if (cap > idx->data_bytes || cap < n) cap = idx->data_bytes;
-        uint8_t *grown = mn_realloc(ctx, idx->data, cap, 1);
-        if (!grown) return MODNAS_ENOMEM;
-        idx->data = grown;
-        size_t got;
-        MN_TRY(mn_input_read(s, idx->data + n, cap - n, &got));
-        n += got;
-        if (n < cap) return fail_short(ctx, idx, n);
-    }
+static int check_end(modnas_ctx *ctx, mn_input *s, mn_idx *idx) {
     uint8_t more[64];
     size_t got;
     mn_sha256 sha = mn_input_sha256(s);
@@ -114,17 +100,68 @@ static int read_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx) {
     return 0;
 }
 
-/* Closes s. */
-static int parse(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx *out) {
+/* The data through a window, then the end. */
+static int walk_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx, mn_idx_fn fn, void *ud) {
+    const size_t cap = idx->data_bytes < WINDOW ? idx->data_bytes : WINDOW;
+    uint8_t *window = mn_alloc(ctx, cap, 1);
+    if (!window) return MODNAS_ENOMEM;
+    int rc = 0;
+    for (size_t n = 0; n < idx->data_bytes && !rc;) {
+        const size_t want = idx->data_bytes - n < cap ? idx->data_bytes - n : cap;
+        size_t got = 0;
+        rc = mn_input_read(s, window, want, &got);
+        n += got;
+        if (!rc && got < want) rc = fail_short(ctx, idx, n);
+        if (!rc) rc = fn(idx, window, got, ud);
+    }
+    mn_free(ctx, window);
+    return rc ? rc : check_end(ctx, s, idx);
+}
+
+int mn_idx_walk(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx_fn fn, void *ud, mn_idx *out) {
     mn_idx idx = {.name = mn_strdup(ctx, mn_input_content(s))};
     int rc = idx.name ? 0 : MODNAS_ENOMEM;
     if (!rc) rc = read_header(ctx, s, want, &idx);
-    if (!rc) rc = read_data(ctx, s, &idx);
-    mn_input_close(s);
+    if (!rc) rc = walk_data(ctx, s, &idx, fn, ud);
     if (rc)
         mn_idx_free(ctx, &idx);
     else
         *out = idx;
+    return rc;
+}
+
+/* ---- keeping ------------------------------------------------------------------------------------------- */
+
+typedef struct kept {
+    modnas_ctx *ctx;
+    uint8_t *data;
+    size_t n, cap;
+} kept;
+
+static int keep(const mn_idx *idx, const uint8_t *elements, size_t n, void *ud) {
+    kept *k = ud;
+    if (n > k->cap - k->n) {
+        size_t cap = n > k->cap ? k->n + n : 2 * k->cap;
+        if (cap > idx->data_bytes) cap = idx->data_bytes;
+        uint8_t *grown = mn_realloc(k->ctx, k->data, cap, 1);
+        if (!grown) return MODNAS_ENOMEM;
+        k->data = grown;
+        k->cap = cap;
+    }
+    memcpy(k->data + k->n, elements, n);
+    k->n += n;
+    return 0;
+}
+
+/* Closes s. */
+static int parse(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx *out) {
+    kept k = {.ctx = ctx};
+    const int rc = mn_idx_walk(ctx, s, want, keep, &k, out);
+    mn_input_close(s);
+    if (rc)
+        mn_free(ctx, k.data);
+    else
+        out->data = k.data;
     return rc;
 }
 

@@ -1,11 +1,11 @@
-/* Inputs: a file or memory, plain or gzip, read once from front to back.
+/* Inputs: a file or memory, plain or packed, read once from front to back.
  *
  *   file --read(2)--> 64 KiB window --inflate--> caller's buffer (whose size bounds what is unpacked)
  *   memory ---------> the bytes themselves
  *
  * The caller says how much it wants, so a small file that unpacks to gigabytes costs nothing until somebody asks for
- * them. zlib checks each member's header, CRC-32 and length; a stream ends only where the last member ends. zlib's own
- * memory comes from the context. */
+ * them. zlib checks headers, check values and lengths; the data ends only where the last packed stream (a member, in
+ * gzip) ends. zlib's own memory comes from the context. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,16 +15,23 @@
 
 #include "data/input.h"
 
-enum { WINDOW = 1 << 16, GZIP_ONLY = 16 + MAX_WBITS /* as zlib's inflateInit2 counts */ };
+enum { WINDOW = 1 << 16 };
+
+static const struct {
+    const char *name, *unit; /* what it is called, and one packed stream of it */
+    int window_bits;         /* as zlib's inflateInit2 counts */
+} kinds[] = {[MN_INPUT_GZIP] = {"gzip", "gzip member", 16 + MAX_WBITS},
+             [MN_INPUT_ZLIB] = {"zlib", "zlib stream", MAX_WBITS},
+             [MN_INPUT_DEFLATE] = {"deflate", "deflate stream", -MAX_WBITS}};
 
 struct mn_input {
     modnas_ctx *ctx;
     char *name, *content; /* of the file, and of what is in it */
-    int fd; /* -1: memory */
-    int gzip;
-    int in_member; /* inside a gzip member: the end of the input is not the end of the data */
+    int fd;               /* -1: memory */
+    int32_t kind;
+    int in_member; /* inside a packed stream: the end of the input is not the end of the data */
     int z_open;
-    uint64_t n_members;  /* gzip members that ended */
+    uint64_t n_members;  /* packed streams that ended */
     uint64_t n_packed;   /* bytes that came from the source */
     uint64_t n_unpacked; /* bytes delivered */
     const uint8_t *in;   /* source bytes not used yet */
@@ -47,40 +54,55 @@ static int fail_errno(modnas_ctx *ctx, const char *path, int error) {
     return mn_fail(ctx, status, "%s: %s", path, strerror_r(error, text, sizeof text));
 }
 
-/* Bring more source bytes in when none are left; n_in stays 0 at the end of the source. */
-static int refill(mn_input *s) {
-    if (s->n_in || s->fd < 0) return 0;
-    ssize_t got;
-    do got = read(s->fd, s->window, WINDOW);
-    while (got < 0 && errno == EINTR);
-    if (got < 0) return fail_errno(s->ctx, s->name, errno);
+/* Bring source bytes in until `want` are there, or the window is full, or the source ends. */
+static int fill(mn_input *s, size_t want) {
+    if (s->fd < 0 || s->n_in >= want) return 0;
+    if (s->n_in) memmove(s->window, s->in, s->n_in);
     s->in = s->window;
-    s->n_in = (size_t)got;
-    s->n_packed += (uint64_t)got;
-    return 0;
-}
-
-/* The first two bytes tell gzip; a short read of a pipe may bring them one at a time. */
-static int detect(mn_input *s, int32_t kind) {
-    s->gzip = kind == MN_INPUT_GZIP;
-    MN_TRY(refill(s));
-    while (s->fd >= 0 && s->n_in == 1) {
-        ssize_t got = read(s->fd, s->window + 1, WINDOW - 1);
+    while (s->n_in < want && s->n_in < WINDOW) {
+        const ssize_t got = read(s->fd, s->window + s->n_in, WINDOW - s->n_in);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail_errno(s->ctx, s->name, errno);
-        if (got == 0) break;
+        if (got == 0) return 0;
         s->n_in += (size_t)got;
         s->n_packed += (uint64_t)got;
     }
-    if (kind == MN_INPUT_AUTO) s->gzip = s->n_in >= 2 && s->in[0] == 0x1f && s->in[1] == 0x8b;
-    s->in_member = s->gzip;
-    mn_str content = {.ctx = s->ctx};
-    mn_str_addf(&content, "%s%s", s->name, s->gzip ? " (unpacked)" : "");
-    s->content = mn_str_take(&content);
-    if (!s->content) return MODNAS_ENOMEM;
-    if (!s->gzip) return 0;
+    return 0;
+}
+
+/* n_in stays 0 at the end of the source only. */
+static int refill(mn_input *s) {
+    return fill(s, 1);
+}
+
+int mn_input_head(mn_input *s, size_t want, const uint8_t **bytes, size_t *n) {
+    MN_TRY(fill(s, want));
+    *bytes = s->in;
+    *n = s->n_in < WINDOW ? s->n_in : WINDOW;
+    return 0;
+}
+
+static int set_content_name(mn_input *s) {
+    mn_str name = {.ctx = s->ctx};
+    mn_str_addf(&name, "%s%s", s->name, s->kind == MN_INPUT_PLAIN ? "" : " (unpacked)");
+    mn_free(s->ctx, s->content);
+    s->content = mn_str_take(&name);
+    return s->content ? 0 : MODNAS_ENOMEM;
+}
+
+int mn_input_unpack(mn_input *s, int32_t kind) {
+    if (kind == MN_INPUT_AUTO) { /* the first two bytes tell gzip */
+        MN_TRY(fill(s, 2));
+        kind = s->n_in >= 2 && s->in[0] == 0x1f && s->in[1] == 0x8b ? MN_INPUT_GZIP : MN_INPUT_PLAIN;
+    }
+    if (s->z_open) inflateEnd(&s->z);
+    s->z_open = 0;
+    s->kind = kind;
+    s->in_member = kind != MN_INPUT_PLAIN;
+    MN_TRY(set_content_name(s));
+    if (kind == MN_INPUT_PLAIN) return 0;
     s->z = (z_stream){.zalloc = z_alloc, .zfree = z_free, .opaque = s->ctx};
-    if (inflateInit2(&s->z, GZIP_ONLY) != Z_OK)
+    if (inflateInit2(&s->z, kinds[kind].window_bits) != Z_OK)
         return mn_fail(s->ctx, MODNAS_ENOMEM, "%s: out of memory to unpack", s->name);
     s->z_open = 1;
     return 0;
@@ -105,7 +127,7 @@ static int open_input(modnas_ctx *ctx, const char *name, int fd, const void *byt
     s->name = mn_strdup(ctx, name);
     if (!s->name) goto done;
     if (fd >= 0 && !(s->window = mn_alloc(ctx, WINDOW, 1))) goto done;
-    rc = detect(s, kind);
+    rc = mn_input_unpack(s, kind);
     if (rc) goto done;
     *out = s;
     s = NULL;
@@ -144,8 +166,9 @@ static int fail_packed(mn_input *s, int z_status) {
         return mn_fail(s->ctx, MODNAS_EFORMAT,
                        "%s: bytes that are no gzip member follow the %llu gzip member%s, near byte %llu", s->name,
                        (unsigned long long)s->n_members, s->n_members == 1 ? "" : "s", at);
-    return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: gzip data is wrong near byte %llu, after %llu unpacked bytes: %s",
-                   s->name, at, (unsigned long long)(s->n_unpacked + s->z.total_out), s->z.msg ? s->z.msg : "corrupt");
+    return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: %s data is wrong near byte %llu, after %llu unpacked bytes: %s",
+                   s->name, kinds[s->kind].name, at, (unsigned long long)(s->n_unpacked + s->z.total_out),
+                   s->z.msg ? s->z.msg : "corrupt");
 }
 
 /* One call of inflate on what is there. Leaves *got alone when a member ends or input is missing. */
@@ -168,18 +191,25 @@ static int inflate_some(mn_input *s, uint8_t *dst, size_t want, size_t *got) {
     return 0;
 }
 
-static int read_gzip(mn_input *s, uint8_t *dst, size_t want, size_t *got) {
+/* Behind a packed stream comes the end, or in gzip one more member, or something that inflate will refuse. */
+static int next_member(mn_input *s) {
+    if (s->kind != MN_INPUT_GZIP)
+        return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: more bytes follow the %s, which ends at byte %llu", s->name,
+                       kinds[s->kind].unit, (unsigned long long)(s->n_packed - s->n_in));
+    inflateReset(&s->z);
+    s->in_member = 1;
+    return 0;
+}
+
+static int read_packed(mn_input *s, uint8_t *dst, size_t want, size_t *got) {
     while (*got < want) {
         MN_TRY(refill(s));
         if (!s->n_in && !s->in_member) return 0;
         if (!s->n_in)
-            return mn_fail(s->ctx, MODNAS_EFORMAT,
-                           "%s: ends at byte %llu inside a gzip member, after %llu unpacked bytes", s->name,
-                           (unsigned long long)s->n_packed, (unsigned long long)(s->n_unpacked + *got));
-        if (!s->in_member) { /* one more member, or something that inflate will refuse */
-            inflateReset(&s->z);
-            s->in_member = 1;
-        }
+            return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: ends at byte %llu inside a %s, after %llu unpacked bytes",
+                           s->name, (unsigned long long)s->n_packed, kinds[s->kind].unit,
+                           (unsigned long long)(s->n_unpacked + *got));
+        if (!s->in_member) MN_TRY(next_member(s));
         MN_TRY(inflate_some(s, dst, want, got));
     }
     return 0;
@@ -187,10 +217,45 @@ static int read_gzip(mn_input *s, uint8_t *dst, size_t want, size_t *got) {
 
 int mn_input_read(mn_input *s, void *dst, size_t want, size_t *got) {
     size_t n = 0;
-    MN_TRY((s->gzip ? read_gzip : read_plain)(s, dst, want, &n));
+    MN_TRY((s->kind == MN_INPUT_PLAIN ? read_plain : read_packed)(s, dst, want, &n));
     mn_sha256_add(&s->sha, dst, n);
     s->n_unpacked += n;
     *got = n;
+    return 0;
+}
+
+int mn_input_drain(mn_input *s) {
+    uint8_t *piece = mn_alloc(s->ctx, WINDOW, 1);
+    if (!piece) return MODNAS_ENOMEM;
+    size_t got = WINDOW;
+    int rc = 0;
+    while (!rc && got == WINDOW) rc = mn_input_read(s, piece, WINDOW, &got);
+    mn_free(s->ctx, piece);
+    return rc;
+}
+
+int mn_input_read_all(mn_input *s, size_t max, char **data, size_t *bytes) {
+    char *all = NULL;
+    size_t n = 0, cap = 0;
+    int rc = 0;
+    while (!rc && n == cap) {
+        cap = cap ? 2 * cap : WINDOW;
+        char *grown = mn_realloc(s->ctx, all, cap + 1, 1);
+        size_t got = 0;
+        rc = grown ? 0 : MODNAS_ENOMEM;
+        if (grown) all = grown;
+        if (!rc) rc = mn_input_read(s, all + n, cap - n, &got);
+        n += got;
+        if (!rc && n > max)
+            rc = mn_fail(s->ctx, MODNAS_EFORMAT, "%s: more than the %zu bytes allowed", s->content, max);
+    }
+    if (rc) {
+        mn_free(s->ctx, all);
+        return rc;
+    }
+    all[n] = 0;
+    *data = all;
+    *bytes = n;
     return 0;
 }
 
@@ -199,6 +264,15 @@ uint64_t mn_input_bytes(const mn_input *s) {
 }
 mn_sha256 mn_input_sha256(const mn_input *s) {
     return s->sha;
+}
+int32_t mn_input_kind(const mn_input *s) {
+    return s->kind;
+}
+uint64_t mn_input_packed(const mn_input *s) {
+    return s->n_packed;
+}
+uint64_t mn_input_n_members(const mn_input *s) {
+    return s->n_members;
 }
 const char *mn_input_name(const mn_input *s) {
     return s->name;

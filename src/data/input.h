@@ -1,4 +1,4 @@
-/* Inputs: a file or memory, plain or gzip, read once from front to back. */
+/* Inputs: a file or memory, plain or packed, read once from front to back. */
 #ifndef MN_INPUT_H
 #define MN_INPUT_H
 
@@ -9,22 +9,37 @@ typedef struct mn_input mn_input;
 enum mn_input_kind {
     MN_INPUT_AUTO = 0, /* gzip if the first two bytes are 1f 8b, else plain */
     MN_INPUT_PLAIN = 1,
-    MN_INPUT_GZIP = 2 /* RFC 1952, any number of members, nothing else behind them */
+    MN_INPUT_GZIP = 2,   /* RFC 1952, any number of members, nothing else behind them */
+    MN_INPUT_ZLIB = 3,   /* RFC 1950, one stream, nothing behind it */
+    MN_INPUT_DEFLATE = 4 /* RFC 1951, the same */
 };
 
 /* Open a file. MODNAS_ENOTFOUND, MODNAS_EIO, MODNAS_ENOMEM. */
 int mn_input_open(modnas_ctx *ctx, const char *path, int32_t kind, mn_input **out);
 /* Open n bytes of memory, which must stay; `name` stands for the file in messages. */
 int mn_input_open_mem(modnas_ctx *ctx, const void *bytes, size_t n, const char *name, int32_t kind, mn_input **out);
-/* Unpack the next bytes. *got < want only at the end, and the end is only reached when every member's CRC-32 and length
- * were right. MODNAS_EFORMAT with the packed offset, MODNAS_EIO, MODNAS_ENOMEM; what was written to dst then means
- * nothing. */
+/* Before the first read: the source's first bytes as they are, at most 64 KiB and fewer than `want` only if there are
+ * no more; borrowed until the next call. */
+int mn_input_head(mn_input *s, size_t want, const uint8_t **bytes, size_t *n);
+/* Before the first read: unpack in another way than was said. */
+int mn_input_unpack(mn_input *s, int32_t kind);
+/* Unpack the next bytes. *got < want only at the end, and the end is only reached when every check value (gzip: CRC-32
+ * and length of each member; zlib: Adler-32) was right. MODNAS_EFORMAT with the packed offset, MODNAS_EIO,
+ * MODNAS_ENOMEM; what was written to dst then means nothing. */
 int mn_input_read(mn_input *s, void *dst, size_t want, size_t *got);
+/* Read to the end: what is left is checked, counted and hashed. */
+int mn_input_drain(mn_input *s);
+/* All that is left, at most `max` bytes (MODNAS_EFORMAT beyond); *data is 0-terminated behind its end, freed with
+ * mn_free. */
+int mn_input_read_all(mn_input *s, size_t max, char **data, size_t *bytes);
 /* Unpacked bytes delivered so far, and their running SHA-256 (a copy may be finished at any time). */
 uint64_t mn_input_bytes(const mn_input *s);
 mn_sha256 mn_input_sha256(const mn_input *s);
+int32_t mn_input_kind(const mn_input *s);       /* never MN_INPUT_AUTO */
+uint64_t mn_input_packed(const mn_input *s);    /* bytes that came from the source so far */
+uint64_t mn_input_n_members(const mn_input *s); /* packed streams that ended */
 const char *mn_input_name(const mn_input *s);
 const char *mn_input_content(const mn_input *s); /* the same, " (unpacked)" behind it where that makes a difference */
-void mn_input_close(mn_input *s); /* NULL is fine */
+void mn_input_close(mn_input *s);                /* NULL is fine */
 
 #endif
