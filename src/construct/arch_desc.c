@@ -49,24 +49,6 @@ static int read_file(modnas_ctx *ctx, const char *path, const mn_node *given, ch
     return rc;
 }
 
-static int read_path(modnas_ctx *ctx, const mn_node *given, mn_node **out) {
-    const char *path = without_placeholder(given->text);
-    char *text = NULL;
-    size_t bytes = 0;
-    mn_node *docs = NULL;
-    int rc = read_file(ctx, path, given, &text, &bytes);
-    if (!rc) rc = mn_yaml_read(ctx, text, bytes, path, &docs);
-    if (!rc && docs->n != 1)
-        rc = mn_fail(ctx, MODNAS_ECONFIG, "%s: %zu documents; an architecture is 1", path, docs->n);
-    if (!rc) {
-        *out = mn_node_copy(ctx, docs->items[0]);
-        rc = *out ? 0 : MODNAS_ENOMEM;
-    }
-    mn_node_free(ctx, docs);
-    mn_free(ctx, text);
-    return rc;
-}
-
 /* A description that is one plain scalar is text, never a number: "00000000" names an architecture of a table. */
 static int as_text(modnas_ctx *ctx, const mn_node *n, mn_node **out) {
     mn_node *text = mn_node_str(ctx, n->text);
@@ -77,6 +59,34 @@ static int as_text(modnas_ctx *ctx, const mn_node *n, mn_node **out) {
     }
     *out = text;
     return 0;
+}
+
+int mn_arch_desc_parse(modnas_ctx *ctx, const char *text, size_t bytes, const char *name, mn_node **out) {
+    mn_node *docs;
+    MN_TRY(mn_yaml_read(ctx, text, bytes, name, &docs));
+    mn_node *desc = docs->n == 1 ? docs->items[0] : NULL;
+    int rc = 0;
+    if (!desc) {
+        rc = mn_fail(ctx, MODNAS_ECONFIG, "%s: %zu documents; an architecture is 1", name, docs->n);
+    } else if (desc->kind == MN_SEQ || desc->kind == MN_MAP || desc->kind == MN_NULL) {
+        docs->items[0] = NULL;
+        docs->n = 0;
+        *out = desc;
+    } else {
+        rc = as_text(ctx, desc, out);
+    }
+    mn_node_free(ctx, docs);
+    return rc;
+}
+
+static int read_path(modnas_ctx *ctx, const mn_node *given, mn_node **out) {
+    const char *path = without_placeholder(given->text);
+    char *text = NULL;
+    size_t bytes = 0;
+    MN_TRY(read_file(ctx, path, given, &text, &bytes));
+    const int rc = mn_arch_desc_parse(ctx, text, bytes, path, out);
+    mn_free(ctx, text);
+    return rc;
 }
 
 static int read_text(modnas_ctx *ctx, const mn_node *given, mn_node **out) {

@@ -23,5 +23,7 @@ uint64_t mn_construct_seed(const mn_node *config);
 /* arch_desc as given (path ending .yaml, .yml, .json that must exist; else YAML text; or a tree) -> tree, owned by the
  * caller. */
 int mn_arch_desc_load(modnas_ctx *ctx, const mn_node *given, mn_node **out);
+/* The text of such a file: one document; a plain scalar is text, never a number. */
+int mn_arch_desc_parse(modnas_ctx *ctx, const char *text, size_t bytes, const char *name, mn_node **out);
 
 #endif
