@@ -9,15 +9,14 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and so is this writer");
 
-enum { HEADER_MAX = 100 << 20 }; /* the limit of the format's own reader */
-
 struct mn_safetensors {
     modnas_ctx *ctx;
     const char *path; /* borrowed while reading */
     char *bytes;
-    size_t size;
-    const char *data; /* behind the header */
-    size_t data_size;
+    size_t n_bytes;
+    uint64_t size;    /* of the file */
+    const char *data; /* behind the header; NULL: not in memory */
+    uint64_t data_size;
     mn_node *docs;
     mn_vec tensors; /* mn_tensor_info */
     mn_map by_name; /* -> index + 1 */
@@ -108,16 +107,16 @@ done:
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 static int parse_header(mn_safetensors *f) {
-    uint64_t length;
-    if (f->size < 8) return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes, no safetensors file", f->path, f->size);
-    memcpy(&length, f->bytes, 8);
-    if (length > HEADER_MAX || length > f->size - 8)
-        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: a header of %llu bytes in a file of %zu", f->path,
-                       (unsigned long long)length, f->size);
+    if (f->n_bytes < 8)
+        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes, no safetensors file", f->path, f->n_bytes);
+    const uint64_t length = mn_safetensors_header_bytes(f->bytes);
+    if (length > MN_SAFETENSORS_HEADER_MAX || length > f->n_bytes - 8)
+        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: a header of %llu bytes in a file of %llu", f->path,
+                       (unsigned long long)length, (unsigned long long)f->size);
     if (!length || f->bytes[8] != '{')
         return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: the header is no JSON object", f->path);
-    f->data = f->bytes + 8 + length;
-    f->data_size = f->size - 8 - (size_t)length;
+    f->data = f->n_bytes == f->size ? f->bytes + 8 + length : NULL;
+    f->data_size = f->size - 8 - length;
     const int rc = mn_yaml_read(f->ctx, f->bytes + 8, (size_t)length, f->path, &f->docs);
     if (rc == MODNAS_ECONFIG) return mn_fail(f->ctx, MODNAS_EFORMAT, "header of %s", modnas_errmsg(f->ctx));
     if (rc) return rc;
@@ -155,19 +154,20 @@ static int read_tensor(mn_safetensors *f, const char *name, const mn_node *entry
         whole(offsets->items[1], &end) || begin > end)
         return fail_tensor(f, name, "data_offsets is no pair begin <= end");
     if ((uint64_t)end > f->data_size)
-        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s ends at byte %lld of %zu", f->path, name, (long long)end,
-                       f->data_size);
+        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s ends at byte %lld of %llu", f->path, name, (long long)end,
+                       (unsigned long long)f->data_size);
     if ((uint64_t)(end - begin) != t.count * sizeof(float))
         return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s has %lld bytes, its shape wants %zu", f->path, name,
                        (long long)(end - begin), t.count * sizeof(float));
-    t.data = (const float *)(const void *)(f->data + begin);
+    t.at = (size_t)begin;
+    if (f->data) t.data = (const float *)(const void *)(f->data + begin);
     if (!mn_vec_push(f->ctx, &f->tensors, &t, 1)) return MODNAS_ENOMEM;
     return mn_map_put(f->ctx, &f->by_name, name, (void *)(uintptr_t)f->tensors.n);
 }
 
 static int by_begin(const void *a, const void *b) {
     const mn_tensor_info *x = a, *y = b;
-    if ((uintptr_t)x->data != (uintptr_t)y->data) return (uintptr_t)x->data < (uintptr_t)y->data ? -1 : 1;
+    if (x->at != y->at) return x->at < y->at ? -1 : 1;
     return (x->count > y->count) - (x->count < y->count); /* an empty tensor before the one that starts where it is */
 }
 
@@ -181,15 +181,15 @@ static int check_cover(mn_safetensors *f) {
     size_t at = 0;
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++) {
-        const size_t begin = (size_t)((const char *)sorted[i].data - f->data);
-        if (begin != at)
+        if (sorted[i].at != at)
             rc = mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s begins at byte %zu, wanted %zu", f->path,
-                         sorted[i].name, begin, at);
-        at = begin + sorted[i].count * sizeof(float);
+                         sorted[i].name, sorted[i].at, at);
+        at = sorted[i].at + sorted[i].count * sizeof(float);
     }
     mn_free(f->ctx, sorted);
     if (!rc && at != f->data_size)
-        rc = mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes of data, the tensors have %zu", f->path, f->data_size, at);
+        rc = mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %llu bytes of data, the tensors have %zu", f->path,
+                     (unsigned long long)f->data_size, at);
     return rc;
 }
 
@@ -210,14 +210,22 @@ static int read_tensors(mn_safetensors *f) {
     return check_cover(f);
 }
 
-int mn_safetensors_read(modnas_ctx *ctx, const char *path, mn_safetensors **out) {
+uint64_t mn_safetensors_header_bytes(const void *bytes) {
+    uint64_t length;
+    memcpy(&length, bytes, 8);
+    return length;
+}
+
+int mn_safetensors_parse(modnas_ctx *ctx, char *bytes, size_t n, uint64_t file_bytes, const char *name,
+                         mn_safetensors **out) {
     mn_safetensors *f = mn_alloc(ctx, 1, sizeof *f);
-    if (!f) return MODNAS_ENOMEM;
-    f->ctx = ctx;
-    f->path = path;
+    if (!f) {
+        mn_free(ctx, bytes);
+        return MODNAS_ENOMEM;
+    }
+    *f = (mn_safetensors){.ctx = ctx, .path = name, .bytes = bytes, .n_bytes = n, .size = file_bytes};
     mn_vec_init(&f->tensors, sizeof(mn_tensor_info));
-    int rc = mn_file_read(ctx, path, SIZE_MAX / 4, &f->bytes, &f->size);
-    if (!rc) rc = parse_header(f);
+    int rc = parse_header(f);
     if (!rc) rc = read_tensors(f);
     f->path = NULL;
     if (rc)
@@ -225,6 +233,13 @@ int mn_safetensors_read(modnas_ctx *ctx, const char *path, mn_safetensors **out)
     else
         *out = f;
     return rc;
+}
+
+int mn_safetensors_read(modnas_ctx *ctx, const char *path, mn_safetensors **out) {
+    char *bytes;
+    size_t n;
+    MN_TRY(mn_file_read(ctx, path, SIZE_MAX / 4, &bytes, &n));
+    return mn_safetensors_parse(ctx, bytes, n, n, path, out);
 }
 
 void mn_safetensors_free(mn_safetensors *f) {

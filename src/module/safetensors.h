@@ -16,7 +16,8 @@ typedef struct mn_tensor_info {
     int32_t rank;
     int64_t dims[MN_TENSOR_RANK];
     size_t count;      /* product of dims */
-    const float *data; /* reading: in the file's memory, maybe unaligned: copy it out with memcpy */
+    size_t at;         /* reading: first byte, counted from the end of the header */
+    const float *data; /* reading: in the file's memory, maybe unaligned: copy it out with memcpy; NULL if not read */
 } mn_tensor_info;
 
 /* Put the elements of tensor i into data[0 .. count). */
@@ -30,6 +31,13 @@ typedef struct mn_safetensors mn_safetensors;
 /* MODNAS_EFORMAT with path, tensor and numbers when the file is truncated, malformed, or holds another type than F32.
  */
 int mn_safetensors_read(modnas_ctx *ctx, const char *path, mn_safetensors **out);
+/* The same of a file of file_bytes, `name` for messages, of which the first n bytes, at least the header, are in memory
+ * from mn_alloc. Takes them, on failure too. */
+int mn_safetensors_parse(modnas_ctx *ctx, char *bytes, size_t n, uint64_t file_bytes, const char *name,
+                         mn_safetensors **out);
+/* Length of the header as the first 8 bytes have it, at most MN_SAFETENSORS_HEADER_MAX in a right file. */
+enum { MN_SAFETENSORS_HEADER_MAX = 100 << 20 }; /* the limit of the format's own reader */
+uint64_t mn_safetensors_header_bytes(const void *bytes);
 void mn_safetensors_free(mn_safetensors *f);
 size_t mn_safetensors_count(const mn_safetensors *f);
 const mn_tensor_info *mn_safetensors_at(const mn_safetensors *f, size_t i);
