@@ -318,6 +318,41 @@ START_TEST(str_json) { /* RFC 8259, section 7 */
 }
 END_TEST
 
+/* RFC 3629, section 4: the first and last of each row of its table, and what lies just outside. */
+START_TEST(utf8) {
+    static const struct {
+        const char *text;
+        size_t n;
+    } cases[] = {{"", 0},
+                 {"a", 1},
+                 {"\x7f", 1},
+                 {"\x80", 0},
+                 {"\xc1\xbf", 0},
+                 {"\xc2\x80", 2},
+                 {"\xdf\xbf", 2},
+                 {"\xc2\x41", 0},
+                 {"\xe0\x9f\xbf", 0},
+                 {"\xe0\xa0\x80", 3},
+                 {"\xed\x9f\xbf", 3},
+                 {"\xed\xa0\x80", 0},
+                 {"\xee\x80\x80", 3},
+                 {"\xe2\x82", 0},
+                 {"\xf0\x8f\xbf\xbf", 0},
+                 {"\xf0\x90\x80\x80", 4},
+                 {"\xf4\x8f\xbf\xbf", 4},
+                 {"\xf4\x90\x80\x80", 0},
+                 {"\xf8\x88\x80\x80", 0},
+                 {"\xff", 0}};
+    for (size_t i = 0; i < MN_COUNT(cases); i++)
+        ck_assert_uint_eq(mn_utf8_length(cases[i].text, strlen(cases[i].text)), cases[i].n);
+    mn_str s = {.ctx = ctx};
+    mn_str_json(&s, "\xe2\x82\xac\xe2\x82|\xff");
+    char *text = mn_str_take(&s);
+    ck_assert_str_eq(text, "\"\xe2\x82\xac\\ufffd\\ufffd|\\ufffd\"");
+    mn_free(ctx, text);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("base");
     util_add(s, "ctx", setup, teardown,
@@ -328,6 +363,6 @@ int main(void) {
     util_add(s, "alloc", setup, teardown,
              (const TTest *[]){alloc_counts, alloc_aligned, alloc_too_large, alloc_fails_by_hook, NULL});
     util_add(s, "containers", setup, teardown,
-             (const TTest *[]){vec_grows, map_keeps_order, str_builds, str_json, NULL});
+             (const TTest *[]){vec_grows, map_keeps_order, str_builds, str_json, utf8, NULL});
     return util_run(s);
 }

@@ -117,13 +117,15 @@ typedef struct mn_str {
 void mn_str_add(mn_str *s, const char *text);
 void mn_str_addn(mn_str *s, const char *text, size_t n);
 void mn_str_addf(mn_str *s, const char *fmt, ...) MN_PRINTF(2, 3);
-void mn_str_json(mn_str *s, const char *text); /* quoted and escaped */
+void mn_str_json(mn_str *s, const char *text); /* quoted and escaped; bytes that are no UTF-8 become U+FFFD */
 void mn_str_real(
     mn_str *s,
     double x); /* shortest decimal that reads back the same; JSON's null when not finite; independent of the locale */
 char *mn_str_take(mn_str *s); /* owned by the caller; NULL (error text set) when out of memory */
 void mn_str_free(mn_str *s);
 
+/* Bytes of the UTF-8 character (RFC 3629) that begins a text of n bytes; 0 if none does. */
+size_t mn_utf8_length(const char *text, size_t n);
 /* Locale-independent strtod; returns 0 and the value if the whole text (under 1024 bytes) is a decimal number that a
  * double can hold, else -1. No blanks, no hexadecimal, no "inf", no "nan". */
 int mn_parse_real(const char *text, double *out);

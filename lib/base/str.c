@@ -56,21 +56,40 @@ void mn_str_addf(mn_str *s, const char *fmt, ...) {
     va_end(ap);
 }
 
-void mn_str_json(mn_str *s, const char *text) {
-    static const char plain[] = "\"\\\b\f\n\r\t", escape[] = "\"\\bfnrt";
-    mn_str_addn(s, "\"", 1);
-    const char *from = text;
-    for (const char *c = text; *c; c++) {
-        if ((unsigned char)*c >= 0x20 && *c != '"' && *c != '\\') continue;
-        mn_str_addn(s, from, (size_t)(c - from));
-        const char *known = strchr(plain, *c);
-        if (known)
-            mn_str_addf(s, "\\%c", escape[known - plain]);
-        else
-            mn_str_addf(s, "\\u%04x", (unsigned)*c);
-        from = c + 1;
+size_t mn_utf8_length(const char *text, size_t n) {
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000}; /* a longer form of a lower one is wrong */
+    const unsigned char *u = (const unsigned char *)text;
+    if (n == 0) return 0;
+    const size_t bytes = u[0] < 0x80 ? 1 : u[0] < 0xc0 ? 0 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : u[0] < 0xf8 ? 4 : 0;
+    if (bytes < 2 || bytes > n) return bytes == 1;
+    uint32_t code = u[0] & (0x7fu >> bytes);
+    for (size_t i = 1; i < bytes; i++) {
+        if ((u[i] & 0xc0) != 0x80) return 0;
+        code = code << 6 | (u[i] & 0x3f);
     }
-    mn_str_add(s, from);
+    const int surrogate = code >= 0xd800 && code < 0xe000;
+    return code < least[bytes] || code > 0x10ffff || surrogate ? 0 : bytes;
+}
+
+/* One character, or one byte that is none. */
+static size_t add_json_char(mn_str *s, const char *c) {
+    static const char plain[] = "\"\\\b\f\n\r\t", escape[] = "\"\\bfnrt";
+    const size_t n = mn_utf8_length(c, strnlen(c, 4));
+    const char *known = strchr(plain, *c);
+    if (n == 0)
+        mn_str_add(s, "\\ufffd");
+    else if (known)
+        mn_str_addf(s, "\\%c", escape[known - plain]);
+    else if (*c > 0 && *c < 0x20)
+        mn_str_addf(s, "\\u%04x", (unsigned)*c);
+    else
+        mn_str_addn(s, c, n);
+    return n ? n : 1;
+}
+
+void mn_str_json(mn_str *s, const char *text) {
+    mn_str_addn(s, "\"", 1);
+    while (*text) text += add_json_char(s, text);
     mn_str_addn(s, "\"", 1);
 }
 

@@ -31,6 +31,7 @@ struct mn_input {
     int32_t kind;
     int in_member; /* inside a packed stream: the end of the input is not the end of the data */
     int z_open;
+    int failed;          /* what a read returned */
     uint64_t n_members;  /* packed streams that ended */
     uint64_t n_packed;   /* bytes that came from the source */
     uint64_t n_unpacked; /* bytes delivered */
@@ -217,7 +218,9 @@ static int read_packed(mn_input *s, uint8_t *dst, size_t want, size_t *got) {
 
 int mn_input_read(mn_input *s, void *dst, size_t want, size_t *got) {
     size_t n = 0;
-    MN_TRY((s->kind == MN_INPUT_PLAIN ? read_plain : read_packed)(s, dst, want, &n));
+    if (s->failed) return mn_fail(s->ctx, s->failed, "%s: cannot be read further", s->name);
+    s->failed = (s->kind == MN_INPUT_PLAIN ? read_plain : read_packed)(s, dst, want, &n);
+    MN_TRY(s->failed);
     mn_sha256_add(&s->sha, dst, n);
     s->n_unpacked += n;
     *got = n;
@@ -234,28 +237,26 @@ int mn_input_drain(mn_input *s) {
     return rc;
 }
 
-int mn_input_read_all(mn_input *s, size_t max, char **data, size_t *bytes) {
+int mn_input_take(mn_input *s, size_t max, char **data, size_t *n) {
     char *all = NULL;
-    size_t n = 0, cap = 0;
+    size_t have = 0, cap = 0;
     int rc = 0;
-    while (!rc && n == cap) {
-        cap = cap ? 2 * cap : WINDOW;
-        char *grown = mn_realloc(s->ctx, all, cap + 1, 1);
+    while (!rc && have == cap && (cap < max || !all)) {
         size_t got = 0;
-        rc = grown ? 0 : MODNAS_ENOMEM;
+        cap = cap ? 2 * cap : WINDOW;
+        if (cap > max) cap = max;
+        char *grown = mn_realloc(s->ctx, all, cap + 1, 1);
         if (grown) all = grown;
-        if (!rc) rc = mn_input_read(s, all + n, cap - n, &got);
-        n += got;
-        if (!rc && n > max)
-            rc = mn_fail(s->ctx, MODNAS_EFORMAT, "%s: more than the %zu bytes allowed", s->content, max);
+        rc = grown ? mn_input_read(s, all + have, cap - have, &got) : MODNAS_ENOMEM;
+        have += got;
     }
     if (rc) {
         mn_free(s->ctx, all);
         return rc;
     }
-    all[n] = 0;
+    all[have] = 0;
     *data = all;
-    *bytes = n;
+    *n = have;
     return 0;
 }
 

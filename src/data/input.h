@@ -25,13 +25,13 @@ int mn_input_head(mn_input *s, size_t want, const uint8_t **bytes, size_t *n);
 int mn_input_unpack(mn_input *s, int32_t kind);
 /* Unpack the next bytes. *got < want only at the end, and the end is only reached when every check value (gzip: CRC-32
  * and length of each member; zlib: Adler-32) was right. MODNAS_EFORMAT with the packed offset, MODNAS_EIO,
- * MODNAS_ENOMEM; what was written to dst then means nothing. */
+ * MODNAS_ENOMEM; what was written to dst then means nothing, and every later read fails too. */
 int mn_input_read(mn_input *s, void *dst, size_t want, size_t *got);
 /* Read to the end: what is left is checked, counted and hashed. */
 int mn_input_drain(mn_input *s);
-/* All that is left, at most `max` bytes (MODNAS_EFORMAT beyond); *data is 0-terminated behind its end, freed with
- * mn_free. */
-int mn_input_read_all(mn_input *s, size_t max, char **data, size_t *bytes);
+/* The next bytes in memory that grows as they come, at most `max`, fewer only at the end; *data is 0-terminated behind
+ * its end and freed with mn_free. */
+int mn_input_take(mn_input *s, size_t max, char **data, size_t *n);
 /* Unpacked bytes delivered so far, and their running SHA-256 (a copy may be finished at any time). */
 uint64_t mn_input_bytes(const mn_input *s);
 mn_sha256 mn_input_sha256(const mn_input *s);
