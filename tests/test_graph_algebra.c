@@ -42,6 +42,14 @@ static int zero_add(gn_net *t, mn_value **v, mn_value **y) {
     return mn_concat(t->run, (mn_value *[]){z, *y}, 2, 2, y);
 }
 
+/* Behind a convolution, whose layout may be blocked. */
+static int reshape(gn_net *t, mn_value **v, mn_value **y) {
+    MN_TRY(mn_conv2d(t->run, v[0], v[1], NULL, NULL, y));
+    const int64_t *d = (*y)->dims, n = d[1] * d[2] * d[3];
+    MN_TRY(mn_reshape(t->run, *y, (int64_t[]){d[0], n, 1, 1}, y));
+    return mn_reshape(t->run, *y, (int64_t[]){1, 4, 2 * n / 4, 1}, y);
+}
+
 static int shuffle(gn_net *t, mn_value **v, mn_value **y) {
     return mn_shuffle(t->run, v[0], 3, y);
 }
@@ -69,6 +77,7 @@ static const gn_case cases[] = {
     {"slice", {{2, 4, 5, 6}}, slice, 0, 0},
     {"pad", {X4}, pad, 0, 0},
     {"zero", {X4}, zero_add, 0, 0},
+    {"reshape", {X4, {6, 4, 3, 3}}, reshape, 0, 0},
     {"shuffle", {{2, 6, 3, 2}}, shuffle, 0, 0},
     {"weighted_sum", {{1, 3, 1, 1}, X4, X4}, weighted_sum, 0, 0},
     {"pick", {{1, 5, 1, 1}}, pick, 0, 0},

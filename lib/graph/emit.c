@@ -74,7 +74,7 @@ int mn_emit_fill(mn_run *run, mn_value *dst, double value) {
     return mn_emit(run, &k, &dst, 1, (double[]){(double)n_elements(dst), value}, 2);
 }
 
-static int emit_axpby(mn_run *run, mn_value *x, mn_value *y, double a, double b) {
+int mn_emit_axpby(mn_run *run, mn_value *x, mn_value *y, double a, double b) {
     modnas_kernel k;
     mn_kernel_init(&k, run, MODNAS_KERNEL_AXPBY, MODNAS_FORWARD);
     return mn_emit(run, &k, (mn_value *[]){x, y}, 2, (double[]){(double)n_elements(y), a, b}, 3);
@@ -189,7 +189,7 @@ int mn_grad_open(mn_run *run, mn_value *v, int32_t layout, mn_value **out) {
 static int store_param_grad(mn_run *run, mn_value *v, mn_value *written) {
     MN_TRY(mn_as(run, written, v->param->layout, &written));
     MN_TRY(arena_grad(run, v, &v->grad));
-    MN_TRY(emit_axpby(run, written, v->grad, 1, 0));
+    MN_TRY(mn_emit_axpby(run, written, v->grad, 1, 0));
     if (run->opts.accumulate) {
         mn_last_call(run)->patch = MN_PATCH_KEEP;
         mn_last_call(run)->param = v->param;
@@ -200,14 +200,14 @@ static int store_param_grad(mn_run *run, mn_value *v, mn_value *written) {
 static int add_grad(mn_run *run, mn_value *v, mn_value *own) {
     mn_value *have = v->grad, *written;
     MN_TRY(mn_as(run, own, have->layout, &written));
-    if (!have->shared) return emit_axpby(run, written, have, 1, 1);
+    if (!have->shared) return mn_emit_axpby(run, written, have, 1, 1);
     if (written->shared || written != own) { /* both are in use elsewhere: a third place */
         mn_value *sum;
         MN_TRY(mn_temp(run, v->dims, v->dtype, have->layout, &sum));
-        MN_TRY(emit_axpby(run, written, sum, 1, 0));
+        MN_TRY(mn_emit_axpby(run, written, sum, 1, 0));
         written = sum;
     }
-    MN_TRY(emit_axpby(run, have, written, 1, 1));
+    MN_TRY(mn_emit_axpby(run, have, written, 1, 1));
     v->grad = written;
     return 0;
 }

@@ -51,6 +51,11 @@ int mn_run_begin(mn_run *run, const mn_run_opts *opts);
 const mn_run_opts *mn_run_options(const mn_run *run);
 modnas_ctx *mn_run_ctx(const mn_run *run);
 
+int mn_run_uses(const mn_run *run, const mn_param *p); /* since mn_run_begin */
+int mn_run_is_recording(const mn_run *run);            /* begun, and not planned yet */
+int mn_run_owns(const mn_run *run, const mn_value *v); /* any address: 1 if it is a value of this recording */
+const mn_slab *mn_run_slab(const mn_run *run);
+
 /* Scope without gradients and with running statistics frozen: candidates that are only looked at. Nests. */
 void mn_run_no_grad(mn_run *run, int on);
 
@@ -87,6 +92,8 @@ int mn_concat(mn_run *run, mn_value *const *src, int32_t n, int32_t axis, mn_val
 /* dst[i] = src[start + i step], count elements an axis; steps >= 1. */
 int mn_slice(mn_run *run, mn_value *src, const int32_t start[4], const int32_t step[4], const int32_t count[4], mn_value **dst);
 int mn_pad(mn_run *run, mn_value *src, const int32_t before[4], const int32_t after[4], double value, mn_value **dst);
+/* The same elements in plain order; as many of them. */
+int mn_reshape(mn_run *run, mn_value *src, const int64_t dims[4], mn_value **dst);
 int mn_shuffle(mn_run *run, mn_value *src, int32_t groups, mn_value **dst);
 int mn_dropout(mn_run *run, mn_value *src, double p, mn_value **dst);         /* src itself when not training or p = 0 */
 int mn_softmax(mn_run *run, mn_value *src, int log, mn_value **dst);          /* over C */

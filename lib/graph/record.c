@@ -115,6 +115,29 @@ int mn_run_keep(mn_run *run, mn_value *v) {
     return 0;
 }
 
+int mn_run_uses(const mn_run *run, const mn_param *p) {
+    return p->recording == run->recording;
+}
+
+int mn_run_is_recording(const mn_run *run) {
+    return run->recording && !run->planned;
+}
+
+int mn_run_owns(const mn_run *run, const mn_value *v) {
+    for (size_t i = 0, left = run->n_values; left; i++) {
+        const mn_value *chunk = MN_AT(run->chunks, mn_value *, i);
+        const size_t n = left < MN_VALUE_CHUNK ? left : MN_VALUE_CHUNK;
+        const uintptr_t at = (uintptr_t)v - (uintptr_t)chunk;
+        if ((uintptr_t)v >= (uintptr_t)chunk && at < n * sizeof *v) return at % sizeof *v == 0;
+        left -= n;
+    }
+    return 0;
+}
+
+const mn_slab *mn_run_slab(const mn_run *run) {
+    return run->slab;
+}
+
 /* ---- values
  * ------------------------------------------------------------------------------------------------------------------ */
 

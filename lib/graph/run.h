@@ -130,6 +130,7 @@ int mn_fit(mn_run *run, modnas_kernel *k, mn_value **src, mn_value **weights, mn
 /* The same for operators that keep the layout of their source. */
 int mn_fit_same(mn_run *run, modnas_kernel *k, mn_value **src, mn_value *dst);
 int mn_emit_fill(mn_run *run, mn_value *dst, double value);
+int mn_emit_axpby(mn_run *run, mn_value *x, mn_value *y, double a, double b); /* y = a x + b y over all their bytes */
 /* Copy a box; dst is filled first where this is its first copy and the box (or, if `covered`, later ones) leaves some of it unwritten. */
 int mn_emit_copy(mn_run *run, mn_value *src, mn_value *dst, const modnas_box *box, double fill, int covered);
 
