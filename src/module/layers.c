@@ -36,74 +36,80 @@ static int finish(int rc, mn_module *m, mn_module **out) {
 /* ---- convolution --------------------------------------------------------------------------------------- */
 
 static int conv_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
-    const mn_conv_desc *d = m->state;
-    const mn_conv_opts o = {
-        {d->stride, d->stride}, {d->pad[0], d->pad[1], d->pad[0], d->pad[1]}, {d->dilation, d->dilation}, d->groups};
     mn_value *weights, *bias;
     MN_TRY(one_src(m, n_src));
     MN_TRY(use(m, run, 0, &weights));
     MN_TRY(use(m, run, 1, &bias));
-    return mn_conv2d(run, src[0], weights, bias, &o, dst);
+    return mn_conv2d(run, src[0], weights, bias, m->state, dst);
 }
 
 static const mn_module_vt conv_vt = {"conv2d", conv_forward, NULL};
 
-static int check_conv(modnas_ctx *ctx, const mn_conv_desc *d) {
-    if (d->chn_in < 1 || d->chn_out < 1 || d->kernel[0] < 1 || d->kernel[1] < 1)
-        return mn_fail(ctx, MODNAS_ESHAPE, "convolution %d -> %d with a %d x %d kernel", d->chn_in, d->chn_out,
-                       d->kernel[0], d->kernel[1]);
-    if (d->groups < 1 || d->chn_in % d->groups || d->chn_out % d->groups)
-        return mn_fail(ctx, MODNAS_ESHAPE, "convolution %d -> %d cannot be split into %d groups", d->chn_in, d->chn_out,
-                       d->groups);
-    if (d->stride < 1 || d->dilation < 1 || d->pad[0] < 0 || d->pad[1] < 0)
-        return mn_fail(ctx, MODNAS_ESHAPE, "convolution with stride %d, dilation %d, padding %d, %d", d->stride,
-                       d->dilation, d->pad[0], d->pad[1]);
+static int check_conv(modnas_ctx *ctx, int32_t chn_in, int32_t chn_out, const int32_t kernel[2],
+                      const mn_conv_opts *o) {
+    if (chn_in < 1 || chn_out < 1 || kernel[0] < 1 || kernel[1] < 1)
+        return mn_fail(ctx, MODNAS_ESHAPE, "convolution %d -> %d with a %d x %d kernel", chn_in, chn_out, kernel[0],
+                       kernel[1]);
+    if (o->groups < 1 || chn_in % o->groups || chn_out % o->groups)
+        return mn_fail(ctx, MODNAS_ESHAPE, "convolution %d -> %d cannot be split into %d groups", chn_in, chn_out,
+                       o->groups);
+    for (int i = 0; i < 2; i++)
+        if (o->stride[i] < 1 || o->dilation[i] < 1 || o->pad[i] < 0 || o->pad[i + 2] < 0)
+            return mn_fail(ctx, MODNAS_ESHAPE, "convolution with stride %d, dilation %d, padding %d, %d", o->stride[i],
+                           o->dilation[i], o->pad[i], o->pad[i + 2]);
     return 0;
 }
 
 /* The convolution as a kernel on an image that just holds one window; layout choices depend on the geometry only. */
-static void conv_use(mn_param *p, const mn_conv_desc *d) {
+static void conv_use(mn_param *p, int32_t chn_in, const mn_conv_opts *o) {
     modnas_kernel *k = &p->use;
+    int64_t src[2], dst[2];
     memset(k, 0, sizeof *k);
     k->kind = MODNAS_KERNEL_CONV2D;
     k->pass = MODNAS_FORWARD;
+    memcpy(k->u.window.pad, o->pad, sizeof o->pad);
     for (int i = 0; i < 2; i++) {
-        k->u.window.kernel[i] = d->kernel[i];
-        k->u.window.stride[i] = d->stride;
-        k->u.window.dilation[i] = d->dilation;
-        k->u.window.pad[i] = k->u.window.pad[i + 2] = d->pad[i];
+        k->u.window.kernel[i] = (int32_t)p->dims[2 + i];
+        k->u.window.stride[i] = o->stride[i];
+        k->u.window.dilation[i] = o->dilation[i];
+        src[i] = o->dilation[i] * (p->dims[2 + i] - 1) + 1;
+        dst[i] = (o->pad[i] + o->pad[i + 2]) / o->stride[i] + 1;
     }
-    k->u.window.groups = d->groups;
-    const int64_t size[2] = {(int64_t)d->dilation * (d->kernel[0] - 1) + 1,
-                             (int64_t)d->dilation * (d->kernel[1] - 1) + 1};
-    k->src = (modnas_tdesc){{1, d->chn_in, size[0], size[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    k->u.window.groups = o->groups;
+    k->src = (modnas_tdesc){{1, chn_in, src[0], src[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
     memcpy(k->weights.dims, p->dims, sizeof p->dims);
-    k->dst = (modnas_tdesc){
-        {1, d->chn_out, 2 * d->pad[0] / d->stride + 1, 2 * d->pad[1] / d->stride + 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
-    p->groups = d->groups;
+    k->dst = (modnas_tdesc){{1, p->dims[0], dst[0], dst[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    p->groups = o->groups;
 }
 
-static int conv_params(mn_module *m, const mn_conv_desc *d) {
-    const int64_t dims[4] = {d->chn_out, d->chn_in / d->groups, d->kernel[0], d->kernel[1]},
-                  bias[4] = {1, d->chn_out, 1, 1};
+static int conv_params(mn_module *m, int32_t chn_in, int32_t chn_out, const int32_t kernel[2], int bias) {
+    const mn_conv_opts *o = m->state;
+    const int64_t dims[4] = {chn_out, chn_in / o->groups, kernel[0], kernel[1]}, bias_dims[4] = {1, chn_out, 1, 1};
     const double bound = 1 / sqrt((double)(dims[1] * dims[2] * dims[3]));
     mn_param *p;
     MN_TRY(mn_module_param_new(m, "weight", MN_ROLE_WEIGHT, 4, dims, MN_INIT_UNIFORM, bound, &p));
-    conv_use(p, d);
-    if (d->bias) MN_TRY(mn_module_param_new(m, "bias", MN_ROLE_WEIGHT, 1, bias, MN_INIT_UNIFORM, bound, &p));
+    conv_use(p, chn_in, o);
+    if (bias) MN_TRY(mn_module_param_new(m, "bias", MN_ROLE_WEIGHT, 1, bias_dims, MN_INIT_UNIFORM, bound, &p));
     return 0;
 }
 
-int mn_conv2d_new(mn_model *model, const mn_conv_desc *desc, mn_module **out) {
-    mn_conv_desc d = *desc;
-    int32_t *const ones[] = {&d.stride, &d.dilation, &d.groups};
+int mn_conv2d_window_new(mn_model *model, int32_t chn_in, int32_t chn_out, const int32_t kernel[2],
+                         const mn_conv_opts *opts, int bias, mn_module **out) {
+    mn_conv_opts o = *opts;
+    int32_t *const ones[] = {&o.stride[0], &o.stride[1], &o.dilation[0], &o.dilation[1], &o.groups};
     for (size_t i = 0; i < MN_COUNT(ones); i++)
         if (!*ones[i]) *ones[i] = 1;
-    MN_TRY(check_conv(model->ctx, &d));
+    MN_TRY(check_conv(model->ctx, chn_in, chn_out, kernel, &o));
     mn_module *m;
-    MN_TRY(mn_module_new(model, &conv_vt, sizeof d, &m));
-    memcpy(m->state, &d, sizeof d);
-    return finish(conv_params(m, &d), m, out);
+    MN_TRY(mn_module_new(model, &conv_vt, sizeof o, &m));
+    memcpy(m->state, &o, sizeof o);
+    return finish(conv_params(m, chn_in, chn_out, kernel, bias), m, out);
+}
+
+int mn_conv2d_new(mn_model *model, const mn_conv_desc *d, mn_module **out) {
+    const mn_conv_opts o = {
+        {d->stride, d->stride}, {d->pad[0], d->pad[1], d->pad[0], d->pad[1]}, {d->dilation, d->dilation}, d->groups};
+    return mn_conv2d_window_new(model, d->chn_in, d->chn_out, d->kernel, &o, d->bias, out);
 }
 
 /* ---- batch norm ---------------------------------------------------------------------------------------- */
@@ -172,10 +178,17 @@ static int dropout_forward(mn_module *m, mn_run *run, mn_value *const *src, int3
     return mn_dropout(run, src[0], *(const double *)m->state, dst);
 }
 
+static int flatten_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    MN_TRY(one_src(m, n_src));
+    const int64_t *d = src[0]->dims, dims[4] = {d[0], d[1] * d[2] * d[3], 1, 1};
+    return mn_reshape(run, src[0], dims, dst);
+}
+
 static const mn_module_vt act_vt = {"activation", act_forward, NULL};
 static const mn_module_vt pool_vt = {"pool2d", pool_forward, NULL};
 static const mn_module_vt global_pool_vt = {"global_pool", global_pool_forward, NULL};
 static const mn_module_vt dropout_vt = {"dropout", dropout_forward, NULL};
+static const mn_module_vt flatten_vt = {"flatten", flatten_forward, NULL};
 static const mn_module_vt identity_vt = {"identity", NULL, NULL};
 static const mn_module_vt sequential_vt = {"sequential", NULL, NULL};
 
@@ -196,6 +209,10 @@ int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out) {
 
 int mn_global_pool_new(mn_model *model, mn_module **out) {
     return plain_new(model, &global_pool_vt, NULL, 0, out);
+}
+
+int mn_flatten_new(mn_model *model, mn_module **out) {
+    return plain_new(model, &flatten_vt, NULL, 0, out);
 }
 
 int mn_identity_new(mn_model *model, mn_module **out) {

@@ -11,6 +11,9 @@ typedef struct mn_conv_desc {
 } mn_conv_desc;
 
 int mn_conv2d_new(mn_model *model, const mn_conv_desc *d, mn_module **out);
+/* The same with a window that need not be the same in both directions. */
+int mn_conv2d_window_new(mn_model *model, int32_t chn_in, int32_t chn_out, const int32_t kernel[2],
+                         const mn_conv_opts *opts, int bias, mn_module **out);
 int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum,
                       mn_module **out); /* 0, 0: 1e-5, 0.1 */
 int mn_activation_new(mn_model *model, int32_t act, mn_module **out);
@@ -18,6 +21,7 @@ int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out);
 int mn_global_pool_new(mn_model *model, mn_module **out); /* average */
 int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn_module **out);
 int mn_dropout_new(mn_model *model, double p, mn_module **out);
+int mn_flatten_new(mn_model *model, mn_module **out); /* (N, C H W, 1, 1) */
 int mn_identity_new(mn_model *model, mn_module **out);
 int mn_sequential_new(mn_model *model, mn_module **out); /* add children with mn_module_add */
 /* A convolution, batch norm and activation (NONE: none) as the next children of a sequential. */

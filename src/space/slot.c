@@ -6,7 +6,8 @@
 #include <string.h>
 
 static int slot_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
-    const mn_slot *s = m->state;
+    mn_slot *s = m->state;
+    s->n_forwards++;
     if (s->entity) return mn_forward(s->entity, run, src, n_src, dst);
     return mn_fail(m->model->ctx, MODNAS_EINVAL, "slot %s (%d -> %d channels, stride %d) is empty", s->name, s->chn_in,
                    s->chn_out, s->stride);
@@ -21,6 +22,8 @@ static void slot_destroy(mn_module *m) {
         all->n--;
     }
     mn_node_free(m->model->ctx, s->kwargs);
+    mn_node_free(m->model->ctx, s->own);
+    mn_free(m->model->ctx, s->kwargs_json);
     mn_free(m->model->ctx, s->name);
     mn_free(m->model->ctx, s->op);
 }

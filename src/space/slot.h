@@ -10,12 +10,16 @@ typedef struct mn_slot {
     int32_t sid;       /* 0, 1, ... in model order of making */
     int32_t chn_in, chn_out, stride;
     mn_node *kwargs;   /* e.g. {expansion: 6}; may be NULL */
+    char *kwargs_json; /* the same as text, made when it is asked for; NULL before */
+    mn_node *own;      /* spec of the candidate that the backbone itself has here; NULL: see model->predefined */
     mn_module *entity; /* NULL while empty */
+    int64_t n_forwards; /* how often it was recorded */
     char *op;          /* name of the candidate that is the entity; NULL: none, or a mixed op, or the backbone's own */
 } mn_slot;
 
 /* kwargs is taken (also on failure; may be NULL). The new slot is appended to model->slots. */
 int mn_slot_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, mn_node *kwargs, mn_module **out);
+int mn_slot_type_register(modnas_ctx *ctx); /* layer "Slot" */
 mn_slot *mn_slot_of(mn_module *m); /* NULL if m is no slot */
 /* Takes entity (also on failure), frees the old one. op: name of the candidate, or NULL. */
 int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op);
