@@ -135,18 +135,13 @@ static int fail_item(const mn_slot *slot, const mn_node *item, const char *what)
 
 static int fill_item(mn_slot *slot, void *ud) {
     building *b = ud;
-    mn_model *model = slot->module->model;
-    const mn_node *item = b->desc->items[b->at++], *args;
-    const char *name;
-    mn_module *entity;
+    const mn_node *item = b->desc->items[b->at++];
     if (b->fix_first && b->at == 1) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
     if (item->kind == MN_SEQ && item->n == 1) item = item->items[0];
     if (item->kind == MN_NULL) return mn_fill_predefined(slot);
     if (item->kind == MN_SEQ) return fail_item(slot, item, "wanted the name of one operator");
     if (item->kind != MN_STR && item->kind != MN_MAP) return fail_item(slot, item, "wanted the name of an operator");
-    MN_TRY(mn_spec_parse(model->ctx, item, NULL, &name, &args));
-    MN_TRY(mn_candidate_build(model, item, slot, &entity));
-    return mn_slot_fill(slot, entity, mn_registry_find(model->ctx, "candidate", name)->name);
+    return mn_fill_candidate(slot, item);
 }
 
 static int check_desc(mn_model *model, const mn_node *desc) {

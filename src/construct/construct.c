@@ -172,16 +172,37 @@ static int run_list(mn_model *model, const mn_node *list, int late) {
     return 0;
 }
 
-/* Where no constructor filled a Slot the backbone's own operators stand; a part that was left empty is a mistake. */
+static int is_nested(const mn_slot *slot) {
+    for (mn_module *m = slot->module->parent; m; m = m->parent)
+        if (mn_slot_of(m)) return 1;
+    return 0;
+}
+
+enum { MAX_NESTED = 16 }; /* Slots in operators in Slots ... */
+
+/* Fill the empty Slots that may take the backbone's own operator, and those that are inside of these. */
+static int fill_own(mn_model *model, int all) {
+    for (int round = 0, n = 1; n && round < MAX_NESTED; round++) {
+        const size_t n_slots = model->slots.n;
+        n = 0;
+        for (size_t i = 0; i < n_slots; i++) {
+            mn_slot *s = mn_model_slot(model, i);
+            if (s->entity || !mn_has_predefined(s) || !(all || is_nested(s))) continue;
+            MN_TRY(mn_fill_predefined(s));
+            n++;
+        }
+    }
+    return 0;
+}
+
+/* Where no constructor filled a Slot the backbone's own operators stand, and so they do inside of what Slots were filled
+ * with; a part that was left empty is a mistake. */
 static int settle_slots(mn_model *model) {
-    mn_slot *empty = mn_model_empty_slot(model);
-    if (!empty) return 0;
     size_t n = 0;
     for (size_t i = 0; i < model->slots.n; i++) n += !mn_model_slot(model, i)->entity;
-    if (n == model->slots.n && model->predefined) {
-        for (size_t i = 0; i < n; i++) MN_TRY(mn_fill_predefined(mn_model_slot(model, i)));
-        return 0;
-    }
+    if (n) MN_TRY(fill_own(model, n == model->slots.n));
+    mn_slot *empty = mn_model_empty_slot(model);
+    if (!empty) return 0;
     mn_str name = {.ctx = model->ctx};
     int rc = mn_slot_name(empty, &name);
     if (!rc)
@@ -199,6 +220,7 @@ static int construct(mn_model *model, const mn_node *config, const mn_node *list
     MN_TRY(settle_slots(model));
     if (!commit) return 0;
     MN_TRY(mn_model_commit(model));
+    if (model->backend) MN_TRY(mn_try_model(model));
     return run_list(model, list, 1);
 }
 

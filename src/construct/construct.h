@@ -14,6 +14,12 @@ typedef struct mn_construct_env {
  * as configured. If no constructor filled any Slot the backbone's own operators are taken; MODNAS_ECONFIG names a Slot
  * that stays empty. */
 int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out);
+/* The network of a spec of kind "model" into a model that has none; `where` is what its args are for, in messages. */
+int mn_construct_network(mn_model *model, const mn_node *spec);
+/* Fill a Slot, whatever it held: with a candidate, with a mixed op ({type, candidates, args}), with the backbone's own. */
+int mn_fill_candidate(mn_slot *slot, const mn_node *spec);
+int mn_fill_mixed(mn_slot *slot, const mn_node *spec);
+int mn_fill_predefined(mn_slot *slot);
 /* Backend name that a configuration asks for ("auto", "ref", ...), with device_ids taken into account. */
 const char *mn_construct_backend(const mn_node *config);
 /* That backend with the configuration's `threads`; *out = NULL for "none". Closed by the caller. */

@@ -39,20 +39,32 @@ static int model_spec(const mn_args *args, mn_node **out) {
     return rc;
 }
 
+int mn_construct_network(mn_model *model, const mn_node *spec) {
+    modnas_ctx *ctx = model->ctx;
+    const mn_model_env env = {model};
+    const mn_component *type;
+    const mn_node *args;
+    const char *name;
+    char where[256];
+    if (model->root)
+        return mn_fail(ctx, MODNAS_EINVAL, "%s: the model is a %s already", mn_node_where(spec, where, sizeof where),
+                       model->type);
+    MN_TRY(mn_spec_parse(ctx, spec, NULL, &name, &args));
+    MN_TRY(mn_registry_need(ctx, "model", name, spec, &type));
+    mn_free(ctx, model->type);
+    model->type = mn_strdup(ctx, type->name);
+    return model->type ? mn_registry_build(ctx, "model", spec, NULL, NULL, &env, NULL) : MODNAS_ENOMEM;
+}
+
 static int run_model(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
-    const mn_model_env model_env = {model};
-    const mn_component *type;
     mn_node *spec;
     (void)c, (void)out;
     if (model->root) return mn_args_fail(args, "model_type", "the model is a %s already", model->type);
     MN_TRY(model_spec(args, &spec));
-    int rc = mn_registry_need(model->ctx, "model", mn_args_str(args, "model_type"), spec, &type);
-    if (!rc) rc = mn_registry_build(model->ctx, "model", spec, NULL, NULL, &model_env, NULL);
+    const int rc = mn_construct_network(model, spec);
     mn_node_free(model->ctx, spec);
-    if (rc) return rc;
-    model->type = mn_strdup(model->ctx, type->name);
-    return model->type ? 0 : MODNAS_ENOMEM;
+    return rc;
 }
 
 /* ---- placement: a model stands on its backend from the start ------------------------------------------- */

@@ -11,8 +11,11 @@ typedef struct mn_construct_row {
 
 /* Call fn for every Slot that is empty now, in model order. */
 int mn_each_empty_slot(mn_model *model, int (*fn)(mn_slot *slot, void *ud), void *ud);
-/* Put the backbone's own operator in. */
-int mn_fill_predefined(mn_slot *slot);
+/* Does the backbone have an operator of its own for it? */
+int mn_has_predefined(const mn_slot *slot);
+/* Record the committed model once, with every candidate: MODNAS_EINVAL or MODNAS_ESHAPE when its forward leaves a Slot
+ * out or gives something else than (N, classes, 1, 1). Sets model->n_classes where it is not known. */
+int mn_try_model(mn_model *model);
 /* `ops` of a configuration into model->ops; NULL: nothing. */
 int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */

@@ -22,9 +22,17 @@ static int need_model(mn_model *model) {
 
 /* ---- the backbone's own -------------------------------------------------------------------------------- */
 
+int mn_has_predefined(const mn_slot *slot) {
+    return slot->own || slot->module->model->predefined;
+}
+
 int mn_fill_predefined(mn_slot *slot) {
     mn_model *model = slot->module->model;
     mn_module *entity;
+    if (slot->own) {
+        MN_TRY(mn_candidate_build(model, slot->own, slot, &entity));
+        return mn_slot_fill(slot, entity, NULL);
+    }
     if (!model->predefined)
         return mn_fail(model->ctx, MODNAS_ECONFIG, "slot %s: model %s has no operator of its own for it", slot->name,
                        model->type);
@@ -46,14 +54,18 @@ static int run_predefined(const mn_component *c, const mn_args *args, const void
 
 /* ---- one operator everywhere --------------------------------------------------------------------------- */
 
-static int fill_op(mn_slot *slot, void *ud) {
-    const mn_node *spec = ud, *args;
+int mn_fill_candidate(mn_slot *slot, const mn_node *spec) {
+    const mn_node *args;
     mn_model *model = slot->module->model;
     const char *name;
     mn_module *entity;
     MN_TRY(mn_spec_parse(model->ctx, spec, NULL, &name, &args));
     MN_TRY(mn_candidate_build(model, spec, slot, &entity));
     return mn_slot_fill(slot, entity, mn_registry_find(model->ctx, "candidate", name)->name);
+}
+
+static int fill_op(mn_slot *slot, void *ud) {
+    return mn_fill_candidate(slot, ud);
 }
 
 static int run_op(const mn_component *c, const mn_args *args, const void *env, void *out) {
@@ -140,6 +152,19 @@ static int run_search(const mn_component *c, const mn_args *args, const void *en
     const int rc = mn_each_empty_slot(model, fill_mixed, &x);
     mn_node_free(model->ctx, with_zero);
     return rc;
+}
+
+int mn_fill_mixed(mn_slot *slot, const mn_node *spec) {
+    static const char *const extra[] = {"candidates", NULL};
+    mn_model *model = slot->module->model;
+    const mn_mixed_env env = {model, slot, mn_node_get(spec, "candidates"), NULL};
+    char where[256];
+    mn_module *entity;
+    if (!env.candidates || env.candidates->kind == MN_NULL)
+        return mn_fail(model->ctx, MODNAS_ECONFIG, "%s: slot %s: this mixed_op has no candidates",
+                       mn_node_where(spec, where, sizeof where), slot->name);
+    MN_TRY(mn_registry_build(model->ctx, "mixed_op", spec, extra, NULL, &env, &entity));
+    return mn_slot_fill(slot, entity, NULL);
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
