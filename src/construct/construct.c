@@ -195,8 +195,8 @@ static int fill_own(mn_model *model, int all) {
     return 0;
 }
 
-/* Where no constructor filled a Slot the backbone's own operators stand, and so they do inside of what Slots were filled
- * with; a part that was left empty is a mistake. */
+/* Where no constructor filled a Slot the backbone's own operators stand, and so they do inside of what Slots were
+ * filled with; a part that was left empty is a mistake. */
 static int settle_slots(mn_model *model) {
     size_t n = 0;
     for (size_t i = 0; i < model->slots.n; i++) n += !mn_model_slot(model, i)->entity;
