@@ -169,15 +169,15 @@ static int count(const uint8_t *records, size_t n, void *ud) {
 START_TEST(cifar_walk) {
     enum { N = 3000 };
     uint8_t *zeros = calloc(N, RECORD), *z = malloc(1 << 20);
-    mn_input *s;
+    mn_source *s;
     for (int records = 2000; records <= N; records += 1000) {
         const size_t packed = util_pack(zeros, (size_t)records * RECORD, 31, z, 1 << 20), before = ctx->bytes_peak;
         size_t n = 0;
-        ck_assert_int_eq(mn_input_open_mem(ctx, z, packed, "z.gz", MN_INPUT_AUTO, &s), 0);
+        ck_assert_int_eq(mn_source_open_mem(ctx, z, packed, "z.gz", MN_SOURCE_AUTO, &s), 0);
         ck_assert_int_eq(mn_cifar_walk(ctx, s, MN_CIFAR_10, count, &n), records == N ? 77 : 0);
         if (records < N) ck_assert_uint_eq(n, 2000);
         ck_assert_uint_lt(ctx->bytes_peak - before, 256 << 10);
-        mn_input_close(s);
+        mn_source_close(s);
     }
     free(z);
     free(zeros);

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "data/idx.h"
-#include "data/input.h"
+#include "data/source.h"
 #include "util_host.h"
 #include "util_shared.h"
 
@@ -318,15 +318,15 @@ END_TEST
 /* Unpack a file in pieces of `step` bytes; n and hash are what came. */
 static int unpack(const char *path, size_t step, uint64_t *n, char sha256[65]) {
     uint8_t piece[4096];
-    mn_input *in;
-    int rc = mn_input_open(ctx, path, MN_INPUT_GZIP, &in);
+    mn_source *in;
+    int rc = mn_source_open(ctx, path, MN_SOURCE_GZIP, &in);
     if (rc) return rc;
     size_t got = step;
-    while (!rc && got == step) rc = mn_input_read(in, piece, step, &got);
-    *n = mn_input_bytes(in);
-    mn_sha256 sha = mn_input_sha256(in);
+    while (!rc && got == step) rc = mn_source_read(in, piece, step, &got);
+    *n = mn_source_bytes(in);
+    mn_sha256 sha = mn_source_sha256(in);
     mn_sha256_hex(&sha, sha256);
-    mn_input_close(in);
+    mn_source_close(in);
     return rc;
 }
 

@@ -23,7 +23,7 @@ static size_t record_bytes(int32_t kind) {
 
 typedef struct walk {
     modnas_ctx *ctx;
-    mn_input *s;
+    mn_source *s;
     int32_t kind;
     int64_t n;       /* records seen */
     int64_t n_right; /* those before the first with a wrong label */
@@ -46,9 +46,9 @@ static void check_labels(walk *w, const uint8_t *records, size_t n) {
 }
 
 static int fail_size(const walk *w, size_t rest) {
-    const unsigned long long total = mn_input_bytes(w->s);
+    const unsigned long long total = mn_source_bytes(w->s);
     const size_t record = record_bytes(w->kind), other = record_bytes(MN_CIFAR_10 + MN_CIFAR_100 - w->kind);
-    const char *name = mn_input_content(w->s);
+    const char *name = mn_source_content(w->s);
     if (!total)
         return mn_fail(w->ctx, MODNAS_EFORMAT, "%s: 0 bytes; a %s file is records of %zu bytes", name,
                        kinds[w->kind].name, record);
@@ -62,7 +62,7 @@ static int check_end(const walk *w, size_t rest) {
     if (rest || !w->n) return fail_size(w, rest);
     if (w->n_right == w->n) return 0;
     return mn_fail(w->ctx, MODNAS_EFORMAT, "%s: byte %lld: %slabel %d of record %lld is not below %d",
-                   mn_input_content(w->s), (long long)w->n_right * (long long)record_bytes(w->kind) + w->bad_byte,
+                   mn_source_content(w->s), (long long)w->n_right * (long long)record_bytes(w->kind) + w->bad_byte,
                    w->kind == MN_CIFAR_10 ? ""
                    : w->bad_byte          ? "fine "
                                           : "coarse ",
@@ -73,7 +73,7 @@ static int walk_records(walk *w, uint8_t *window, mn_cifar_fn fn, void *ud) {
     const size_t record = record_bytes(w->kind), bytes = WINDOW_RECORDS * record;
     size_t got = bytes;
     while (got == bytes) {
-        MN_TRY(mn_input_read(w->s, window, bytes, &got));
+        MN_TRY(mn_source_read(w->s, window, bytes, &got));
         const size_t n = got / record;
         check_labels(w, window, n);
         if (n && w->n_right == w->n + (int64_t)n) MN_TRY(fn(window, n, ud));
@@ -82,7 +82,7 @@ static int walk_records(walk *w, uint8_t *window, mn_cifar_fn fn, void *ud) {
     return check_end(w, got % record);
 }
 
-int mn_cifar_walk(modnas_ctx *ctx, mn_input *s, int32_t kind, mn_cifar_fn fn, void *ud) {
+int mn_cifar_walk(modnas_ctx *ctx, mn_source *s, int32_t kind, mn_cifar_fn fn, void *ud) {
     walk w = {.ctx = ctx, .s = s, .kind = kind};
     uint8_t *window = mn_alloc(ctx, WINDOW_RECORDS, record_bytes(kind));
     if (!window) return MODNAS_ENOMEM;
@@ -129,29 +129,29 @@ static int keep(const uint8_t *records, size_t n, void *ud) {
 }
 
 /* Closes s. */
-static int add(modnas_ctx *ctx, mn_input *s, int32_t kind, mn_cifar *c) {
+static int add(modnas_ctx *ctx, mn_source *s, int32_t kind, mn_cifar *c) {
     adding a = {ctx, c, kind, c->n, c->n != 0, c->sha};
     const int rc = mn_cifar_walk(ctx, s, kind, keep, &a);
     if (!rc) {
-        mn_sha256 sha = mn_input_sha256(s);
+        mn_sha256 sha = mn_source_sha256(s);
         c->n = a.n;
         c->sha = a.hash ? a.sha : sha;
-        c->file_bytes = (int64_t)mn_input_bytes(s);
+        c->file_bytes = (int64_t)mn_source_bytes(s);
         mn_sha256_hex(&sha, c->file_sha256);
     }
-    mn_input_close(s);
+    mn_source_close(s);
     return rc;
 }
 
 int mn_cifar_add(modnas_ctx *ctx, const char *path, int32_t kind, mn_cifar *c) {
-    mn_input *s;
-    MN_TRY(mn_input_open(ctx, path, MN_INPUT_AUTO, &s));
+    mn_source *s;
+    MN_TRY(mn_source_open(ctx, path, MN_SOURCE_AUTO, &s));
     return add(ctx, s, kind, c);
 }
 
 int mn_cifar_add_mem(modnas_ctx *ctx, const void *bytes, size_t n, const char *name, int32_t kind, mn_cifar *c) {
-    mn_input *s;
-    MN_TRY(mn_input_open_mem(ctx, bytes, n, name, MN_INPUT_AUTO, &s));
+    mn_source *s;
+    MN_TRY(mn_source_open_mem(ctx, bytes, n, name, MN_SOURCE_AUTO, &s));
     return add(ctx, s, kind, c);
 }
 

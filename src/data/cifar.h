@@ -7,7 +7,7 @@
 #ifndef MN_CIFAR_H
 #define MN_CIFAR_H
 
-#include "data/input.h"
+#include "data/source.h"
 
 enum { MN_CIFAR_PIXELS = 3 * 32 * 32 };
 enum mn_cifar_kind { MN_CIFAR_10 = 1, MN_CIFAR_100 = 2 }; /* bytes of labels in a record */
@@ -29,9 +29,9 @@ int mn_cifar_add(modnas_ctx *ctx, const char *path, int32_t kind, mn_cifar *c);
 int mn_cifar_add_mem(modnas_ctx *ctx, const void *bytes, size_t n, const char *name, int32_t kind, mn_cifar *c);
 void mn_cifar_free(modnas_ctx *ctx, mn_cifar *c);
 
-/* Look at the records of an input without keeping them: fn is called with whole records, in order; a status that is
+/* Look at the records of a source without keeping them: fn is called with whole records, in order; a status that is
  * not 0 ends the walk and is returned. A wrong file may be noticed only behind some of the calls. */
 typedef int (*mn_cifar_fn)(const uint8_t *records, size_t n_records, void *ud);
-int mn_cifar_walk(modnas_ctx *ctx, mn_input *s, int32_t kind, mn_cifar_fn fn, void *ud);
+int mn_cifar_walk(modnas_ctx *ctx, mn_source *s, int32_t kind, mn_cifar_fn fn, void *ud);
 
 #endif

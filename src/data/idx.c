@@ -66,14 +66,14 @@ static int check_dims(modnas_ctx *ctx, size_t got, mn_idx *idx) {
     return 0;
 }
 
-static int read_header(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx *idx) {
+static int read_header(modnas_ctx *ctx, mn_source *s, int32_t want, mn_idx *idx) {
     size_t got;
-    MN_TRY(mn_input_read(s, idx->header, 4, &got));
+    MN_TRY(mn_source_read(s, idx->header, 4, &got));
     MN_TRY(check_magic(ctx, idx->name, idx->header, got, want));
     idx->n_dims = idx->header[3];
     idx->header_bytes = 4 + 4 * (size_t)idx->n_dims;
     for (int i = 0; i < 3; i++) idx->dims[i] = 1;
-    MN_TRY(mn_input_read(s, idx->header + 4, idx->header_bytes - 4, &got));
+    MN_TRY(mn_source_read(s, idx->header + 4, idx->header_bytes - 4, &got));
     return check_dims(ctx, got, idx);
 }
 
@@ -87,11 +87,11 @@ static int fail_short(modnas_ctx *ctx, const mn_idx *idx, size_t n) {
                    (long long)idx->dims[2]);
 }
 
-static int check_end(modnas_ctx *ctx, mn_input *s, mn_idx *idx) {
+static int check_end(modnas_ctx *ctx, mn_source *s, mn_idx *idx) {
     uint8_t more[64];
     size_t got;
-    mn_sha256 sha = mn_input_sha256(s);
-    MN_TRY(mn_input_read(s, more, sizeof more, &got));
+    mn_sha256 sha = mn_source_sha256(s);
+    MN_TRY(mn_source_read(s, more, sizeof more, &got));
     if (got)
         return mn_fail(ctx, MODNAS_EFORMAT, "%s: %s%zu bytes follow byte %zu, where the header says that the data ends",
                        idx->name, got == sizeof more ? "at least " : "", got, idx->header_bytes + idx->data_bytes);
@@ -101,7 +101,7 @@ static int check_end(modnas_ctx *ctx, mn_input *s, mn_idx *idx) {
 }
 
 /* The data through a window, then the end. */
-static int walk_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx, mn_idx_fn fn, void *ud) {
+static int walk_data(modnas_ctx *ctx, mn_source *s, mn_idx *idx, mn_idx_fn fn, void *ud) {
     const size_t cap = idx->data_bytes < WINDOW ? idx->data_bytes : WINDOW;
     uint8_t *window = mn_alloc(ctx, cap, 1);
     if (!window) return MODNAS_ENOMEM;
@@ -109,7 +109,7 @@ static int walk_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx, mn_idx_fn fn, vo
     for (size_t n = 0; n < idx->data_bytes && !rc;) {
         const size_t want = idx->data_bytes - n < cap ? idx->data_bytes - n : cap;
         size_t got = 0;
-        rc = mn_input_read(s, window, want, &got);
+        rc = mn_source_read(s, window, want, &got);
         n += got;
         if (!rc && got < want) rc = fail_short(ctx, idx, n);
         if (!rc) rc = fn(idx, window, got, ud);
@@ -118,8 +118,8 @@ static int walk_data(modnas_ctx *ctx, mn_input *s, mn_idx *idx, mn_idx_fn fn, vo
     return rc ? rc : check_end(ctx, s, idx);
 }
 
-int mn_idx_walk(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx_fn fn, void *ud, mn_idx *out) {
-    mn_idx idx = {.name = mn_strdup(ctx, mn_input_content(s))};
+int mn_idx_walk(modnas_ctx *ctx, mn_source *s, int32_t want, mn_idx_fn fn, void *ud, mn_idx *out) {
+    mn_idx idx = {.name = mn_strdup(ctx, mn_source_content(s))};
     int rc = idx.name ? 0 : MODNAS_ENOMEM;
     if (!rc) rc = read_header(ctx, s, want, &idx);
     if (!rc) rc = walk_data(ctx, s, &idx, fn, ud);
@@ -154,10 +154,10 @@ static int keep(const mn_idx *idx, const uint8_t *elements, size_t n, void *ud) 
 }
 
 /* Closes s. */
-static int parse(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx *out) {
+static int parse(modnas_ctx *ctx, mn_source *s, int32_t want, mn_idx *out) {
     kept k = {.ctx = ctx};
     const int rc = mn_idx_walk(ctx, s, want, keep, &k, out);
-    mn_input_close(s);
+    mn_source_close(s);
     if (rc)
         mn_free(ctx, k.data);
     else
@@ -166,14 +166,14 @@ static int parse(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx *out) {
 }
 
 int mn_idx_parse(modnas_ctx *ctx, const void *bytes, size_t n, const char *name, int32_t want, mn_idx *out) {
-    mn_input *s;
-    MN_TRY(mn_input_open_mem(ctx, bytes, n, name, MN_INPUT_AUTO, &s));
+    mn_source *s;
+    MN_TRY(mn_source_open_mem(ctx, bytes, n, name, MN_SOURCE_AUTO, &s));
     return parse(ctx, s, want, out);
 }
 
 int mn_idx_read(modnas_ctx *ctx, const char *path, int32_t want, mn_idx *out) {
-    mn_input *s;
-    MN_TRY(mn_input_open(ctx, path, MN_INPUT_AUTO, &s));
+    mn_source *s;
+    MN_TRY(mn_source_open(ctx, path, MN_SOURCE_AUTO, &s));
     return parse(ctx, s, want, out);
 }
 

@@ -6,7 +6,7 @@
 #ifndef MN_IDX_H
 #define MN_IDX_H
 
-#include "data/input.h"
+#include "data/source.h"
 
 enum mn_idx_want { MN_IDX_ANY = 0, MN_IDX_LABELS = 1, MN_IDX_IMAGES = 3 }; /* number of dimensions */
 
@@ -30,11 +30,11 @@ typedef struct mn_idx {
  * read here), MODNAS_ENOTFOUND, MODNAS_EIO, MODNAS_ENOMEM; *out is untouched then */
 int mn_idx_parse(modnas_ctx *ctx, const void *bytes, size_t n, const char *name, int32_t want, mn_idx *out);
 int mn_idx_read(modnas_ctx *ctx, const char *path, int32_t want, mn_idx *out);
-/* The same of an input whose elements are not kept: fn is called with pieces of them, in order, and with what the
+/* The same of a source whose elements are not kept: fn is called with pieces of them, in order, and with what the
  * header said; a status that is not 0 ends the walk and is returned. out->data stays NULL. A wrong file may be noticed
  * only behind some of the calls. */
 typedef int (*mn_idx_fn)(const mn_idx *idx, const uint8_t *elements, size_t n, void *ud);
-int mn_idx_walk(modnas_ctx *ctx, mn_input *s, int32_t want, mn_idx_fn fn, void *ud, mn_idx *out);
+int mn_idx_walk(modnas_ctx *ctx, mn_source *s, int32_t want, mn_idx_fn fn, void *ud, mn_idx *out);
 void mn_idx_free(modnas_ctx *ctx, mn_idx *idx);
 
 /* Images and labels belong together: same count, every label below n_classes. MODNAS_EFORMAT with sample, label,
