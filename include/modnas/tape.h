@@ -47,6 +47,7 @@ typedef struct modnas_window_opts {
     int32_t groups;       /* convolution only; default 1 */
     int32_t ceil_mode;    /* pooling only: 1 rounds the size of dst up */
     int32_t count_pad;    /* average pooling only: 1 counts padding as zeros of the mean */
+    int32_t reserved;     /* 0 */
 } modnas_window_opts;
 
 /** dst[n,o,y,x] = bias[o] + sum over c in o's group, i, j: src[n,c, y s + i d - p, x s + j d - p] weights[o, c mod (C/groups), i, j]
@@ -84,6 +85,17 @@ MODNAS_API MODNAS_MUST_USE int modnas_op_dropout(modnas_tape *tape, modnas_value
 MODNAS_API MODNAS_MUST_USE int modnas_op_softmax(modnas_tape *tape, modnas_value *src, modnas_value **dst);
 MODNAS_API MODNAS_MUST_USE int modnas_op_log_softmax(modnas_tape *tape, modnas_value *src, modnas_value **dst);
 
+/** A loss by PyTorch's name, as one number (1, 1, 1, 1): the mean over images of "CrossEntropyLoss" (with label smoothing)
+ * and "NLLLoss" (of log-probabilities); the mean over elements of "MSELoss", "L1Loss", "SmoothL1Loss" (with beta),
+ * "BCELoss" and "BCEWithLogitsLoss".
+ *
+ * @param src     (N, C, 1, 1); what is not a loss over classes takes any sizes
+ * @param target  labels (N, 1, 1, 1) as a criterion gets them, or numbers shaped as src: probabilities
+ * @param param   label smoothing in [0, 1], or beta; otherwise 0
+ * Since 0.1. Source: PyTorch. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_loss(modnas_tape *tape, const char *name, modnas_value *src,
+                                              modnas_value *target, double param, modnas_value **dst);
+
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------------ */
 
 /** dst = a + b, a - b, a b; a size of 1 is repeated (broadcast). Since 0.1. */
@@ -108,6 +120,9 @@ MODNAS_API MODNAS_MUST_USE int modnas_op_slice(modnas_tape *tape, modnas_value *
 /** src with `before` and `after` elements of `value` around it, by axis. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_pad(modnas_tape *tape, modnas_value *src, const int32_t before[4],
                                              const int32_t after[4], double value, modnas_value **dst);
+/** The same elements in plain order under other sizes, as many of them. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_reshape(modnas_tape *tape, modnas_value *src, const int64_t dims[4],
+                                                 modnas_value **dst);
 /** Channel shuffle: channel g (C/groups) + k of src becomes channel k groups + g.
  * Since 0.1. Source: ShuffleNet (Zhang et al. 2018), figure 1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_shuffle(modnas_tape *tape, modnas_value *src, int32_t groups, modnas_value **dst);

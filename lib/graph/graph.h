@@ -55,6 +55,7 @@ int mn_run_uses(const mn_run *run, const mn_param *p); /* since mn_run_begin */
 int mn_run_is_recording(const mn_run *run);            /* begun, and not planned yet */
 int mn_run_owns(const mn_run *run, const mn_value *v); /* any address: 1 if it is a value of this recording */
 const mn_slab *mn_run_slab(const mn_run *run);
+int32_t mn_run_dtype(const mn_run *run);
 
 /* Scope without gradients and with running statistics frozen: candidates that are only looked at. Nests. */
 void mn_run_no_grad(mn_run *run, int on);

@@ -157,18 +157,31 @@ int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out) {
 
 /* ---- running them -------------------------------------------------------------------------------------- */
 
-static int is_late(modnas_ctx *ctx, const mn_node *spec) {
-    const mn_node *type = mn_node_get(spec, "type");
-    const mn_component *c = type && type->kind == MN_STR ? mn_registry_find(ctx, "construct", type->text) : NULL;
+static int is_late(modnas_ctx *ctx, const char *type) {
+    const mn_component *c = mn_registry_find(ctx, "construct", type);
     const mn_construct_row *row = c ? c->data : NULL;
     return row && row->after_commit;
 }
 
-static int run_list(mn_model *model, const mn_node *list, int late) {
+int mn_construct_run(mn_model *model, const mn_node *spec) {
+    modnas_ctx *ctx = model->ctx;
     const mn_construct_env env = {model};
-    for (size_t i = 0; i < list->n; i++)
-        if (is_late(model->ctx, list->items[i]) == late)
+    const char *type;
+    const mn_node *args;
+    MN_TRY(mn_spec_parse(ctx, spec, NULL, &type, &args));
+    if (is_late(ctx, type) != model->standing)
+        return mn_fail(ctx, MODNAS_EINVAL, "%s is run %s a model is complete", type,
+                       model->standing ? "before" : "after");
+    return mn_registry_build(ctx, "construct", spec, NULL, NULL, &env, NULL);
+}
+
+static int run_list(mn_model *model, const mn_node *list) {
+    const mn_construct_env env = {model};
+    for (size_t i = 0; i < list->n; i++) {
+        const mn_node *type = mn_node_get(list->items[i], "type");
+        if (is_late(model->ctx, type && type->kind == MN_STR ? type->text : "") == model->standing)
             MN_TRY(mn_registry_build(model->ctx, "construct", list->items[i], NULL, NULL, &env, NULL));
+    }
     return 0;
 }
 
@@ -215,13 +228,13 @@ static int construct(mn_model *model, const mn_node *config, const mn_node *list
     mn_space *space;
     MN_TRY(mn_space_of(model, &space));
     MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
-    MN_TRY(run_list(model, list, 0));
+    MN_TRY(run_list(model, list));
     if (!model->root) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");
     MN_TRY(settle_slots(model));
     if (!commit) return 0;
     MN_TRY(mn_model_commit(model));
     if (model->backend) MN_TRY(mn_try_model(model));
-    return run_list(model, list, 1);
+    return run_list(model, list);
 }
 
 int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out) {

@@ -5,6 +5,11 @@
 
 #include "space/space.h"
 
+/* What the data of a constructor's row begins with; NULL: all zero. */
+typedef struct mn_construct_row {
+    int32_t after_commit; /* 1: works on parameters in memory, so it is run once the model is committed */
+} mn_construct_row;
+
 typedef struct mn_construct_env {
     mn_model *model;
 } mn_construct_env;
@@ -14,8 +19,11 @@ typedef struct mn_construct_env {
  * as configured. If no constructor filled any Slot the backbone's own operators are taken; MODNAS_ECONFIG names a Slot
  * that stays empty. */
 int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out);
-/* The network of a spec of kind "model" into a model that has none; `where` is what its args are for, in messages. */
+/* The network of a spec of kind "model" into a model that has none yet: else MODNAS_EINVAL. */
 int mn_construct_network(mn_model *model, const mn_node *spec);
+/* Run a constructor of a spec. Before the commit, or after it those that work on parameters in memory: else
+ * MODNAS_EINVAL. */
+int mn_construct_run(mn_model *model, const mn_node *spec);
 /* Fill a Slot, whatever it held: with a candidate, with a mixed op ({type, candidates, args}), with the backbone's own. */
 int mn_fill_candidate(mn_slot *slot, const mn_node *spec);
 int mn_fill_mixed(mn_slot *slot, const mn_node *spec);

@@ -4,11 +4,6 @@
 
 #include "construct/construct.h"
 
-/* What a constructor's row has as `data`; NULL: all zero. */
-typedef struct mn_construct_row {
-    int32_t after_commit; /* 1: works on parameters in memory, so it is run once the model is committed */
-} mn_construct_row;
-
 /* Call fn for every Slot that is empty now, in model order. */
 int mn_each_empty_slot(mn_model *model, int (*fn)(mn_slot *slot, void *ud), void *ud);
 /* Does the backbone have an operator of its own for it? */

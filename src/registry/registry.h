@@ -72,6 +72,10 @@ int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const 
 /* Every component in the order added; kind NULL: all. Stops at a non-zero return and returns it. */
 int mn_registry_visit(modnas_ctx *ctx, const char *kind, int (*fn)(const mn_component *c, void *ud), void *ud);
 
+/* Its args as a JSON array of {"name","type","of","default","required","text"}. */
+int mn_component_args_json(mn_str *s, const mn_component *c);
+const char *mn_arg_type_name(int32_t type); /* "int", "spec", ... */
+
 /* ---- specs and args ---------------------------------------------------------------------------------------------- */
 
 /* The parts of a spec in any of its three forms. *args is borrowed (NULL if none). Keys beside type and args are
