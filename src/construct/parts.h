@@ -16,7 +16,11 @@ int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */
 int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out);
 
+/* Of everything that is drawn: the key `seed`, else that of the list's init, else 0. */
+uint64_t mn_construct_seed(const mn_node *config, const mn_node *list);
+
 int mn_construct_infra_register(modnas_ctx *ctx);
+int mn_construct_initialise_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);
 int mn_construct_arch_desc_register(modnas_ctx *ctx);
 

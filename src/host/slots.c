@@ -62,7 +62,7 @@ modnas_module *modnas_model_slot(const modnas_model *model, size_t i) {
 
 static int init(modnas_ctx *ctx, mn_host *h) {
     const modnas_construct_vt *vt = h->vt;
-    h->construct.after_commit = vt->after_commit;
+    h->construct.when = vt->after_commit ? MN_WHEN_COMMITTED : MN_IN_ORDER;
     if (!vt->run) return mn_fail(ctx, MODNAS_EINVAL, "construct '%.80s': run is NULL", h->name);
     if ((vt->after_commit | 1) == 1 && !vt->reserved) return 0;
     return mn_fail(ctx, MODNAS_EINVAL, "construct '%.80s': after_commit is %d, reserved %d", h->name, vt->after_commit,

@@ -90,6 +90,8 @@ int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const 
  * args that have to be given. */
 int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra,
                        const char *type);
+/* A spec of any form as a map; what it leaves out stays out. Owned by the caller. */
+int mn_spec_to_map(modnas_ctx *ctx, const mn_node *spec, mn_node **out);
 /* One spec merged over another as maps are, each in any of its forms; owned by the caller. */
 int mn_spec_merge(modnas_ctx *ctx, const mn_node *base, const mn_node *over, mn_node **out);
 /* Visit what a checked MN_ARG_SPECS holds: one spec, a list or a map of them; null: none. name: its key, NULL in a
