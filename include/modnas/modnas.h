@@ -9,6 +9,7 @@
 #include "modnas/model.h"
 #include "modnas/module.h"
 #include "modnas/registry.h"
+#include "modnas/inspect.h"
 #include "modnas/run.h"
 #include "modnas/status.h"
 #include "modnas/tape.h"
