@@ -138,6 +138,34 @@ START_TEST(padding_is_watched) {
 }
 END_TEST
 
+/* graph.h's own example: abc padded by 2. */
+START_TEST(borders_by_hand) {
+    static const double abc[] = {1, 2, 3}, want[][7] = {[MN_BORDER_REFLECT] = {3, 2, 1, 2, 3, 2, 1},
+                                                        [MN_BORDER_EDGE] = {1, 1, 1, 2, 3, 3, 3},
+                                                        [MN_BORDER_WRAP] = {2, 3, 1, 2, 3, 1, 2}};
+    const int32_t two[4] = {0, 0, 0, 2};
+    gn_net n, *t = &n;
+    gn_open(t, &conv_case, MODNAS_F64, "ref");
+    for (int32_t border = MN_BORDER_REFLECT; border <= MN_BORDER_WRAP; border++) {
+        const mn_run_opts o = {0};
+        mn_value *x, *y;
+        double got[7];
+        GN_TRY(mn_run_begin(t->run, &o));
+        GN_TRY(mn_input(t->run, (int64_t[]){1, 1, 1, 3}, MODNAS_F64, &x));
+        mn_run_bind(t->run, x, abc);
+        GN_TRY(mn_pad_border(t->run, x, two, two, border, &y));
+        GN_TRY(mn_run_keep(t->run, y));
+        GN_TRY(mn_run_plan(t->run, NULL));
+        GN_TRY(mn_run_forward(t->run, 0));
+        GN_TRY(mn_run_read(t->run, y, got));
+        for (int i = 0; i < 7; i++) ck_assert(got[i] == want[border][i]);
+        ck_assert_int_eq(mn_pad_border(t->run, x, (int32_t[]){0, 0, 0, 4}, two, border, &y),
+                         border == MN_BORDER_EDGE ? 0 : MODNAS_ESHAPE);
+    }
+    gn_close(t);
+}
+END_TEST
+
 START_TEST(refusals) {
     gn_net n, *t = &n;
     gn_open(t, &conv_case, MODNAS_F64, "ref");
@@ -152,6 +180,16 @@ START_TEST(refusals) {
     ck_assert_str_eq(modnas_errmsg(t->ctx), "add: 2x4x5x6 and 6x2x3x2 differ");
     ck_assert_int_eq(mn_linear(t->run, x, w, NULL, &y), MODNAS_ESHAPE);
     ck_assert_int_eq(mn_shuffle(t->run, x, 3, &y), MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_reshape(t->run, x, (int64_t[]){2, 4, 5, 7}, &y), MODNAS_ESHAPE);
+    ck_assert_str_eq(modnas_errmsg(t->ctx), "reshape: 2x4x5x6 has other elements than 2x4x5x7");
+    ck_assert_int_eq(mn_reshape(t->run, x, (int64_t[]){0, 4, 5, 6}, &y), MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_reduce(t->run, MODNAS_REDUCE_SUM, x, (int64_t[]){2, 2, 1, 1}, &y), MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_split(t->run, x, 1, (int32_t[]){1, 2}, 2, &y), MODNAS_ESHAPE);
+    ck_assert_str_eq(modnas_errmsg(t->ctx), "split: axis 1 has 4 elements, the parts 3");
+    ck_assert_int_eq(
+        mn_slice(t->run, x, (int32_t[]){0, 0, 4, 0}, (int32_t[]){1, 1, -2, 1}, (int32_t[]){2, 4, 4, 6}, &y),
+        MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_loss(t->run, MODNAS_LOSS_MSE, x, w, 0, &y), MODNAS_ESHAPE);
     ck_assert_int_eq(mn_dropout(t->run, x, 1, &y), MODNAS_EINVAL);
     ck_assert_int_eq(mn_pick(t->run, x, (int32_t[]){9}, 1, &y), MODNAS_EINVAL);
     const mn_pool_opts big = {.algo = MODNAS_POOL_MAX, .kernel = {9, 9}};
@@ -171,6 +209,7 @@ int main(void) {
     tcase_add_test(c, accumulate);
     tcase_add_test(c, fused_activations);
     tcase_add_test(c, padding_is_watched);
+    tcase_add_test(c, borders_by_hand);
     tcase_add_test(c, refusals);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
