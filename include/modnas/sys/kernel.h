@@ -165,7 +165,7 @@ typedef struct modnas_kernel {
  * activation FORWARD       x, y                                  scalars: alpha, beta (those with parameters)
  * activation BACKWARD_DATA x, y, g_y, g_x (out)                  scalars: alpha, beta
  *     relu, relu6, clip, abs: derivative 0 on the corners (as PyTorch's hardtanh: open interval; relu: x > 0);
- *     leaky_relu, elu: alpha at 0
+ *     leaky_relu, elu: alpha at 0; hard_swish: 0 at -3, 1 at 3
  * binary FORWARD           a (src), b (weights), y               each dim of a and b is 1 or y's (broadcast)
  * weighted_sum FORWARD     p (weights, n_src), x_0 .. x_{n-1}, y                      y = sum_i p[i] x_i
  * scale FORWARD            p (weights), x, y                     scalars: i           y = p[i] x

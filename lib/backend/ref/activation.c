@@ -1,7 +1,7 @@
 /* Activations and their derivatives, as one table of expressions in x (double) with parameters a and b.
  *
- * Corners follow PyTorch: relu, relu6 and clip pass a gradient only in the open interval, hard-sigmoid likewise,
- * hard-swish in the closed one; leaky-relu and elu have at 0 the slope of below. Comparisons are written so that a NaN
+ * Corners follow PyTorch: relu, relu6, clip and hard-sigmoid pass a gradient only in the open interval, hard-swish has
+ * on its corners the slope of outside, leaky-relu and elu at 0 that of below. Comparisons are written so that a NaN
  * comes through. */
 #include <math.h>
 
@@ -26,7 +26,7 @@ static double swish_slope(double x) {
     return sigmoid(x) * (1 + x * (1 - sigmoid(x)));
 }
 double MN_REF(hard_swish_slope)(double x) {
-    return x < -3 ? 0 : x > 3 ? 1 : x / 3 + 0.5;
+    return x <= -3 ? 0 : x >= 3 ? 1 : x / 3 + 0.5;
 }
 
 static double softplus(double x) {
