@@ -107,6 +107,32 @@ START_TEST(fused_activations) {
 }
 END_TEST
 
+/* A factor a channel (squeeze and excite) is applied and its gradient summed where the images are: on dnnl nothing is
+ * brought into another layout but what belongs to the factor and to both ends. */
+START_TEST(factors_stay_blocked) {
+    const gn_case c = {"scale", {{2, 20, 6, 6}, {2, 20, 1, 1}, {20, 20, 1, 1}}, NULL, 0, 0};
+    const mn_run_opts o = {.train = 1, .grads = MN_ROLE_WEIGHT};
+    mn_value *v[3], *y, *loss;
+    gn_net n, *t = &n;
+    gn_open(t, &c, MODNAS_F32, "dnnl");
+    GN_TRY(mn_run_begin(t->run, &o));
+    for (int i = 0; i < 3; i++) GN_TRY(mn_use_param(t->run, t->p[i], &v[i]));
+    GN_TRY(mn_conv2d(t->run, v[0], v[2], NULL, NULL, &y));
+    GN_TRY(mn_binary(t->run, MODNAS_BINARY_MUL, y, v[1], &y));
+    GN_TRY(mn_conv2d(t->run, y, v[2], NULL, NULL, &y));
+    GN_TRY(gn_to_loss(t, y, &loss));
+    GN_TRY(mn_run_plan(t->run, loss));
+    for (size_t i = 0; i < t->run->calls.n; i++) {
+        const mn_call *call = &MN_AT(t->run->calls, mn_call, i);
+        const mn_value *first = MN_AT(t->run->args, mn_value *, call->arg);
+        if (call->kind == MODNAS_KERNEL_BINARY || call->kind == MODNAS_KERNEL_REDUCE)
+            ck_assert_msg(!call->plan->fallback, "call %zu runs on ref", i);
+        if (call->kind == MODNAS_KERNEL_REDUCE) ck_assert_int_eq(first->layout, MODNAS_LAYOUT_BLOCKED);
+    }
+    gn_close(t);
+}
+END_TEST
+
 /* What a kernel leaves in the padding of a blocked value is found in variants that check: here the test puts it there,
  * between forward and backward. */
 START_TEST(padding_is_watched) {
@@ -208,6 +234,7 @@ int main(void) {
     tcase_add_test(c, gate);
     tcase_add_test(c, accumulate);
     tcase_add_test(c, fused_activations);
+    tcase_add_test(c, factors_stay_blocked);
     tcase_add_test(c, padding_is_watched);
     tcase_add_test(c, borders_by_hand);
     tcase_add_test(c, refusals);

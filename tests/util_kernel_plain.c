@@ -278,6 +278,8 @@ static const trio_row reduce_rows[] = {
     {"mean_hw", MODNAS_REDUCE_MEAN, {2, 24, 5, 3}, {0}, {2, 24, 1, 1}, 0},
     {"sum_all", MODNAS_REDUCE_SUM, {3, 3, 5, 7}, {0}, {1, 1, 1, 1}, 0},
     {"sum_nhw", MODNAS_REDUCE_SUM, {3, 17, 4, 4}, {0}, {1, 17, 1, 1}, 0},
+    {"sum_hw_c17_big", MODNAS_REDUCE_SUM, {3, 17, 33, 31}, {0}, {3, 17, 1, 1}, 0},
+    {"mean_nhw_c24", MODNAS_REDUCE_MEAN, {3, 24, 5, 4}, {0}, {1, 24, 1, 1}, 0},
     {"mean_c", MODNAS_REDUCE_MEAN, {2, 17, 4, 4}, {0}, {2, 1, 4, 4}, 0},
     {"sum_w", MODNAS_REDUCE_SUM, {2, 3, 4, 9}, {0}, {2, 3, 4, 1}, 0},
     {"mean_n", MODNAS_REDUCE_MEAN, {5, 24, 1, 1}, {0}, {1, 24, 1, 1}, 0},

@@ -22,16 +22,20 @@ int mn_zero(mn_run *run, const int64_t dims[4], mn_value **dst) {
 
 /* ---- add ----------------------------------------------------------------------------------------------------------------------- */
 
+/* The layout of an operand that is not repeated; plain if both are, or if it has none yet. */
+static int32_t common_layout(mn_value *a, mn_value *b, const mn_value *dst) {
+    mn_value *whole = mn_same_dims(a, dst) ? mn_root(a) : mn_root(b);
+    return mn_same_dims(whole, dst) && whole->layout >= 0 ? whole->layout : MODNAS_LAYOUT_PLAIN;
+}
+
 int mn_emit_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value *dst) {
     modnas_kernel k;
     mn_kernel_init(&k, run, MODNAS_KERNEL_BINARY, MODNAS_FORWARD);
     k.algo = algo;
-    const int plain = !mn_same_dims(a, dst) || !mn_same_dims(b, dst);
-    k.weights = mn_desc(b);
-    const int32_t layout = mn_root(a)->layout < 0 ? MODNAS_LAYOUT_PLAIN : mn_root(a)->layout;
     k.src = mn_desc(a);
+    k.weights = mn_desc(b);
     k.dst = mn_desc(dst);
-    k.src.layout = k.weights.layout = k.dst.layout = plain ? MODNAS_LAYOUT_PLAIN : layout;
+    k.src.layout = k.weights.layout = k.dst.layout = common_layout(a, b, dst);
     if (!mn_backend_supports(run->backend, &k)) k.src.layout = k.weights.layout = k.dst.layout = MODNAS_LAYOUT_PLAIN;
     MN_TRY(mn_as(run, a, k.src.layout, &a));
     MN_TRY(mn_as(run, b, k.weights.layout, &b));
@@ -76,14 +80,8 @@ static int give(mn_run *run, mn_value *v, mn_value *g, double sign) {
     modnas_kernel k;
     mn_value *to;
     if (!mn_same_dims(v, g)) {
-        mn_value *src;
-        MN_TRY(mn_as(run, g, MODNAS_LAYOUT_PLAIN, &src));
-        MN_TRY(mn_temp(run, v->dims, v->dtype, MODNAS_LAYOUT_PLAIN, &to));
-        mn_kernel_init(&k, run, MODNAS_KERNEL_REDUCE, MODNAS_FORWARD);
-        k.algo = MODNAS_REDUCE_SUM;
-        k.src = mn_desc(src);
-        k.dst = mn_desc(to);
-        MN_TRY(mn_emit(run, &k, (mn_value *[]){src, to}, 2, NULL, 0));
+        if (!(to = mn_value_new(run, v->dims, v->dtype))) return MODNAS_ENOMEM;
+        MN_TRY(mn_emit_reduce(run, MODNAS_REDUCE_SUM, g, to));
         g = to;
     }
     if (sign == 1) return mn_grad_pass(run, v, g);

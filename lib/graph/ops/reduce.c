@@ -1,16 +1,16 @@
 /* Sum and mean over axes. */
 #include "graph/run.h"
 
-static int reduce_forward(mn_run *run, mn_vertex *x) {
-    mn_value *src;
+int mn_emit_reduce(mn_run *run, int32_t algo, mn_value *src, mn_value *dst) {
     modnas_kernel k;
     mn_kernel_init(&k, run, MODNAS_KERNEL_REDUCE, MODNAS_FORWARD);
-    k.algo = x->u.reduce.algo;
-    MN_TRY(mn_as(run, mn_src(run, x, 0), MODNAS_LAYOUT_PLAIN, &src));
-    MN_TRY(mn_place(run, x->out, MODNAS_LAYOUT_PLAIN));
-    k.src = mn_desc(src);
-    k.dst = mn_desc(x->out);
-    return mn_emit(run, &k, (mn_value *[]){src, x->out}, 2, NULL, 0);
+    k.algo = algo;
+    MN_TRY(mn_fit_same(run, &k, &src, dst));
+    return mn_emit(run, &k, (mn_value *[]){src, dst}, 2, NULL, 0);
+}
+
+static int reduce_forward(mn_run *run, mn_vertex *x) {
+    return mn_emit_reduce(run, x->u.reduce.algo, mn_src(run, x, 0), x->out);
 }
 
 /* g repeated, times 1 or 1 / the number of terms. */
