@@ -53,12 +53,6 @@ static int check_array(const mn_run *run, const char *op, const char *name, cons
     return array ? 0 : mn_fail(mn_run_ctx(run), MODNAS_EINVAL, "%s: %s is NULL", op, name);
 }
 
-/* *dst only changes when all went well. */
-static int hand_out(int rc, mn_value *v, mn_value **dst) {
-    if (!rc) *dst = v;
-    return rc;
-}
-
 /* ---- modules ------------------------------------------------------------------------------------------- */
 
 static int check_module(const mn_run *run, const mn_module *m, const char *fn) {
@@ -72,7 +66,9 @@ int modnas_forward_n(modnas_module *m, modnas_tape *tape, modnas_value *const *s
     mn_value *v = NULL;
     MN_TRY(check_many(tape, "modnas_forward", src, n, dst));
     MN_TRY(check_module(tape, m, "modnas_forward"));
-    return hand_out(mn_forward(m, tape, src, n, &v), v, dst);
+    MN_TRY(mn_forward(m, tape, src, n, &v)); /* which may write early what does not last */
+    *dst = v;
+    return 0;
 }
 
 int modnas_forward(modnas_module *m, modnas_tape *tape, modnas_value *src, modnas_value **dst) {

@@ -19,7 +19,7 @@ int mn_host_value(modnas_ctx *ctx, const char *text, const char *what, mn_node *
 /* "a: 1, b: 2" as "{a: 1, b: 2}"; with braces, or as lines of a block, it stays. */
 static int read_map(modnas_ctx *ctx, const char *text, const char *what, mn_node **out) {
     const char *first = text + strspn(text, " \t\n");
-    if (*first == '{' || strchr(text, '\n')) return mn_host_value(ctx, text, what, out);
+    if (*first == '{' || *first == '[' || strchr(text, '\n')) return mn_host_value(ctx, text, what, out);
     mn_str braced = {.ctx = ctx};
     mn_str_addf(&braced, "{%s}", first);
     const int rc = braced.failed ? MODNAS_ENOMEM : mn_host_value(ctx, braced.text, what, out);
