@@ -101,7 +101,8 @@ START_TEST(same_supernets) {
                                         "BinaryGateUniformMixedOp", "IndexMixedOp"};
     for (size_t i = 0; i < MN_COUNT(types); i++) {
         CONFIG(ours, "%sseed: 1\n" HOSTED_SMALL "mixed_op: {type: %s, " CANDIDATES "}\n", backends[_i], types[i]);
-        CONFIG(theirs, "%sseed: 2\n" HOSTED_SMALL_COPY "mixed_op: {type: %s, " CANDIDATES "}\n", backends[_i], types[i]);
+        CONFIG(theirs, "%sseed: 2\n" HOSTED_SMALL_COPY "mixed_op: {type: %s, " CANDIDATES "}\n", backends[_i],
+               types[i]);
         expect_same_logits(ours, theirs, 4);
         char *a = NULL, *b = NULL;
         ck_assert_int_eq(hosted_describe(ours, &a), 0);
@@ -258,7 +259,8 @@ END_TEST
 /* ---- whole runs ---------------------------------------------------------------------------------------- */
 
 #define RUN(model)                                                                                                     \
-    "name: t\nbackend: ref\nseed: 3\n" model "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3, MB5E3]}\n" \
+    "name: t\nbackend: ref\nseed: 3\n" model                                                                           \
+    "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3, MB5E3]}\n"                                         \
     "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 48}}\n"                              \
     "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 16, val_batch_size: 8, valid_size: 8}}\n"           \
     "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9}}}}}\n"   \
@@ -288,7 +290,8 @@ END_TEST
 #define TRAIN                                                                                                          \
     "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 32}}\n"                              \
     "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 16, val_batch_size: 8, valid_size: 8}}\n"           \
-    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: SGD}}}\nestim: {train: {type: DefaultEstim, epochs: 1}}\n"
+    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: SGD}}}\nestim: {train: {type: DefaultEstim, "        \
+    "epochs: 1}}\n"
 
 /* The architecture that was found is built on the host's backbone, and trained. */
 START_TEST(found_is_built) {

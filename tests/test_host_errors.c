@@ -212,7 +212,7 @@ END_TEST
 /* ---- builds that go wrong ------------------------------------------------------------------------------ */
 
 #define BUILD(name) static int name(modnas_module *m, const modnas_args *args, void *ud)
-#define HELD (void)m, (void)args, (void)ud
+#define HELD        (void)m, (void)args, (void)ud
 
 BUILD(no_input) {
     HELD;
@@ -379,19 +379,22 @@ static const struct {
     {"Conv2d", NULL, "Conv2d needs the arg 'in_channels'"},
     {"Conv2d", "in_chanels: 3", "Conv2d has no arg 'in_chanels'; did you mean 'in_channels'?"},
     {"Conv2d", "in_channels: 0, out_channels: 16, kernel_size: 3", "Conv2d.in_channels: 0 is not between 1 and 65536"},
-    {"Conv2d", "in_channels: x, out_channels: 16, kernel_size: 3", "Conv2d.in_channels: an integer is wanted, not the string 'x'"},
+    {"Conv2d", "in_channels: x, out_channels: 16, kernel_size: 3",
+     "Conv2d.in_channels: an integer is wanted, not the string 'x'"},
     {"Conv2d", "in_channels: 3, out_channels: 1e9, kernel_size: 3",
      "Conv2d.out_channels: 1000000000 is not between 1 and 65536"},
     {"Conv2d", "in_channels: 3, out_channels: 16, kernel_size: null",
      "Conv2d.kernel_size: a whole number or a list of two is wanted, not null"},
-    {"Conv2d", "in_channels: 3, out_channels: 16, kernel_size: [3]", "Conv2d.kernel_size: a whole number or a list of two"},
+    {"Conv2d", "in_channels: 3, out_channels: 16, kernel_size: [3]",
+     "Conv2d.kernel_size: a whole number or a list of two"},
     {"Conv2d", "in_channels: 3, out_channels: 16, kernel_size: [3, 0]", "Conv2d.kernel_size: 0 is not between 1"},
     {"Conv2d", CONV ", stride: 0", "Conv2d.stride: 0 is not between 1 and 65536"},
     {"Conv2d", CONV ", padding: -1", "Conv2d.padding: -1 is not between 0 and 65536"},
     {"Conv2d", CONV ", padding: same, stride: 2", "Conv2d.padding: same goes with stride 1, not 2"},
     {"Conv2d", "in_channels: 3, out_channels: 16, kernel_size: 2, padding: same",
      "Conv2d.padding: same goes with an odd window, not 2"},
-    {"Conv2d", CONV ", padding: full", "Conv2d.padding: a whole number or a list of two is wanted, not the string 'full'"},
+    {"Conv2d", CONV ", padding: full",
+     "Conv2d.padding: a whole number or a list of two is wanted, not the string 'full'"},
     {"Conv2d", CONV ", groups: 3", "Conv2d.groups: 16 channels to 16 cannot be split into 3 groups"},
     {"Conv2d", CONV ", bias: 3", "Conv2d.bias: true or false is wanted, not the number 3"},
     {"Conv2d", "[3, 16]", "a map of arguments is wanted, not a list"},
@@ -445,14 +448,17 @@ static int code_run(modnas_model *model, const modnas_args *args, void *ud) {
 
 #define TRAIN                                                                                                          \
     "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 8}}\n"                               \
-    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: SGD}}}\nestim: {train: {type: DefaultEstim, epochs: 1}}\n"
+    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: SGD}}}\nestim: {train: {type: DefaultEstim, "        \
+    "epochs: 1}}\n"
 
 /* From every callback and every entry; a nested one passes through its parents. */
 START_TEST(codes_come_back) {
     static const struct {
         int code, status;
         const char *text;
-    } codes[] = {{7, 7, "returned 7"}, {1, 1, "returned 1"}, {-77, MODNAS_ECALLBACK, "returned -77"},
+    } codes[] = {{7, 7, "returned 7"},
+                 {1, 1, "returned 1"},
+                 {-77, MODNAS_ECALLBACK, "returned -77"},
                  {MODNAS_EIO, MODNAS_ECALLBACK, "returned -7"}};
     static const char *const configs[] = {
         NET("InBuild") TRAIN, NET("InForward") TRAIN, NET("Good") "construct: {x: InRun}\n" TRAIN,
@@ -503,7 +509,8 @@ START_TEST(codes_come_back_later) {
     int rc = 9;
     for (int n = 0; rc; n++) {
         after = n;
-        rc = util_rig_yaml(&rig, NET("Good") "mixed_op: {type: SoftmaxSumMixedOp, candidates: [IDT, Later]}\n" TRAIN, NULL);
+        rc = util_rig_yaml(&rig, NET("Good") "mixed_op: {type: SoftmaxSumMixedOp, candidates: [IDT, Later]}\n" TRAIN,
+                           NULL);
         ck_assert_msg(rc == 9 || rc == 0, "%d, %s", rc, rig.error);
         ck_assert_int_lt(n, 1000);
     }
@@ -566,9 +573,11 @@ START_TEST(out_of_memory) {
         modnas_model *m = NULL;
         util_host host = {.left = -1};
         const modnas_ctx_opts opts = util_host_opts(&host);
-        const char *yaml = "backend: ref\nmodel: HostResNet\nmixed_op: {type: IndexMixedOp, candidates: [IDT, MB3E1]}\n";
+        const char *yaml =
+            "backend: ref\nmodel: HostResNet\nmixed_op: {type: IndexMixedOp, candidates: [IDT, MB3E1]}\n";
         ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
-        ck_assert_int_eq(modnas_list_text(ctx, "layer", (char **)&m), 0); /* the library's own rows are not the matter here */
+        ck_assert_int_eq(modnas_list_text(ctx, "layer", (char **)&m),
+                         0); /* the library's own rows are not the matter here */
         modnas_string_free(ctx, (char *)m);
         m = NULL;
         host.left = n;

@@ -55,7 +55,8 @@ double hosted_number(const char *json, const char *key) {
 }
 
 void hosted_expect_text(const char *text) {
-    ck_assert_msg(strstr(modnas_errmsg(hosted_ctx), text) != NULL, "'%s' is not in: %s", text, modnas_errmsg(hosted_ctx));
+    ck_assert_msg(strstr(modnas_errmsg(hosted_ctx), text) != NULL, "'%s' is not in: %s", text,
+                  modnas_errmsg(hosted_ctx));
 }
 
 int hosted_register(modnas_ctx *ctx, const char *kind, const char *name, const char *args, const void *vt, void *ud) {
@@ -108,7 +109,8 @@ static int add_stage(modnas_module *to, int32_t i, int32_t chn_in, const int32_t
 static int mobilenet_build(modnas_module *m, const modnas_args *args, void *ud) {
     const int small = modnas_args_bool(args, "small");
     const int32_t(*rows)[4] = small ? small_rows : cifar_rows;
-    const int32_t n = small ? MN_COUNT(small_rows) : MN_COUNT(cifar_rows), side = small ? 8 : 32, last = small ? 640 : 1280;
+    const int32_t n = small ? MN_COUNT(small_rows) : MN_COUNT(cifar_rows), side = small ? 8 : 32,
+                  last = small ? 640 : 1280;
     const int64_t n_classes = modnas_args_int(args, "n_classes");
     modnas_module *bottlenecks;
     (void)ud;
@@ -137,11 +139,11 @@ static int residual_build(modnas_module *m, const modnas_args *args, void *ud) {
     const int in = (int)modnas_args_int(args, "chn_in"), out = (int)modnas_args_int(args, "chn_out"),
               stride = (int)modnas_args_int(args, "stride");
     (void)ud;
-    ADD(m, "conv1", "Conv2d", NULL, "in_channels: %d, out_channels: %d, kernel_size: 3, stride: %d, padding: 1, bias: false",
-        in, out, stride);
+    ADD(m, "conv1", "Conv2d", NULL,
+        "in_channels: %d, out_channels: %d, kernel_size: 3, stride: %d, padding: 1, bias: false", in, out, stride);
     ADD(m, "bn1", "BatchNorm2d", NULL, "num_features: %d", out);
-    ADD(m, "conv2", "Conv2d", NULL, "{in_channels: %d, out_channels: %d, kernel_size: 3, padding: same, bias: false}", out,
-        out);
+    ADD(m, "conv2", "Conv2d", NULL, "{in_channels: %d, out_channels: %d, kernel_size: 3, padding: same, bias: false}",
+        out, out);
     ADD(m, "bn2", "BatchNorm2d", NULL, "num_features: %d", out);
     if (stride == 1 && in == out) return 0;
     ADD(m, "downsample", "ConvBNAct", NULL,
@@ -181,7 +183,8 @@ static int resnet_build(modnas_module *m, const modnas_args *args, void *ud) {
     MN_TRY(modnas_module_add(m, "block1", "HostResidual", "chn_in: 8, chn_out: 8", NULL));
     MN_TRY(modnas_module_add(m, "block2", "HostResidual", "chn_in: 8, chn_out: 16, stride: 2", NULL));
     MN_TRY(modnas_module_add(m, "point", "Conv2d", "in_channels: 16, out_channels: 4, kernel_size: 1", NULL));
-    MN_TRY(modnas_module_add(m, "window", "Conv2d", "in_channels: 16, out_channels: 12, kernel_size: 3, padding: 1", NULL));
+    MN_TRY(modnas_module_add(m, "window", "Conv2d", "in_channels: 16, out_channels: 12, kernel_size: 3, padding: 1",
+                             NULL));
     MN_TRY(modnas_module_param(m, "scale", dims, 1, MODNAS_INIT_ONES, 0));
     MN_TRY(modnas_module_add(m, "slot", "Slot", "chn_in: 16, op: MB3E1, kwargs: {note: here}", NULL));
     return modnas_module_add(m, "fc", "Linear", "in_features: 16, out_features: 5", NULL);

@@ -98,10 +98,14 @@ MODNAS_API MODNAS_MUST_USE int modnas_op_loss(modnas_tape *tape, const char *nam
 
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------------ */
 
-/** dst = a + b, a - b, a b; a size of 1 is repeated (broadcast). Since 0.1. */
+/** dst = a + b, a - b, a b, a / b; a size of 1 is repeated (broadcast). Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_add(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
 MODNAS_API MODNAS_MUST_USE int modnas_op_sub(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
 MODNAS_API MODNAS_MUST_USE int modnas_op_mul(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
+MODNAS_API MODNAS_MUST_USE int modnas_op_div(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
+/** "sum" or "mean" over the axes where dims is 1; elsewhere dims are those of src. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_reduce(modnas_tape *tape, const char *how, modnas_value *src,
+                                                const int64_t dims[4], modnas_value **dst);
 /** dst = alpha src + beta. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_affine(modnas_tape *tape, modnas_value *src, double alpha, double beta,
                                                 modnas_value **dst);
@@ -111,10 +115,10 @@ MODNAS_API MODNAS_MUST_USE int modnas_op_affine(modnas_tape *tape, modnas_value 
 /** n values side by side along an axis (0 N, 1 C, 2 H, 3 W); all other sizes are equal. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_concat(modnas_tape *tape, modnas_value *const *src, int32_t n, int32_t axis,
                                                 modnas_value **dst);
-/** The reverse: n equal parts along an axis into dst[0..n). Since 0.1. */
-MODNAS_API MODNAS_MUST_USE int modnas_op_split(modnas_tape *tape, modnas_value *src, int32_t n, int32_t axis,
-                                               modnas_value **dst);
-/** dst[i] = src[start + i step], count elements an axis; step NULL: 1. Since 0.1. */
+/** The reverse: n parts along an axis into dst[0..n), sizes[i] wide; sizes NULL: equal ones. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_split(modnas_tape *tape, modnas_value *src, int32_t axis, const int32_t *sizes,
+                                               int32_t n, modnas_value **dst);
+/** dst[i] = src[start + i step], count elements an axis; steps may be negative, not 0; step NULL: 1. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_slice(modnas_tape *tape, modnas_value *src, const int32_t start[4],
                                                const int32_t step[4], const int32_t count[4], modnas_value **dst);
 /** src with `before` and `after` elements of `value` around it, by axis. Since 0.1. */

@@ -262,6 +262,20 @@ int modnas_op_mul(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_va
     return mn_binary(tape, MODNAS_BINARY_MUL, a, b, dst);
 }
 
+int modnas_op_div(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst) {
+    MN_TRY(check_two(tape, "div", a, b, dst));
+    return mn_binary(tape, MODNAS_BINARY_DIV, a, b, dst);
+}
+
+int modnas_op_reduce(modnas_tape *tape, const char *how, modnas_value *src, const int64_t dims[4], modnas_value **dst) {
+    MN_TRY(check_one(tape, "reduce", src, dst));
+    MN_TRY(check_array(tape, "reduce", "dims", dims));
+    const int mean = how && strcmp(how, "mean") == 0;
+    if (mean || (how && strcmp(how, "sum") == 0))
+        return mn_reduce(tape, mean ? MODNAS_REDUCE_MEAN : MODNAS_REDUCE_SUM, src, dims, dst);
+    return mn_fail(mn_run_ctx(tape), MODNAS_EINVAL, "reduce: '%.40s' is neither sum nor mean", how ? how : "(NULL)");
+}
+
 int modnas_op_affine(modnas_tape *tape, modnas_value *src, double alpha, double beta, modnas_value **dst) {
     MN_TRY(check_one(tape, "affine", src, dst));
     return mn_activation(tape, src, MODNAS_ACT_LINEAR, alpha, beta, dst);
@@ -283,22 +297,31 @@ int modnas_op_slice(modnas_tape *tape, modnas_value *src, const int32_t start[4]
     return mn_slice(tape, src, start, step ? step : ones, count, dst);
 }
 
-static int check_split(const mn_run *run, const mn_value *src, int32_t n, int32_t axis) {
-    modnas_ctx *ctx = mn_run_ctx(run);
-    if (n < 1 || axis < 0 || axis > 3) return mn_fail(ctx, MODNAS_EINVAL, "split: %d parts along axis %d", n, axis);
-    if (src->dims[axis] % n == 0) return 0;
-    return mn_fail(ctx, MODNAS_ESHAPE, "split: axis %d has %lld elements, not a multiple of %d", axis,
-                   (long long)src->dims[axis], n);
+/* Part i of n along an axis of `size` elements. */
+static int32_t part(const int32_t *sizes, int32_t i, int32_t n, int64_t size) {
+    return sizes ? sizes[i] : (int32_t)(size / n);
 }
 
-int modnas_op_split(modnas_tape *tape, modnas_value *src, int32_t n, int32_t axis, modnas_value **dst) {
+static int check_split(const mn_run *run, const mn_value *src, int32_t axis, const int32_t *sizes, int32_t n) {
+    modnas_ctx *ctx = mn_run_ctx(run);
+    int64_t total = 0;
+    if (n < 1 || axis < 0 || axis > 3) return mn_fail(ctx, MODNAS_EINVAL, "split: %d parts along axis %d", n, axis);
+    for (int32_t i = 0; i < n; i++) total += part(sizes, i, n, src->dims[axis]);
+    if (total == src->dims[axis]) return 0;
+    return mn_fail(ctx, MODNAS_ESHAPE, "split: axis %d has %lld elements, %d%s parts have %lld", axis,
+                   (long long)src->dims[axis], n, sizes ? "" : " equal", (long long)total);
+}
+
+int modnas_op_split(modnas_tape *tape, modnas_value *src, int32_t axis, const int32_t *sizes, int32_t n,
+                    modnas_value **dst) {
     int32_t start[4] = {0}, count[4];
     MN_TRY(check_one(tape, "split", src, dst));
-    MN_TRY(check_split(tape, src, n, axis));
+    MN_TRY(check_split(tape, src, axis, sizes, n));
     for (int i = 0; i < 4; i++) count[i] = (int32_t)src->dims[i];
-    count[axis] /= n;
-    for (int32_t i = 0; i < n; i++, start[axis] += count[axis])
+    for (int32_t i = 0; i < n; i++, start[axis] += count[axis]) {
+        count[axis] = part(sizes, i, n, src->dims[axis]);
         MN_TRY(modnas_op_slice(tape, src, start, NULL, count, &dst[i]));
+    }
     return 0;
 }
 
