@@ -114,6 +114,7 @@ static const same_row bn_rows[] = {
     {"inference_batch_c17", {2, 17, 7, 5}, AFFINE | INFERENCE, RELU6, 0, 0, {1e-5, 0.1}},
     {"inference_batch_update_c24", {2, 24, 5, 5}, AFFINE | UPDATE | INFERENCE, 0, 0, 0, {1e-5, 0.1}},
     {"train_relu6_c144_h32", {64, 144, 32, 32}, AFFINE | UPDATE, RELU6, 0, 1, {1e-5, 0.1}},
+    {"train_hswish_c144_h32", {64, 144, 32, 32}, AFFINE | UPDATE, HSWISH, 0, 1, {1e-5, 0.1}},
     {"train_residual_c24_h32", {64, 24, 32, 32}, AFFINE | UPDATE | RESIDUAL, 0, 0, 1, {1e-5, 0.1}},
     {"train_relu6_c960_h4", {64, 960, 4, 4}, AFFINE | UPDATE, RELU6, 0, 1, {1e-5, 0.1}},
 };
@@ -280,6 +281,7 @@ static const trio_row reduce_rows[] = {
     {"sum_nhw", MODNAS_REDUCE_SUM, {3, 17, 4, 4}, {0}, {1, 17, 1, 1}, 0},
     {"sum_hw_c17_big", MODNAS_REDUCE_SUM, {3, 17, 33, 31}, {0}, {3, 17, 1, 1}, 0},
     {"mean_nhw_c24", MODNAS_REDUCE_MEAN, {3, 24, 5, 4}, {0}, {1, 24, 1, 1}, 0},
+    {"sum_hw_c144_h32", MODNAS_REDUCE_SUM, {64, 144, 32, 32}, {0}, {64, 144, 1, 1}, 1},
     {"mean_c", MODNAS_REDUCE_MEAN, {2, 17, 4, 4}, {0}, {2, 1, 4, 4}, 0},
     {"sum_w", MODNAS_REDUCE_SUM, {2, 3, 4, 9}, {0}, {2, 3, 4, 1}, 0},
     {"mean_n", MODNAS_REDUCE_MEAN, {5, 24, 1, 1}, {0}, {1, 24, 1, 1}, 0},
