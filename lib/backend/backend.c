@@ -274,7 +274,8 @@ int mn_backend_download(mn_backend *b, void *dst, const void *src, size_t bytes)
 /* ---- plans ---- */
 
 int mn_backend_supports(mn_backend *b, const modnas_kernel *k) {
-    return b->vt.supports(b->state, k);
+    const mn_plan *known = mn_plan_cache_get(&b->plans, k);
+    return known ? !known->fallback : b->vt.supports(b->state, k);
 }
 
 int32_t mn_backend_want_layout(mn_backend *b, const modnas_kernel *k, int32_t role) {

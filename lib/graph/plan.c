@@ -67,7 +67,7 @@ int mn_run_plan(mn_run *run, mn_value *loss) {
     run->calls.n = run->args.n = run->scalars.n = run->touched.n = 0;
     run->scratch_bytes = 0;
     run->current_tag = 0;
-    mn_fuse(run);
+    MN_TRY(mn_fuse(run));
     MN_TRY(place_leaves(run, n));
     MN_TRY(emit_forward(run));
     MN_TRY(emit_kept(run, n));

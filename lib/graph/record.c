@@ -138,10 +138,6 @@ const mn_slab *mn_run_slab(const mn_run *run) {
     return run->slab;
 }
 
-int32_t mn_run_dtype(const mn_run *run) {
-    return run->dtype;
-}
-
 /* ---- values
  * ------------------------------------------------------------------------------------------------------------------ */
 

@@ -35,7 +35,7 @@ struct mn_vertex {
         struct { mn_bn_opts o; mn_value *mean, *var; } bn;
         mn_pool_opts pool;
         struct { int32_t act; double alpha, beta; } act;
-        struct { int32_t algo; } binary, reduce;
+        struct { int32_t algo; } binary;
         struct { int32_t axis; } concat;
         struct { int32_t start[4], step[4], count[4]; double fill; } box; /* slice, pad */
         struct { int32_t groups; } shuffle;
@@ -44,6 +44,7 @@ struct mn_vertex {
         struct { int32_t kind, algo, flags; double scalar; } loss;
         struct { uint32_t index; } pick; /* first of n indices in run->indices; n = dst->dims[1] */
         struct { int32_t chosen; } gate;
+        struct { int32_t expand, norm1, depthwise, norm2; } bottleneck; /* its vertices; expand and norm1 -1: no expansion */
     } u;
 };
 
@@ -111,6 +112,7 @@ size_t mn_dtype_bytes(int32_t dtype);
 const char *mn_dims_text(const int64_t dims[4], char buf[64]);
 int mn_is_zero(const mn_run *run, const mn_value *v); /* made by mn_zero */
 extern const mn_op mn_op_zero, mn_op_batch_norm, mn_op_conv2d, mn_op_activation, mn_op_add; /* those that fusion knows */
+extern const mn_op mn_op_bottleneck; /* made by fusion */
 
 /* ---- emit.c: used by ops while planning -------------------------------------------------------------------------------------------- */
 
@@ -131,10 +133,6 @@ int mn_fit(mn_run *run, modnas_kernel *k, mn_value **src, mn_value **weights, mn
 int mn_fit_same(mn_run *run, modnas_kernel *k, mn_value **src, mn_value *dst);
 int mn_emit_fill(mn_run *run, mn_value *dst, double value);
 int mn_emit_axpby(mn_run *run, mn_value *x, mn_value *y, double a, double b); /* y = a x + b y over all their bytes */
-/* dst (placed here) = a op b, broadcast: ops/add.c. */
-int mn_emit_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value *dst);
-/* dst (placed here) = src, summed or averaged over the axes where dst has 1: ops/reduce.c. */
-int mn_emit_reduce(mn_run *run, int32_t algo, mn_value *src, mn_value *dst);
 /* Copy a box; dst is filled first where this is its first copy and the box (or, if `covered`, later ones) leaves some of it unwritten. */
 int mn_emit_copy(mn_run *run, mn_value *src, mn_value *dst, const modnas_box *box, double fill, int covered);
 
@@ -147,7 +145,15 @@ int mn_grad_pass(mn_run *run, mn_value *v, mn_value *g);
 
 /* ---- fuse.c, lifetime.c ---------------------------------------------------------------------------------------------------------------- */
 
-void mn_fuse(mn_run *run);
+int mn_fuse(mn_run *run);
+/* The one vertex that reads v, if v may vanish into it: nobody else reads it, nobody keeps it. NULL: there is none. */
+mn_vertex *mn_sole_reader(mn_run *run, const mn_vertex *from, const mn_value *v);
+/* conv2d.c: do the weights of a convolution rest as the backend wants them for it? */
+int mn_conv_weights_rest(const mn_run *run, const mn_vertex *x);
+/* fuse_bottleneck.c: the wide part of inverted residual blocks becomes one vertex. After batch norm took in its activation. */
+int mn_fuse_bottlenecks(mn_run *run);
+/* The kernel of such a vertex. */
+void mn_bottleneck_kernel(mn_run *run, const mn_vertex *x, int32_t pass, modnas_kernel *k);
 int mn_lifetimes(mn_run *run);
 
 /* check.c: 1 in variants that check what kernels leave behind. MODNAS_EINVAL names the call and its argument. */

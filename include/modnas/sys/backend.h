@@ -57,7 +57,7 @@ typedef struct modnas_backend_vt {
     int (*download)(void *state, void *dst, const void *src, size_t bytes);
 
     /* 1 if this kernel (with the layouts in it) can be planned, else 0. The library then falls back to `ref` with plain
-     * layouts where memory is the host's. */
+     * layouts where memory is the host's. Negative: a status, why it cannot be told. */
     int (*supports)(void *state, const modnas_kernel *k);
     /* The layout this backend would like for an argument of the kernel (layouts inside k are ignored): a layout id. For
      * weights this is where they rest; it must depend on the geometry only, not on batch or image size. A negative status

@@ -38,7 +38,8 @@
     X(ADAM, 19, "adam")                                                                            \
     X(REORDER, 20, "reorder")                                                                      \
     X(REDUCE, 21, "reduce")                                                                        \
-    X(LOSS, 22, "loss")
+    X(LOSS, 22, "loss")                                                                            \
+    X(BOTTLENECK, 23, "bottleneck")
 
 enum modnas_kernel_kind {
 #define MODNAS_KERNEL_ENUM(name, number, text) MODNAS_KERNEL_##name = number,
@@ -65,14 +66,7 @@ enum modnas_act {
     MODNAS_ACT_HARD_SWISH = 6,  /* x relu6(x + 3) / 6 */
     MODNAS_ACT_SWISH = 7,       /* x sigmoid(x) */
     MODNAS_ACT_TANH = 8,
-    MODNAS_ACT_LINEAR = 9,      /* alpha x + beta */
-    MODNAS_ACT_LEAKY_RELU = 10, /* x > 0 ? x : alpha x */
-    MODNAS_ACT_ELU = 11,        /* x > 0 ? beta x : alpha (e^x - 1) */
-    MODNAS_ACT_SOFTPLUS = 12,   /* log(1 + e^x) */
-    MODNAS_ACT_EXP = 13,
-    MODNAS_ACT_LOG = 14,
-    MODNAS_ACT_POW = 15,        /* x^alpha */
-    MODNAS_ACT_ABS = 16
+    MODNAS_ACT_LINEAR = 9       /* alpha x + beta */
 };
 
 enum modnas_algo {
@@ -84,7 +78,6 @@ enum modnas_algo {
     MODNAS_BINARY_MUL = 2,
     MODNAS_BINARY_MAX = 3,
     MODNAS_BINARY_MIN = 4,
-    MODNAS_BINARY_DIV = 5,
     MODNAS_REDUCE_SUM = 0,
     MODNAS_REDUCE_MEAN = 1,
     MODNAS_LOSS_MSE = 0,       /* d^2, d = x - t */
@@ -106,7 +99,8 @@ enum modnas_kernel_flags {
     MODNAS_KF_LOG = 1 << 8,         /* softmax: log-softmax; softmax_xent: x holds log-probabilities already */
     MODNAS_KF_NESTEROV = 1 << 9,    /* sgd */
     MODNAS_KF_DECOUPLED = 1 << 10,  /* adam: weight decay apart from the gradient (AdamW) */
-    MODNAS_KF_MOMENTUM = 1 << 11    /* sgd: a momentum buffer is given */
+    MODNAS_KF_MOMENTUM = 1 << 11,   /* sgd: a momentum buffer is given */
+    MODNAS_KF_EXPAND = 1 << 12      /* bottleneck: there is a first 1x1 convolution */
 };
 
 typedef struct modnas_tdesc {
@@ -162,10 +156,9 @@ typedef struct modnas_kernel {
  * pool2d FORWARD           x, y, [workspace (out)]
  * pool2d BACKWARD_DATA     x, y, g_y, [workspace], g_x (out)      workspace: plan_workspace() bytes of the forward plan
  *     global pooling: kernel = (H, W). With ceil-mode sizes dst is simply larger; windows are clipped at the border.
- * activation FORWARD       x, y                                  scalars: alpha, beta (those with parameters)
+ * activation FORWARD       x, y                                  scalars: alpha, beta (clip, linear)
  * activation BACKWARD_DATA x, y, g_y, g_x (out)                  scalars: alpha, beta
- *     relu, relu6, clip, abs: derivative 0 on the corners (as PyTorch's hardtanh: open interval; relu: x > 0);
- *     leaky_relu, elu: alpha at 0; hard_swish: 0 at -3, 1 at 3
+ *     relu, relu6, clip: derivative 0 on the corners (as PyTorch's hardtanh: open interval; relu: x > 0)
  * binary FORWARD           a (src), b (weights), y               each dim of a and b is 1 or y's (broadcast)
  * weighted_sum FORWARD     p (weights, n_src), x_0 .. x_{n-1}, y                      y = sum_i p[i] x_i
  * scale FORWARD            p (weights), x, y                     scalars: i           y = p[i] x
@@ -198,6 +191,14 @@ typedef struct modnas_kernel {
  *                                                                g_scale     (torch.optim.Adam / AdamW with DECOUPLED)
  * reorder FORWARD          x, y      between layouts of the same dims and dtype; u.window.groups = groups for weights, else 0
  * reduce FORWARD           x, y      dims of y are x's or 1; sum or mean over the axes where y has 1
+ * bottleneck: the wide part of an inverted residual block in training (batch statistics); weights and u.window: of the
+ *     depthwise convolution. A backend may lack it (`ref` does): the graph then runs the operators one by one.
+ *     y = conv(act(bn2(depthwise(act(bn1(conv(x, w1))), w2))), w3); w1 and bn1 only with EXPAND. w1 and w3 are 1x1 and lie
+ *     in the layouts that conv2d wants for them.
+ * bottleneck FORWARD       x, y, saved (out, plan_workspace() bytes), w1, gamma1, beta1, mean1 (inout), var1 (inout), w2,
+ *                          gamma2, beta2, mean2 (inout), var2 (inout), w3          scalars: eps1, momentum1, eps2, momentum2
+ * bottleneck BACKWARD_DATA x, g_y, saved (inout: used up), g_x (out), w1, gamma1, beta1, g_w1, g_gamma1, g_beta1, w2,
+ *                          gamma2, beta2, g_w2, g_gamma2, g_beta2, w3, g_w3 (all g_ out; every one may be NULL)
  */
 
 #endif

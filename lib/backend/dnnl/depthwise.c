@@ -16,20 +16,19 @@
 #include "backend/dnnl/conv.h"
 #include "backend/dnnl/parallel.h"
 
-enum { STRIPS_MAX = 64, B_MAX = MN_SIMD_BLOCK_MAX };
+enum { B_MAX = MN_SIMD_BLOCK_MAX };
 
 struct mn_dnnl_depthwise {
     mn_simd_dw_geometry geometry;
-    const mn_simd_dw_strip *strips[STRIPS_MAX]; /* the cover of a plane; n_strips 0: the kernel for any shape */
-    int64_t first[STRIPS_MAX];
-    int32_t n_strips, parts;
+    mn_dnnl_cover cover; /* of a plane; n 0: the kernel for any shape */
+    int32_t parts;
     int64_t blocks, whole; /* channel blocks; of them, those done by one part each */
     int64_t taps;          /* floats of one block's weights */
     size_t partial; /* in scratch: weight gradients of each part for each left-over block, then their bias sums */
     mn_dnnl_conv_fold fold;
 };
 
-static mn_simd_dw_geometry geometry_of(const modnas_kernel *k) {
+mn_simd_dw_geometry mn_dnnl_depthwise_geometry(const modnas_kernel *k) {
     const modnas_window *w = &k->u.window;
     mn_simd_dw_geometry g = {.stream = 0};
     for (int i = 0; i < 2; i++) {
@@ -69,22 +68,24 @@ static const mn_simd_dw_strip *strip_for(const mn_dnnl *s, const mn_simd_dw_geom
     return narrowest;
 }
 
-/* Cover the columns of a plane; 0 if the kernel has no strips or too many would be needed. */
-static int cover(const mn_dnnl *s, const modnas_kernel *k, mn_dnnl_depthwise *d) {
-    const mn_simd_dw_geometry *g = &d->geometry;
+int mn_dnnl_cover_init(const mn_dnnl *s, const mn_simd_dw_geometry *g, int back, mn_dnnl_cover *c) {
+    c->n = 0;
     if (!is_square(g)) return 0;
-    const int back = k->pass == MODNAS_BACKWARD_DATA;
     const int64_t multiple = back ? g->stride[1] : 1;
     int64_t at = back ? g->pad[1] / multiple * multiple : 0;
     const int64_t end = back ? g->pad[1] + g->in[1] : g->out[1];
-    for (d->n_strips = 0; at < end; d->n_strips++) {
+    for (; at < end; c->n++) {
         const mn_simd_dw_strip *t = strip_for(s, g, end - at, multiple);
-        if (!t || d->n_strips == STRIPS_MAX) return d->n_strips = 0;
-        d->strips[d->n_strips] = t;
-        d->first[d->n_strips] = at;
+        if (!t || c->n == MN_DNNL_STRIPS_MAX) return c->n = 0;
+        c->strips[c->n] = t;
+        c->first[c->n] = at;
         at += t->width;
     }
     return 1;
+}
+
+static int cover(const mn_dnnl *s, const modnas_kernel *k, mn_dnnl_depthwise *d) {
+    return mn_dnnl_cover_init(s, &d->geometry, k->pass == MODNAS_BACKWARD_DATA, &d->cover);
 }
 
 /* ---- plans ---- */
@@ -107,7 +108,6 @@ static int rests_blocked(mn_dnnl *s, const modnas_kernel *k) {
     return status == dnnl_success ? same : mn_dnnl_refused(s, status, "the layout", k);
 }
 
-/* Windows as the formula of the output size has them, with no more padding than taps. */
 static int is_regular(const modnas_kernel *k, int axis) {
     const modnas_window *w = &k->u.window;
     const int64_t reach = w->dilation[axis] * (w->kernel[axis] - 1);
@@ -116,16 +116,20 @@ static int is_regular(const modnas_kernel *k, int axis) {
            w->pad[axis] <= reach && w->pad[2 + axis] <= reach;
 }
 
+int mn_dnnl_depthwise_is_regular(const modnas_kernel *k) {
+    return is_regular(k, 0) && is_regular(k, 1);
+}
+
 int mn_dnnl_depthwise_fits(mn_dnnl *s, const modnas_kernel *k) {
     if (!mn_dnnl_depthwise_is(s, k) || k->src.layout != MODNAS_LAYOUT_BLOCKED || k->dst.layout != MODNAS_LAYOUT_BLOCKED)
         return 0;
-    if (k->src.dims[0] != k->dst.dims[0] || !is_regular(k, 0) || !is_regular(k, 1)) return 0;
+    if (k->src.dims[0] != k->dst.dims[0] || !mn_dnnl_depthwise_is_regular(k)) return 0;
     const int rests = rests_blocked(s, k);
     if (rests != 1) return rests;
     if (k->pass == MODNAS_BACKWARD_WEIGHTS) return 1;
     if (k->flags & MODNAS_KF_RESIDUAL) return 0;
     if (k->act != MODNAS_ACT_NONE && k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;
-    mn_dnnl_depthwise probe = {.geometry = geometry_of(k)};
+    mn_dnnl_depthwise probe = {.geometry = mn_dnnl_depthwise_geometry(k)};
     return cover(s, k, &probe);
 }
 
@@ -134,7 +138,7 @@ int mn_dnnl_depthwise_plan(mn_dnnl *s, mn_dnnl_plan *p, mn_dnnl_depthwise **out)
     mn_dnnl_depthwise *d = mn_dnnl_alloc(s, sizeof *d);
     if (!d) return MODNAS_ENOMEM;
     memset(d, 0, sizeof *d);
-    d->geometry = geometry_of(k);
+    d->geometry = mn_dnnl_depthwise_geometry(k);
     d->blocks = mn_dnnl_blocks(s, k->src.dims[1]);
     d->parts = mn_dnnl_parts(s, (mn_dnnl_floats(s, &k->src) + mn_dnnl_floats(s, &k->dst)) * (int64_t)sizeof(float));
     d->whole = d->blocks / d->parts * d->parts;
@@ -188,11 +192,11 @@ static void plane_part(const void *job, int32_t part, int32_t parts) {
         const mn_simd_dw_post post = post_of(j, block);
         const float *from = j->from + plane * j->from_plane, *w = j->weights + block * d->taps;
         float *to = j->to + plane * j->to_plane;
-        for (int32_t i = 0; i < d->n_strips; i++) {
+        for (int32_t i = 0; i < d->cover.n; i++) {
             if (j->k->pass == MODNAS_FORWARD)
-                d->strips[i]->forward(&j->geometry, d->first[i], from, w, &post, to);
+                d->cover.strips[i]->forward(&j->geometry, d->cover.first[i], from, w, &post, to);
             else
-                d->strips[i]->back_data(&j->geometry, d->first[i], from, w, to);
+                d->cover.strips[i]->back_data(&j->geometry, d->cover.first[i], from, w, to);
         }
     }
 }
@@ -244,8 +248,8 @@ static void block_weights(const weights_job *j, int64_t block, int64_t begin, in
     memset(gw, 0, (size_t)d->taps * sizeof *gw);
     for (int64_t n = begin; n < end; n++) {
         const float *x = j->x + (n * d->blocks + block) * in, *gy = j->gy + (n * d->blocks + block) * out;
-        for (int32_t i = 0; i < d->n_strips; i++) d->strips[i]->back_weights(g, d->first[i], x, gy, gw);
-        if (d->n_strips == 0) j->simd->depthwise->back_weights(g, x, gy, gw);
+        for (int32_t i = 0; i < d->cover.n; i++) d->cover.strips[i]->back_weights(g, d->cover.first[i], x, gy, gw);
+        if (d->cover.n == 0) j->simd->depthwise->back_weights(g, x, gy, gw);
     }
     if (!j->g_bias) return;
     const float zero[B_MAX] = {0};

@@ -6,6 +6,21 @@
 
 typedef struct mn_dnnl_depthwise mn_dnnl_depthwise;
 
+/* Strips that cover the columns of a plane. */
+enum { MN_DNNL_STRIPS_MAX = 64 };
+typedef struct mn_dnnl_cover {
+    const mn_simd_dw_strip *strips[MN_DNNL_STRIPS_MAX];
+    int64_t first[MN_DNNL_STRIPS_MAX];
+    int32_t n;
+} mn_dnnl_cover;
+
+/* Cover a plane for forward and backward-weights (output columns) or backward-data (`back`: input columns); 0 if the
+ * kernel has no strips or too many would be needed. */
+int mn_dnnl_cover_init(const mn_dnnl *s, const mn_simd_dw_geometry *g, int back, mn_dnnl_cover *c);
+mn_simd_dw_geometry mn_dnnl_depthwise_geometry(const modnas_kernel *k);
+/* Windows as the formula of the output size has them, with no more padding than taps. */
+int mn_dnnl_depthwise_is_regular(const modnas_kernel *k);
+
 /* One filter a channel? Their weights rest in channel blocks. */
 int mn_dnnl_depthwise_is(const mn_dnnl *s, const modnas_kernel *k);
 /* Is this pass, with these layouts, one that we run ourselves? 0, 1 or a status. */

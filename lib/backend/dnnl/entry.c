@@ -153,6 +153,11 @@ static size_t plan_scratch(void *state, void *plan) {
     return ((const mn_dnnl_plan *)plan)->scratch;
 }
 
+static size_t plan_workspace(void *state, void *plan) {
+    (void)state;
+    return ((const mn_dnnl_plan *)plan)->workspace;
+}
+
 static int plan_run(void *state, void *plan, void *const *args, int32_t n_args, const double *scalars,
                     int32_t n_scalars, void *scratch) {
     mn_dnnl *s = state;
@@ -200,6 +205,7 @@ MODNAS_API int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *v
         .layout_bytes = backend_layout_bytes,
         .plan_new = plan_new,
         .plan_scratch = plan_scratch,
+        .plan_workspace = plan_workspace,
         .plan_run = plan_run,
         .plan_free = plan_free,
         .in_parallel = backend_in_parallel,

@@ -74,6 +74,10 @@ dnnl_status_t mn_dnnl_md_weights_depthwise(mn_dnnl *s, const modnas_tdesc *t, in
     return md_filter(s, t, groups, dnnl_oihw, s->simd->block == 16 ? dnnl_Goihw16g : dnnl_Goihw8g, md);
 }
 
+dnnl_status_t mn_dnnl_md_weights_tiled(mn_dnnl *s, const modnas_tdesc *t, dnnl_memory_desc_t *md) {
+    return md_filter(s, t, 1, s->simd->block == 16 ? dnnl_OIhw16i16o : dnnl_OIhw8i8o, dnnl_format_tag_undef, md);
+}
+
 /* ---- the table ---- */
 
 int32_t mn_dnnl_layout_find(const mn_dnnl *s, const mn_dnnl_geometry *g) {

@@ -19,6 +19,8 @@ dnnl_status_t mn_dnnl_md_weights(mn_dnnl *s, const modnas_tdesc *t, int32_t grou
 dnnl_status_t mn_dnnl_md_weights_any(mn_dnnl *s, const modnas_tdesc *t, int32_t groups, dnnl_memory_desc_t *md);
 /* Depthwise weights in channel blocks: [O/B][KH][KW][B]. */
 dnnl_status_t mn_dnnl_md_weights_depthwise(mn_dnnl *s, const modnas_tdesc *t, int32_t groups, dnnl_memory_desc_t *md);
+/* Weights of a 1x1 convolution in tiles of B x B: [O/B][I/B][i][o]. */
+dnnl_status_t mn_dnnl_md_weights_tiled(mn_dnnl *s, const modnas_tdesc *t, dnnl_memory_desc_t *md);
 /* n floats. */
 dnnl_status_t mn_dnnl_md_vector(mn_dnnl *s, int64_t n, dnnl_memory_desc_t *md);
 /* (1,C,1,1) as a plain tensor. */

@@ -8,6 +8,7 @@
         .norm = &mn_simd_norm_##isa,                                                                                   \
         .pool = &mn_simd_pool_##isa,                                                                                   \
         .depthwise = &mn_simd_depthwise_##isa,                                                                         \
+        .matrix = &mn_simd_matrix_##isa,                                                                               \
     }
 SIMD(avx512, 16);
 SIMD(avx2, 8);

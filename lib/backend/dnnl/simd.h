@@ -134,12 +134,34 @@ typedef struct mn_simd_depthwise {
     void (*back_weights)(const mn_simd_dw_geometry *g, const float *x, const float *gy, float *gw);
 } mn_simd_depthwise;
 
+/* A sum over the channels of a wide tensor for some narrow blocks. */
+typedef struct mn_simd_reduce {
+    int64_t n_px, wide_blocks, narrow_blocks;
+    int64_t wide_step, narrow_step, w_step; /* floats between blocks; w: [narrow block][wide channel][B] */
+    int32_t add;                            /* 1: to what is there */
+} mn_simd_reduce;
+
+/* Products of channels over pixels. A narrow tensor has `channels` channels, whose blocks lie `step` floats apart; `wide` is one
+ * block. */
+typedef struct mn_simd_matrix {
+    /* wide[p] = sum over c: narrow[c][p] w[c]; w has a vector a channel */
+    void (*expand)(const float *narrow, int64_t step, int64_t channels, const float *w, int64_t n_px, float *wide);
+    /* gw[c] += sum over p: narrow[c][p] wide[p], over images px->step floats apart in narrow, side by side in wide */
+    void (*outer)(const mn_simd_pixels *px, const float *narrow, int64_t step, int64_t channels, const float *wide,
+                  float *gw);
+    /* narrow[p] = sum over c: wide[c][p] w[c] */
+    void (*reduce)(const mn_simd_reduce *r, const float *wide, const float *w, float *narrow);
+    /* [rows][columns] tiles of B x B, turned round as a whole and inside */
+    void (*transpose)(const float *from, int64_t rows, int64_t columns, float *to);
+} mn_simd_matrix;
+
 typedef struct mn_simd {
     int32_t block; /* B */
     const mn_simd_flat *flat;
     const mn_simd_norm *norm;
     const mn_simd_pool *pool;
     const mn_simd_depthwise *depthwise;
+    const mn_simd_matrix *matrix;
 } mn_simd;
 
 extern const mn_simd mn_simd_avx512, mn_simd_avx2, mn_simd_portable;
@@ -148,7 +170,8 @@ extern const mn_simd mn_simd_avx512, mn_simd_avx2, mn_simd_portable;
     extern const mn_simd_flat mn_simd_flat_##isa;                                                                      \
     extern const mn_simd_norm mn_simd_norm_##isa;                                                                      \
     extern const mn_simd_pool mn_simd_pool_##isa;                                                                      \
-    extern const mn_simd_depthwise mn_simd_depthwise_##isa;
+    extern const mn_simd_depthwise mn_simd_depthwise_##isa;                                                            \
+    extern const mn_simd_matrix mn_simd_matrix_##isa;
 MN_SIMD_TABLES(avx512)
 MN_SIMD_TABLES(avx2)
 MN_SIMD_TABLES(portable)

@@ -17,13 +17,27 @@ static modnas_window window_of(const mn_vertex *x, const mn_value *weights) {
     return w;
 }
 
+static void describe(const mn_run *run, const mn_vertex *x, int32_t pass, modnas_kernel *k) {
+    mn_kernel_init(k, run, MODNAS_KERNEL_CONV2D, pass);
+    k->u.window = window_of(x, mn_src(run, x, 1));
+    if (mn_src(run, x, 2)) k->flags |= MODNAS_KF_BIAS;
+    if (!run->opts.grads) k->flags |= MODNAS_KF_INFERENCE;
+}
+
+int mn_conv_weights_rest(const mn_run *run, const mn_vertex *x) {
+    const mn_value *weights = mn_src(run, x, 1);
+    modnas_kernel k;
+    describe(run, x, MODNAS_FORWARD, &k);
+    k.src = mn_desc(mn_src(run, x, 0));
+    k.weights = mn_desc(weights);
+    k.dst = mn_desc(x->dst);
+    return weights->param && weights->param->layout == mn_backend_want_layout(run->backend, &k, MODNAS_ROLE_WEIGHTS);
+}
+
 static int fit(mn_run *run, mn_vertex *x, int32_t pass, modnas_kernel *k, mn_value **src, mn_value **weights, mn_value *dst) {
     *src = mn_src(run, x, 0);
     *weights = mn_src(run, x, 1);
-    mn_kernel_init(k, run, MODNAS_KERNEL_CONV2D, pass);
-    k->u.window = window_of(x, *weights);
-    if (mn_src(run, x, 2)) k->flags |= MODNAS_KF_BIAS;
-    if (!run->opts.grads) k->flags |= MODNAS_KF_INFERENCE;
+    describe(run, x, pass, k);
     if (x->fold) {
         k->flags |= MODNAS_KF_FOLD_BN | (mn_src(run, x->fold, 1) ? MODNAS_KF_AFFINE : 0);
         k->act = x->act;

@@ -1,0 +1,193 @@
+/* Bottleneck, backward: see bottleneck.h. With e for a gradient behind an activation's mask:
+ *
+ *   for each channel block    e2 = act'(z2) expand(g_y, w3 turned round), its sums; g_w3 = outer(g_y, z2)
+ *                             then, image by image, g_t2 = bn2'(e2), g_w2 += depthwise'(z1, g_t2), e1 = act'(z1) depthwise'(g_t2),
+ *                             its sums; g_t1 = bn1'(e1); g_w1 = outer(x, g_t1)
+ *   for each tile of pixels   g_x = reduce(g_t1, w1 turned round)
+ *
+ * Without an expansion the depthwise convolution reads x and its gradient is g_x. */
+#include <string.h>
+
+#include "backend/dnnl/bottleneck.h"
+
+/* A part's own memory: planes of one image, and all images of a channel block. */
+typedef struct places {
+    float *z1, *g_z1, *g_t2, *g_z2, *z2, *e2;
+} places;
+
+static places places_of(const mn_bottleneck_job *j, int32_t part) {
+    const mn_bottleneck_plan *p = j->p;
+    places m = {.z1 = (float *)(j->parts + (size_t)part * p->part_bytes)};
+    m.g_z1 = m.z1 + p->t1.plane;
+    m.g_t2 = m.g_z1 + p->t1.plane;
+    m.g_z2 = m.g_t2 + p->t2.plane;
+    m.z2 = m.g_z2 + p->t2.plane;
+    m.e2 = m.z2 + p->n * p->t2.plane;
+    return m;
+}
+
+/* e2 and z2 of all images, and the constants of bn2's backward. */
+static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places *m, mn_simd_norm_block *back) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_simd_norm *norm = j->simd->norm;
+    const int64_t tiles = p->y.blocks * j->simd->block * j->simd->block;
+    const mn_simd_pixels px = {.n = 1, .hw = p->t2.hw};
+    mn_bottleneck_sums s = {.first = {0}};
+    mn_simd_norm_block c;
+    mn_bottleneck_norm_saved(&j->norm[1], b, &c);
+    for (int64_t n = 0; n < p->n; n++) {
+        const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
+        float *z2 = m->z2 + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
+        double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
+        j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, p->y.hw, m->g_z2);
+        norm->apply(&px, p->base.k.act, &c, t2, NULL, z2);
+        norm->back_sums(&px, p->base.k.act, &c, t2, z2, m->g_z2, e2, sum, dot);
+        mn_bottleneck_sums_add(&s, sum, dot);
+    }
+    mn_bottleneck_norm_backward(&j->norm[1], b, &s, back);
+    if (!j->g_w3) return;
+    const mn_simd_pixels all = {.n = p->n, .step = p->y.image, .hw = p->y.hw};
+    memset(j->g_w3 + b * tiles, 0, (size_t)tiles * sizeof *j->g_w3);
+    j->simd->matrix->outer(&all, j->gy, p->y.plane, p->y.channels, m->z2, j->g_w3 + b * tiles);
+}
+
+/* The depthwise convolution's gradients from g_t2 of one image; z1 is what it read. */
+static void depthwise_plane(const mn_bottleneck_job *j, int64_t b, const float *z1, const float *g_t2, float *g_z1) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_simd_dw_geometry *g = &p->geometry;
+    for (int32_t i = 0; j->g_w2 && i < p->forward.n; i++)
+        p->forward.strips[i]->back_weights(g, p->forward.first[i], z1, g_t2, j->g_w2 + b * p->taps);
+    for (int32_t i = 0; g_z1 && i < p->back.n; i++)
+        p->back.strips[i]->back_data(g, p->back.first[i], g_t2, j->w2 + b * p->taps, g_z1);
+}
+
+/* g_t2 = bn2'(e2) of one image. */
+static void through_norm2(const mn_bottleneck_job *j, int64_t b, int64_t n, const places *m, const mn_simd_norm_block *back) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_simd_pixels px = {.n = 1, .hw = p->t2.hw};
+    const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
+    j->simd->norm->back_apply(&px, MODNAS_ACT_NONE, back, t2, e2, e2, m->g_t2);
+}
+
+/* With an expansion: e1 of all images takes the place of g_t1, which follows from it. */
+static void before_depthwise(const mn_bottleneck_job *j, int64_t b, const places *m, const mn_simd_norm_block *back2) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_simd_norm *norm = j->simd->norm;
+    const int64_t tiles = p->x.blocks * j->simd->block * j->simd->block;
+    const mn_simd_pixels px = {.n = 1, .hw = p->t1.hw}, whole = {.n = 1, .hw = p->n * p->t1.hw};
+    float *dt1 = j->dt1 + b * p->t1.stride;
+    const float *t1 = j->t1 + b * p->t1.stride;
+    mn_bottleneck_sums s = {.first = {0}};
+    mn_simd_norm_block c, back1;
+    mn_bottleneck_norm_saved(&j->norm[0], b, &c);
+    for (int64_t n = 0; n < p->n; n++) {
+        double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
+        const int64_t at = n * p->t1.plane;
+        through_norm2(j, b, n, m, back2);
+        norm->apply(&px, p->base.k.act, &c, t1 + at, NULL, m->z1);
+        depthwise_plane(j, b, m->z1, m->g_t2, m->g_z1);
+        norm->back_sums(&px, p->base.k.act, &c, t1 + at, m->z1, m->g_z1, dt1 + at, sum, dot);
+        mn_bottleneck_sums_add(&s, sum, dot);
+    }
+    mn_bottleneck_norm_backward(&j->norm[0], b, &s, &back1);
+    norm->back_apply(&whole, MODNAS_ACT_NONE, &back1, t1, dt1, dt1, dt1);
+    if (!j->g_w1) return;
+    const mn_simd_pixels all = {.n = p->n, .step = p->x.image, .hw = p->x.hw};
+    memset(j->g_w1 + b * tiles, 0, (size_t)tiles * sizeof *j->g_w1);
+    j->simd->matrix->outer(&all, j->x, p->x.plane, p->x.channels, dt1, j->g_w1 + b * tiles);
+}
+
+static void onto_src(const mn_bottleneck_job *j, int64_t b, const places *m, const mn_simd_norm_block *back2) {
+    const mn_bottleneck_plan *p = j->p;
+    for (int64_t n = 0; n < p->n; n++) {
+        const int64_t at = n * p->x.image + b * p->x.plane;
+        through_norm2(j, b, n, m, back2);
+        depthwise_plane(j, b, j->x + at, m->g_t2, j->gx ? j->gx + at : NULL);
+    }
+}
+
+static void wide_part(const void *job, int32_t part, int32_t parts) {
+    const mn_bottleneck_job *j = job;
+    const places m = places_of(j, part);
+    int64_t begin, end;
+    mn_dnnl_range(j->p->t2.blocks, 1, part, parts, &begin, &end);
+    for (int64_t b = begin; b < end; b++) {
+        mn_simd_norm_block back2;
+        if (j->g_w2) memset(j->g_w2 + b * j->p->taps, 0, (size_t)j->p->taps * sizeof *j->g_w2);
+        behind_depthwise(j, b, &m, &back2);
+        if (j->p->expands)
+            before_depthwise(j, b, &m, &back2);
+        else
+            onto_src(j, b, &m, &back2);
+    }
+}
+
+static void reduce_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, float *narrow) {
+    const mn_bottleneck_plan *p = j->p;
+    const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block;
+    const mn_simd_reduce r = {.n_px = t->images * t->n_px,
+                              .wide_blocks = p->t1.blocks,
+                              .narrow_blocks = p->x.blocks,
+                              .wide_step = p->t1.stride,
+                              .narrow_step = step,
+                              .w_step = p->t1.blocks * block * block};
+    j->simd->matrix->reduce(&r, j->dt1 + t->image * p->t1.plane + t->first * block, j->w1, narrow);
+    for (int64_t n = 0; n < t->images; n++)
+        for (int64_t b = 0; b < p->x.blocks; b++)
+            memcpy(j->gx + (t->image + n) * p->x.image + b * p->x.plane + t->first * block,
+                   narrow + b * step + n * t->n_px * block, (size_t)(t->n_px * block) * sizeof *narrow);
+}
+
+static void reduce_part(const void *job, int32_t part, int32_t parts) {
+    const mn_bottleneck_job *j = job;
+    int64_t begin, end;
+    mn_dnnl_range(mn_bottleneck_n_tiles(j->p, &j->p->x), 1, part, parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const mn_bottleneck_tile t = mn_bottleneck_tile_at(j->p, &j->p->x, i);
+        reduce_tile(j, &t, (float *)(j->parts + (size_t)part * j->p->part_bytes));
+    }
+}
+
+static mn_bottleneck_norm norm_of(const mn_bottleneck_job *j, const mn_dnnl_run *r, int i) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_bottleneck_tensor *t = i == 0 ? &p->t1 : &p->t2;
+    mn_bottleneck_norm m = {.gamma = mn_dnnl_arg(r, 5 + 6 * i),
+                            .beta = mn_dnnl_arg(r, 6 + 6 * i),
+                            .mean = (float *)((char *)mn_dnnl_arg(r, 2) + p->stats_at[i]),
+                            .g_gamma = mn_dnnl_arg(r, 8 + 6 * i),
+                            .g_beta = mn_dnnl_arg(r, 9 + 6 * i),
+                            .n_pixels = (double)(p->n * t->hw),
+                            .channels = t->channels,
+                            .block = j->simd->block};
+    m.rstd = m.mean + t->blocks * m.block;
+    return m;
+}
+
+int mn_bottleneck_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
+    char *saved = (char *)mn_dnnl_arg(r, 2);
+    float *w3 = mn_dnnl_scratch(r, p->w3_at), *w1 = mn_dnnl_scratch(r, p->w1_at), *g_w3 = mn_dnnl_arg(r, 17);
+    const mn_simd_matrix *matrix = s->simd->matrix;
+    mn_bottleneck_job j = {.p = p,
+                           .simd = s->simd,
+                           .x = mn_dnnl_arg(r, 0),
+                           .gy = mn_dnnl_arg(r, 1),
+                           .w1 = w1,
+                           .w2 = mn_dnnl_arg(r, 10),
+                           .w3 = w3,
+                           .gx = mn_dnnl_arg(r, 3),
+                           .g_w1 = mn_dnnl_arg(r, 7),
+                           .g_w2 = mn_dnnl_arg(r, 13),
+                           .g_w3 = g_w3 ? mn_dnnl_scratch(r, p->g_w3_at) : NULL,
+                           .t1 = (float *)(saved + p->t1_at),
+                           .t2 = (float *)(saved + p->t2_at),
+                           .dt1 = mn_dnnl_scratch(r, p->dt1_at),
+                           .parts = mn_dnnl_scratch(r, p->part_at)};
+    for (int i = 0; i < 2; i++) j.norm[i] = norm_of(&j, r, i);
+    matrix->transpose(mn_dnnl_arg(r, 16), p->y.blocks, p->t2.blocks, w3);
+    mn_dnnl_parallel(p->parts, wide_part, &j);
+    if (g_w3) matrix->transpose(j.g_w3, p->t2.blocks, p->y.blocks, g_w3);
+    if (!p->expands || !j.gx) return 0;
+    matrix->transpose(mn_dnnl_arg(r, 4), p->t1.blocks, p->x.blocks, w1);
+    mn_dnnl_parallel(p->parts, reduce_part, &j);
+    return 0;
+}

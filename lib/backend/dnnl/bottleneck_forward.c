@@ -1,0 +1,137 @@
+/* Bottleneck, forward: see bottleneck.h.
+ *
+ *   for each channel block    t1 = expand(x), its sums; then, image by image, z1 = act(bn1(t1)), t2 = depthwise(z1), its sums
+ *   for each tile of pixels   z2 = act(bn2(t2)) of all channel blocks, y = project(z2) */
+#include <math.h>
+#include <string.h>
+
+#include "backend/dnnl/bottleneck.h"
+
+static void start_sums(mn_bottleneck_sums *s, const float *origin, int64_t block) {
+    memset(s, 0, sizeof *s);
+    memcpy(s->origin, origin, (size_t)block * sizeof *origin);
+}
+
+/* Add the sums over one plane; the first pixel of the first image is what they are taken from. */
+static void add_plane(const mn_bottleneck_job *j, int64_t image, const mn_bottleneck_tensor *t, const float *plane,
+                      mn_bottleneck_sums *s) {
+    const mn_simd_pixels px = {.n = 1, .hw = t->hw};
+    double sum[MN_SIMD_BLOCK_MAX], squares[MN_SIMD_BLOCK_MAX];
+    if (image == 0) start_sums(s, plane, j->simd->block);
+    j->simd->norm->sums(&px, s->origin, plane, sum, squares);
+    mn_bottleneck_sums_add(s, sum, squares);
+}
+
+/* t1 of a channel block, and the constants of its batch norm. */
+static void expand_block(const mn_bottleneck_job *j, int64_t b, mn_simd_norm_block *c) {
+    const mn_bottleneck_plan *p = j->p;
+    const float *w = j->w1 + b * p->x.blocks * j->simd->block * j->simd->block;
+    mn_bottleneck_sums s;
+    for (int64_t n = 0; n < p->n; n++) {
+        float *t1 = j->t1 + b * p->t1.stride + n * p->t1.plane;
+        j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, p->x.hw, t1);
+        add_plane(j, n, &p->t1, t1, &s);
+    }
+    mn_bottleneck_norm_forward(&j->norm[0], b, &s, c);
+}
+
+static void depthwise_plane(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2) {
+    mn_simd_dw_post post = {.low = -INFINITY, .high = INFINITY};
+    for (int i = 0; i < MN_SIMD_BLOCK_MAX; i++) post.scale[i] = 1;
+    for (int32_t i = 0; i < p->forward.n; i++) p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, &post, t2);
+}
+
+static void wide_block(const mn_bottleneck_job *j, int64_t b, float *z1) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_simd_pixels px = {.n = 1, .hw = p->t1.hw};
+    mn_simd_norm_block c;
+    mn_bottleneck_sums s;
+    if (p->expands) expand_block(j, b, &c);
+    for (int64_t n = 0; n < p->n; n++) {
+        const float *from = p->expands ? z1 : j->x + n * p->x.image + b * p->x.plane;
+        float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
+        if (p->expands)
+            j->simd->norm->apply(&px, p->base.k.act, &c, j->t1 + b * p->t1.stride + n * p->t1.plane, NULL, z1);
+        depthwise_plane(p, from, j->w2 + b * p->taps, t2);
+        add_plane(j, n, &p->t2, t2, &s);
+    }
+    mn_bottleneck_norm_forward(&j->norm[1], b, &s, &c);
+}
+
+static void wide_part(const void *job, int32_t part, int32_t parts) {
+    const mn_bottleneck_job *j = job;
+    int64_t begin, end;
+    mn_dnnl_range(j->p->t2.blocks, 1, part, parts, &begin, &end);
+    for (int64_t b = begin; b < end; b++) wide_block(j, b, (float *)(j->parts + (size_t)part * j->p->part_bytes));
+}
+
+static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, float *z2) {
+    const mn_bottleneck_plan *p = j->p;
+    const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block;
+    float *narrow = z2 + p->t2.blocks * step;
+    for (int64_t b = 0; b < p->t2.blocks; b++) {
+        mn_simd_norm_block c;
+        mn_bottleneck_norm_saved(&j->norm[1], b, &c);
+        const mn_simd_pixels px = {.n = 1, .hw = t->images * t->n_px}; /* whole images, or pixels of one: side by side */
+        const float *t2 = j->t2 + b * p->t2.stride + t->image * p->t2.plane + t->first * block;
+        j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, z2 + b * step);
+    }
+    const mn_simd_reduce r = {.n_px = t->images * t->n_px,
+                              .wide_blocks = p->t2.blocks,
+                              .narrow_blocks = p->y.blocks,
+                              .wide_step = step,
+                              .narrow_step = step,
+                              .w_step = p->t2.blocks * block * block};
+    j->simd->matrix->reduce(&r, z2, j->w3, narrow);
+    for (int64_t n = 0; n < t->images; n++)
+        for (int64_t b = 0; b < p->y.blocks; b++)
+            memcpy(j->y + (t->image + n) * p->y.image + b * p->y.plane + t->first * block,
+                   narrow + b * step + n * t->n_px * block, (size_t)(t->n_px * block) * sizeof *narrow);
+}
+
+static void project_part(const void *job, int32_t part, int32_t parts) {
+    const mn_bottleneck_job *j = job;
+    int64_t begin, end;
+    mn_dnnl_range(mn_bottleneck_n_tiles(j->p, &j->p->y), 1, part, parts, &begin, &end);
+    for (int64_t i = begin; i < end; i++) {
+        const mn_bottleneck_tile t = mn_bottleneck_tile_at(j->p, &j->p->y, i);
+        project_tile(j, &t, (float *)(j->parts + (size_t)part * j->p->part_bytes));
+    }
+}
+
+static mn_bottleneck_norm norm_of(const mn_bottleneck_job *j, const mn_dnnl_run *r, int i) {
+    const mn_bottleneck_plan *p = j->p;
+    const mn_bottleneck_tensor *t = i == 0 ? &p->t1 : &p->t2;
+    const int moves = p->base.k.flags & MODNAS_KF_UPDATE_STATS;
+    char *saved = (char *)mn_dnnl_arg(r, 2);
+    mn_bottleneck_norm m = {.gamma = mn_dnnl_arg(r, 4 + 5 * i),
+                            .beta = mn_dnnl_arg(r, 5 + 5 * i),
+                            .running_mean = moves ? mn_dnnl_arg(r, 6 + 5 * i) : NULL,
+                            .running_var = moves ? mn_dnnl_arg(r, 7 + 5 * i) : NULL,
+                            .mean = (float *)(saved + p->stats_at[i]),
+                            .eps = r->scalars[2 * i],
+                            .momentum = r->scalars[2 * i + 1],
+                            .n_pixels = (double)(p->n * t->hw),
+                            .channels = t->channels,
+                            .block = j->simd->block};
+    m.rstd = m.mean + t->blocks * m.block;
+    return m;
+}
+
+int mn_bottleneck_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
+    char *saved = (char *)mn_dnnl_arg(r, 2);
+    mn_bottleneck_job j = {.p = p,
+                           .simd = s->simd,
+                           .x = mn_dnnl_arg(r, 0),
+                           .y = mn_dnnl_arg(r, 1),
+                           .w1 = mn_dnnl_arg(r, 3),
+                           .w2 = mn_dnnl_arg(r, 8),
+                           .w3 = mn_dnnl_arg(r, 13),
+                           .t1 = (float *)(saved + p->t1_at),
+                           .t2 = (float *)(saved + p->t2_at),
+                           .parts = mn_dnnl_scratch(r, p->part_at)};
+    for (int i = 0; i < 2; i++) j.norm[i] = norm_of(&j, r, i);
+    mn_dnnl_parallel(p->parts, wide_part, &j);
+    mn_dnnl_parallel(p->parts, project_part, &j);
+    return 0;
+}

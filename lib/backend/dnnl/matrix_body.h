@@ -1,0 +1,125 @@
+/* Products of channels over pixels (1x1 convolutions), between a "narrow" tensor (few channel blocks) and single blocks of a "wide"
+ * one: see mn_simd_matrix in simd.h.
+ *
+ *     expand   wide[p]    = sum over c: narrow[c][p] w[c]       a tile of pixels in registers, one FMA a pixel and channel
+ *     outer    gw[c]     += sum over p: narrow[c][p] wide[p]    a block of gw in registers, all pixels run past it
+ *     reduce   narrow[p] += sum over c: wide[c][p] w[c]         a tile of pixels times narrow blocks in registers
+ *
+ * In all three one operand is a vector and the other a float that is broadcast from memory. */
+#include "backend/dnnl/simd.h"
+
+#define UNROLL _Pragma("GCC unroll 64")
+
+/* ---- expand ---- */
+
+VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t channels, const float *w, float *wide) {
+    vec acc[VEC_TILE];
+    UNROLL for (int i = 0; i < n; i++) acc[i] = vec_zero();
+    for (int64_t c = 0; c < channels; c += VL, narrow += step) {
+        const int64_t end = channels - c < VL ? channels - c : VL;
+        for (int64_t j = 0; j < end; j++, w += VL) {
+            const vec v = vec_load(w);
+            UNROLL for (int i = 0; i < n; i++) acc[i] = vec_fma(vec_set1(narrow[i * VL + j]), v, acc[i]);
+        }
+    }
+    UNROLL for (int i = 0; i < n; i++) vec_store(wide + i * VL, acc[i]);
+}
+
+static void expand(const float *narrow, int64_t step, int64_t channels, const float *w, int64_t n_px, float *wide) {
+    int64_t p = 0;
+    for (; p + VEC_TILE <= n_px; p += VEC_TILE)
+        expand_tile(VEC_TILE, narrow + p * VL, step, channels, w, wide + p * VL);
+    for (; p + VEC_TILE / 4 <= n_px; p += VEC_TILE / 4)
+        expand_tile(VEC_TILE / 4, narrow + p * VL, step, channels, w, wide + p * VL);
+    for (; p < n_px; p++) expand_tile(1, narrow + p * VL, step, channels, w, wide + p * VL);
+}
+
+/* ---- outer ---- */
+
+VEC_FN void outer_block(const int rows, const mn_simd_pixels *px, const float *narrow, const float *wide, float *gw) {
+    vec acc[VL];
+    UNROLL for (int i = 0; i < rows; i++) acc[i] = vec_load(gw + i * VL);
+    for (int64_t n = 0; n < px->n; n++) {
+        const float *from = narrow + n * px->step;
+        for (int64_t p = 0; p < px->hw; p++, from += VL, wide += VL) {
+            const vec v = vec_load(wide);
+            UNROLL for (int i = 0; i < rows; i++) acc[i] = vec_fma(vec_set1(from[i]), v, acc[i]);
+        }
+    }
+    UNROLL for (int i = 0; i < rows; i++) vec_store(gw + i * VL, acc[i]);
+}
+
+static void outer(const mn_simd_pixels *px, const float *narrow, int64_t step, int64_t channels, const float *wide,
+                  float *gw) {
+    for (int64_t c = 0; c < channels; c += VL, narrow += step, gw += VL * VL)
+        if (channels - c > VL / 2)
+            outer_block(VL, px, narrow, wide, gw);
+        else
+            outer_block(VL / 2, px, narrow, wide, gw);
+}
+
+/* ---- reduce ---- */
+
+/* n pixels, z narrow blocks, some wide blocks. */
+VEC_FN void reduce_tile(const int n, const int z, const mn_simd_reduce *r, int64_t wide_blocks, const float *wide,
+                        const float *w, float *narrow, int add) {
+    vec acc[VEC_TILE * 2];
+    UNROLL for (int i = 0; i < n * z; i++)
+        acc[i] = add ? vec_load(narrow + i % z * r->narrow_step + i / z * VL) : vec_zero();
+    for (int64_t b = 0; b < wide_blocks; b++, wide += r->wide_step)
+        for (int64_t j = 0; j < VL; j++, w += VL) {
+            vec v[4];
+            UNROLL for (int k = 0; k < z; k++) v[k] = vec_load(w + k * r->w_step);
+            UNROLL for (int i = 0; i < n; i++) {
+                const vec a = vec_set1(wide[i * VL + j]);
+                UNROLL for (int k = 0; k < z; k++) acc[i * z + k] = vec_fma(a, v[k], acc[i * z + k]);
+            }
+        }
+    UNROLL for (int i = 0; i < n * z; i++) vec_store(narrow + i % z * r->narrow_step + i / z * VL, acc[i]);
+}
+
+/* All pixels and z narrow blocks; the wide blocks in runs whose weights stay in the first-level cache. */
+VEC_FN void reduce_blocks(const int z, const mn_simd_reduce *r, const float *wide, const float *w, float *narrow) {
+    enum { WEIGHTS_FLOATS = 6 * 1024 };
+    const int n = VEC_REDUCE_PIXELS(z);
+    const int64_t run = WEIGHTS_FLOATS / (VL * VL * z);
+    for (int64_t b = 0; b < r->wide_blocks; b += run) {
+        const int64_t left = r->wide_blocks - b, blocks = left < run ? left : run;
+        const float *from = wide + b * r->wide_step, *wb = w + b * VL * VL;
+        const int add = b > 0 || r->add;
+        int64_t p = 0;
+        for (; p + n <= r->n_px; p += n) reduce_tile(n, z, r, blocks, from + p * VL, wb, narrow + p * VL, add);
+        for (; p < r->n_px; p++) reduce_tile(1, z, r, blocks, from + p * VL, wb, narrow + p * VL, add);
+    }
+}
+
+static void reduce(const mn_simd_reduce *r, const float *wide, const float *w, float *narrow) {
+    int64_t left = r->narrow_blocks;
+    while (left > 0) {
+        const int64_t z = left >= 8 || left == 4 ? 4 : left >= 6 || left == 3 ? 3 : left == 5 || left == 2 ? 2 : 1;
+        switch (z) {
+        case 4: reduce_blocks(4, r, wide, w, narrow); break;
+        case 3: reduce_blocks(3, r, wide, w, narrow); break;
+        case 2: reduce_blocks(2, r, wide, w, narrow); break;
+        default: reduce_blocks(1, r, wide, w, narrow); break;
+        }
+        left -= z;
+        w += z * r->w_step;
+        narrow += z * r->narrow_step;
+    }
+}
+
+/* ---- transpose ---- */
+
+static void transpose(const float *from, int64_t rows, int64_t columns, float *to) {
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t c = 0; c < columns; c++) {
+            const float *x = from + (r * columns + c) * VL * VL;
+            float *y = to + (c * rows + r) * VL * VL;
+            for (int i = 0; i < VL; i++)
+                for (int j = 0; j < VL; j++) y[i * VL + j] = x[j * VL + i];
+        }
+}
+
+const mn_simd_matrix VEC_NAME(mn_simd_matrix) = {
+    .expand = expand, .outer = outer, .reduce = reduce, .transpose = transpose};
