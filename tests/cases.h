@@ -4,6 +4,7 @@
  *   cases_env.c     attributes, results, comparing
  *   cases_net.c     a store, a run, and what most operators need of them
  *   cases_torch*.c  the operators of torch cases          cases_onnx*.c  those of ONNX cases
+ *   cases_loss.c    the losses of both
  *
  * An operator is a function of the environment that returns CS_OK, CS_FAIL or CS_SKIP; the environment owns everything
  * that is made for a case and drops it afterwards. */
@@ -175,9 +176,6 @@ int cs_begin(cs_env *e);
 int cs_evaluate(cs_env *e, mn_value *v, double **out);
 int cs_finish(cs_env *e, mn_value *v);
 
-/* Run a kernel on plain tensors of the run's dtype; dst is read back. */
-int cs_kernel(cs_env *e, modnas_kernel *k, const double *src, double *dst);
-
 /* ---- cross-entropy (cases_loss.c) ---- */
 
 typedef struct cs_xent {
@@ -187,13 +185,31 @@ typedef struct cs_xent {
     const double *q;       /* rows x classes probabilities */
     const double *weights; /* classes, or NULL */
     double smoothing;
-    int64_t ignore; /* label that does not count */
-    int32_t mean;   /* else the sum */
+    int64_t ignore;    /* label that does not count */
+    int32_t mean;      /* else the sum */
+    int32_t log_given; /* logits are log-probabilities */
 } cs_xent;
 /* loss, and its gradient by the logits if g is not NULL (*g: rows x classes). */
 int cs_xent_run(cs_env *e, const cs_xent *x, double *loss, double **g);
+/* A loss a row; gy (may be NULL): of each, then *g is as above. */
+int cs_xent_rows(cs_env *e, const cs_xent *x, const double *gy, double **loss, double **g);
 /* Logits (N, C, rest) as rows (N rest, C), and back. */
 double *cs_rows_of(cs_env *e, const cs_tensor *t);
+
+/* ---- torch cases of one input (cases_torch.c): x -> y, gx; all of its parameters are made between begin and start
+ * ---- */
+
+typedef struct cs_one {
+    const cs_tensor *x, *gy;
+    int64_t dims[4]; /* of x for the library; set before begin */
+    mn_param *p;
+    mn_value *v, *y; /* start gives v, the operator y */
+} cs_one;
+int cs_one_begin(cs_env *e, cs_one *o);
+int cs_one_start(cs_env *e, cs_one *o, const mn_run_opts *opts); /* NULL: training with all gradients */
+int cs_one_finish(cs_env *e, cs_one *o);
+/* Compare the gradient of a parameter (NULL: nothing) with an output. */
+int cs_check_grad(cs_env *e, const char *name, const mn_param *p);
 
 /* ---- ONNX conventions ---- */
 
@@ -209,6 +225,8 @@ int cs_onnx_concat(cs_env *e);
 int cs_onnx_slice(cs_env *e);
 int cs_onnx_split(cs_env *e);
 int cs_onnx_pad(cs_env *e);
+int cs_onnx_reshape(cs_env *e);
+int cs_onnx_expand(cs_env *e);
 int cs_onnx_conv(cs_env *e);
 int cs_onnx_pool(cs_env *e);
 int cs_onnx_global_pool(cs_env *e);
@@ -219,6 +237,10 @@ int cs_onnx_xent(cs_env *e);
 int cs_onnx_momentum(cs_env *e);
 int cs_onnx_adam(cs_env *e);
 int cs_torch_xent(cs_env *e);
+int cs_torch_loss(cs_env *e);
+int cs_torch_pad(cs_env *e);
+int cs_torch_reduce(cs_env *e);
+int cs_torch_binary(cs_env *e);
 int cs_torch_optimizer(cs_env *e);
 int cs_torch_schedule(cs_env *e);
 int cs_torch_clip_norm(cs_env *e);

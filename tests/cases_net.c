@@ -135,33 +135,12 @@ int cs_net_conv(cs_env *e, mn_value *x, mn_param *w, mn_param *bias, const cs_wi
     return CS_OK;
 }
 
-/* Sum over the rows of an (N,C,1,1) value. */
-static int sum_rows(cs_env *e, mn_value *v, mn_value **out) {
-    const int64_t n = v->dims[0], c = v->dims[1];
-    mn_value *row = v;
-    for (int64_t i = 0; i < n && n > 1; i++) {
-        mn_value *part;
-        const int32_t start[4] = {(int32_t)i}, step[4] = {1, 1, 1, 1}, count[4] = {1, (int32_t)c, 1, 1};
-        CS_LIB(e, mn_slice(e->net.run, v, start, step, count, &part));
-        if (i == 0) row = part;
-        if (i > 0) CS_LIB(e, mn_add(e->net.run, row, part, &row));
-    }
-    *out = row;
-    return CS_OK;
-}
-
-/* y gy, averaged over the plane, summed over the batch, then over the channels (times the plane) by a linear layer. */
 int cs_net_dot(cs_env *e, mn_value *y, const double *gy, mn_value **loss) {
-    const int64_t c = y->dims[1], plane = y->dims[2] * y->dims[3], row[4] = {1, c, 1, 1};
-    mn_value *g, *product, *pooled, *sum = NULL, *ones;
+    const int64_t one[4] = {1, 1, 1, 1};
+    mn_value *g, *product;
     CS_LIB(e, mn_const(e->net.run, y->dims, gy, &g));
     CS_LIB(e, mn_binary(e->net.run, MODNAS_BINARY_MUL, y, g, &product));
-    CS_LIB(e, mn_global_pool(e->net.run, product, MODNAS_POOL_AVG, &pooled));
-    CS_DO(sum_rows(e, pooled, &sum));
-    double *factor = cs_reals(e, c);
-    for (int64_t i = 0; i < c; i++) factor[i] = (double)plane;
-    CS_LIB(e, mn_const(e->net.run, row, factor, &ones));
-    CS_LIB(e, mn_linear(e->net.run, sum, ones, NULL, loss));
+    CS_LIB(e, mn_reduce(e->net.run, MODNAS_REDUCE_SUM, product, one, loss));
     return CS_OK;
 }
 
@@ -232,39 +211,4 @@ int cs_net_set_grad(cs_env *e, mn_param *p, const double *g) {
                                 (size_t)n * element_bytes(e)));
     mn_param_touch(p);
     return CS_OK;
-}
-
-/* ---- a kernel that no graph operator stands for ---- */
-
-typedef struct kernel_memory {
-    void *src, *dst, *scratch;
-} kernel_memory;
-
-static int run_kernel(cs_env *e, modnas_kernel *k, const double *src, double *dst, kernel_memory *m) {
-    const int64_t n_src = cs_product(k->src.dims, 0, 4), n_dst = cs_product(k->dst.dims, 0, 4);
-    const size_t size = element_bytes(e);
-    const mn_plan *p;
-    void *host = encode(e, src, n_src);
-    k->dtype = k->src.dtype = k->dst.dtype = e->dtype;
-    CS_LIB(e, mn_backend_plan(e->b, k, &p));
-    CS_LIB(e, mn_backend_alloc(e->b, (size_t)n_src * size, &m->src));
-    CS_LIB(e, mn_backend_alloc(e->b, (size_t)n_dst * size, &m->dst));
-    CS_LIB(e, mn_backend_alloc(e->b, p->scratch + 1, &m->scratch));
-    CS_LIB(e, mn_backend_upload(e->b, m->src, host, (size_t)n_src * size));
-    void *args[] = {m->src, m->dst};
-    CS_LIB(e, mn_plan_run(p, args, 2, NULL, 0, m->scratch));
-    void *out = cs_alloc(e, n_dst, sizeof(double));
-    CS_LIB(e, mn_backend_download(e->b, out, m->dst, (size_t)n_dst * size));
-    for (int64_t i = 0; i < n_dst; i++)
-        dst[i] = e->dtype == MODNAS_F64 ? ((const double *)out)[i] : (double)((const float *)out)[i];
-    return CS_OK;
-}
-
-int cs_kernel(cs_env *e, modnas_kernel *k, const double *src, double *dst) {
-    kernel_memory m = {0};
-    const int rc = run_kernel(e, k, src, dst, &m);
-    mn_backend_free(e->b, m.src);
-    mn_backend_free(e->b, m.dst);
-    mn_backend_free(e->b, m.scratch);
-    return rc;
 }

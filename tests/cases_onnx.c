@@ -28,10 +28,39 @@ static int unary(cs_env *e) {
     return cs_finish(e, y);
 }
 
-static int negate(cs_env *e) {
+/* Operators that are an activation with parameters, fixed or from attributes. Selu is gamma x above 0 and gamma alpha
+ * (e^x - 1) below. */
+static int parametric(cs_env *e) {
+    static const struct {
+        const char *op;
+        int32_t act;
+        double alpha, beta;
+    } rows[] = {{"Neg", MODNAS_ACT_LINEAR, -1, 0},
+                {"Identity", MODNAS_ACT_LINEAR, 1, 0},
+                {"Sqrt", MODNAS_ACT_POW, 0.5, 0},
+                {"Reciprocal", MODNAS_ACT_POW, -1, 0},
+                {"LeakyRelu", MODNAS_ACT_LEAKY_RELU, 0.01, 0},
+                {"Elu", MODNAS_ACT_ELU, 1, 1},
+                {"Selu", MODNAS_ACT_ELU, 1.67326319217681884765625, 1.05070102214813232421875}};
+    const size_t i = (size_t)cs_op_of(e)->arg;
+    double alpha = rows[i].alpha, beta = rows[i].beta;
     mn_value *x, *y;
+    if (strcmp(rows[i].op, e->c->op) != 0) return cs_fail(e, "row %zu of the table is %s", i, rows[i].op);
+    if (rows[i].act == MODNAS_ACT_LEAKY_RELU || rows[i].act == MODNAS_ACT_ELU) alpha = cs_attr_real(e, "alpha", alpha);
+    if (rows[i].act == MODNAS_ACT_ELU) beta = cs_attr_real(e, "gamma", beta);
+    if (rows[i].act == MODNAS_ACT_ELU) alpha *= beta;
     CS_DO(begin_unary(e, &x));
-    CS_DO(act(e, x, MODNAS_ACT_LINEAR, -1, 0, &y));
+    CS_DO(act(e, x, rows[i].act, alpha, beta, &y));
+    return cs_finish(e, y);
+}
+
+/* Pow: one exponent for all elements. */
+static int power(cs_env *e) {
+    mn_value *x, *y;
+    CS_DO(cs_need_inputs(e, 2));
+    if (cs_nth(e, 1)->n != 1) return cs_skip(e, "an exponent for each element");
+    CS_DO(begin_unary(e, &x));
+    CS_DO(act(e, x, MODNAS_ACT_POW, cs_nth(e, 1)->v[0], 0, &y));
     return cs_finish(e, y);
 }
 
@@ -180,7 +209,7 @@ static int fold_binary(cs_env *e, int32_t algo, mn_value *const *v, int32_t n, m
     return CS_OK;
 }
 
-/* Add, Sub, Mul, Max, Min, Sum */
+/* Add, Sub, Mul, Div, Max, Min, Sum */
 static int binary(cs_env *e) {
     mn_value *v[CS_MAX_INPUTS], *y;
     int32_t n;
@@ -202,29 +231,26 @@ static int mean(cs_env *e) {
 
 /* ---- reductions and the table ---- */
 
-/* ReduceSum, ReduceMean: the kernel itself, no graph operator stands for it. */
+/* ReduceSum, ReduceMean */
 static int reduce(cs_env *e) {
-    int64_t axes[CS_MAX_RANK];
+    int64_t axes[CS_MAX_RANK], dims[4];
     int32_t n;
-    modnas_kernel k;
-    memset(&k, 0, sizeof k);
+    mn_value *in, *y;
     CS_DO(cs_need_inputs(e, 1));
     const cs_tensor *x = cs_nth(e, 0);
-    k.kind = MODNAS_KERNEL_REDUCE;
-    k.algo = cs_op_of(e)->arg;
-    if (!cs_fold_left(x, k.src.dims)) return cs_skip(e, "rank %d", (int)x->rank);
+    if (!cs_fold_left(x, dims)) return cs_skip(e, "rank %d", (int)x->rank);
     if (x->n == 0) return cs_skip(e, "a tensor without elements");
     CS_DO(cs_index_list(e, 1, "axes", axes, &n));
-    if (n == 0 && cs_attr_int(e, "noop_with_empty_axes", 0)) return cs_skip(e, "nothing is reduced");
-    memcpy(k.dst.dims, k.src.dims, sizeof k.dst.dims);
-    for (int32_t i = 0; i < (n ? n : 4); i++) {
-        const int32_t axis = n ? cs_axis(x, axes[i]) : i - 4 + x->rank;
-        if (n && axis < 0) return cs_fail(e, "axis is out of range");
-        k.dst.dims[axis + 4 - x->rank] = 1;
+    CS_DO(cs_begin(e));
+    CS_DO(cs_net_input(e, dims, x->v, &in));
+    const int all = n == 0 && !cs_attr_int(e, "noop_with_empty_axes", 0);
+    for (int32_t i = 0; i < (all ? 4 : n); i++) {
+        const int32_t axis = all ? i - 4 + x->rank : cs_axis(x, axes[i]);
+        if (!all && axis < 0) return cs_fail(e, "axis is out of range");
+        dims[axis + 4 - x->rank] = 1;
     }
-    double *y = cs_reals(e, cs_product(k.dst.dims, 0, 4));
-    CS_DO(cs_kernel(e, &k, x->v, y));
-    return cs_check(e, &e->c->out[0], y, cs_product(k.dst.dims, 0, 4));
+    CS_LIB(e, mn_reduce(e->net.run, cs_op_of(e)->arg, in, dims, &y));
+    return cs_finish(e, y);
 }
 
 const cs_op cs_onnx_ops[] = {
@@ -241,7 +267,18 @@ const cs_op cs_onnx_ops[] = {
     {"Tanh", unary, NULL, MODNAS_ACT_TANH},
     {"HardSwish", unary, NULL, MODNAS_ACT_HARD_SWISH},
     {"HardSigmoid", hard_sigmoid, NULL, 0},
-    {"Neg", negate, NULL, 0},
+    {"Softplus", unary, NULL, MODNAS_ACT_SOFTPLUS},
+    {"Exp", unary, NULL, MODNAS_ACT_EXP},
+    {"Log", unary, NULL, MODNAS_ACT_LOG},
+    {"Abs", unary, NULL, MODNAS_ACT_ABS},
+    {"Neg", parametric, NULL, 0},
+    {"Identity", parametric, NULL, 1},
+    {"Sqrt", parametric, NULL, 2},
+    {"Reciprocal", parametric, NULL, 3},
+    {"LeakyRelu", parametric, NULL, 4},
+    {"Elu", parametric, NULL, 5},
+    {"Selu", parametric, NULL, 6},
+    {"Pow", power, NULL, 0},
     {"Clip", clip, NULL, 0},
     {"Softmax", softmax, NULL, 0},
     {"LogSoftmax", softmax, NULL, 1},
@@ -250,6 +287,7 @@ const cs_op cs_onnx_ops[] = {
     {"Sum", binary, NULL, MODNAS_BINARY_ADD},
     {"Sub", binary, NULL, MODNAS_BINARY_SUB},
     {"Mul", binary, NULL, MODNAS_BINARY_MUL},
+    {"Div", binary, NULL, MODNAS_BINARY_DIV},
     {"Max", binary, NULL, MODNAS_BINARY_MAX},
     {"Min", binary, NULL, MODNAS_BINARY_MIN},
     {"Mean", mean, NULL, 0},
@@ -257,9 +295,15 @@ const cs_op cs_onnx_ops[] = {
     {"Slice", cs_onnx_slice, NULL, 0},
     {"Split", cs_onnx_split, NULL, 0},
     {"Pad", cs_onnx_pad, NULL, 0},
+    {"Reshape", cs_onnx_reshape, NULL, 0},
+    {"Flatten", cs_onnx_reshape, NULL, 0},
+    {"Squeeze", cs_onnx_reshape, NULL, 0},
+    {"Unsqueeze", cs_onnx_reshape, NULL, 0},
+    {"Expand", cs_onnx_expand, NULL, 0},
     {"ReduceSum", reduce, NULL, MODNAS_REDUCE_SUM},
     {"ReduceMean", reduce, NULL, MODNAS_REDUCE_MEAN},
     {"SoftmaxCrossEntropyLoss", cs_onnx_xent, NULL, 0},
+    {"NegativeLogLikelihoodLoss", cs_onnx_xent, NULL, 1},
     {"Momentum", cs_onnx_momentum, NULL, 0},
     {"Adam", cs_onnx_adam, NULL, 0},
 };

@@ -33,29 +33,21 @@ static int window_of(cs_env *e, cs_window *w) {
     return CS_OK;
 }
 
-/* An operator of one input and perhaps more parameters: record(x) gives y. */
-typedef struct one_input {
-    const cs_tensor *x, *gy;
-    int64_t dims[4];
-    mn_param *p;
-    mn_value *v, *y;
-} one_input;
-
-static int begin_one(cs_env *e, one_input *o) {
+int cs_one_begin(cs_env *e, cs_one *o) {
     CS_DO(cs_need(e, "x", &o->x));
     o->gy = cs_in(e, "gy");
     CS_DO(cs_net_new(e));
     return cs_net_param(e, MN_ROLE_WEIGHT, o->dims, o->x->v, &o->p);
 }
 
-static int start_one(cs_env *e, one_input *o, const mn_run_opts *opts) {
-    CS_DO(cs_net_begin(e, opts));
+int cs_one_start(cs_env *e, cs_one *o, const mn_run_opts *opts) {
+    CS_DO(cs_net_begin(e, opts ? opts : &training));
     CS_LIB(e, mn_use_param(e->net.run, o->p, &o->v));
     return CS_OK;
 }
 
 /* y is recorded: run, and compare y and gx. */
-static int finish_one(cs_env *e, one_input *o) {
+int cs_one_finish(cs_env *e, cs_one *o) {
     mn_value *loss = NULL;
     double *y, *gx;
     const int64_t n = cs_product(o->y->dims, 0, 4);
@@ -71,7 +63,7 @@ static int finish_one(cs_env *e, one_input *o) {
     return cs_check_named(e, "gx", gx, o->x->n);
 }
 
-static int check_grad(cs_env *e, const char *name, const mn_param *p) {
+int cs_check_grad(cs_env *e, const char *name, const mn_param *p) {
     double *g;
     if (!p) return CS_OK;
     CS_DO(cs_net_grad(e, p, &g));
@@ -89,7 +81,7 @@ static int vector_param(cs_env *e, int32_t role, const char *name, mn_param **p)
 /* ---- convolution, batch norm, pooling, linear ---- */
 
 static int conv2d(cs_env *e) {
-    one_input o = {0};
+    cs_one o = {0};
     cs_window w;
     const cs_tensor *x, *weights;
     mn_param *pw, *pb;
@@ -102,18 +94,18 @@ static int conv2d(cs_env *e) {
         if (!w.stride[i]) w.stride[i] = 1;
     }
     memcpy(o.dims, x->dims, sizeof o.dims);
-    CS_DO(begin_one(e, &o));
+    CS_DO(cs_one_begin(e, &o));
     CS_DO(cs_net_conv_weights(e, weights->dims, weights->v, &w, &pw));
     CS_DO(vector_param(e, MN_ROLE_WEIGHT, "b", &pb));
-    CS_DO(start_one(e, &o, &training));
+    CS_DO(cs_one_start(e, &o, NULL));
     CS_DO(cs_net_conv(e, o.v, pw, pb, &w, &o.y));
-    CS_DO(finish_one(e, &o));
-    CS_DO(check_grad(e, "gw", pw));
-    return check_grad(e, "gb", pb);
+    CS_DO(cs_one_finish(e, &o));
+    CS_DO(cs_check_grad(e, "gw", pw));
+    return cs_check_grad(e, "gb", pb);
 }
 
 static int batch_norm(cs_env *e) {
-    one_input o = {0};
+    cs_one o = {0};
     const cs_tensor *x;
     mn_param *gamma, *beta, *mean, *var;
     mn_value *g = NULL, *b = NULL;
@@ -121,20 +113,20 @@ static int batch_norm(cs_env *e) {
     mn_run_opts opts = training;
     CS_DO(cs_need(e, "x", &x));
     cs_fold(x, o.dims);
-    CS_DO(begin_one(e, &o));
+    CS_DO(cs_one_begin(e, &o));
     CS_DO(vector_param(e, MN_ROLE_WEIGHT, "gamma", &gamma));
     CS_DO(vector_param(e, MN_ROLE_WEIGHT, "beta", &beta));
     CS_DO(vector_param(e, MN_ROLE_STAT, "running_mean", &mean));
     CS_DO(vector_param(e, MN_ROLE_STAT, "running_var", &var));
     if (!mean || !var) return cs_fail(e, "the case has no running statistics");
     opts.train = opts.update_stats = cs_attr_int(e, "training", 1) != 0;
-    CS_DO(start_one(e, &o, &opts));
+    CS_DO(cs_one_start(e, &o, &opts));
     if (gamma) CS_LIB(e, mn_use_param(e->net.run, gamma, &g));
     if (beta) CS_LIB(e, mn_use_param(e->net.run, beta, &b));
     CS_LIB(e, mn_batch_norm(e->net.run, o.v, g, b, mean, var, &bn, &o.y));
-    CS_DO(finish_one(e, &o));
-    CS_DO(check_grad(e, "ggamma", gamma));
-    CS_DO(check_grad(e, "gbeta", beta));
+    CS_DO(cs_one_finish(e, &o));
+    CS_DO(cs_check_grad(e, "ggamma", gamma));
+    CS_DO(cs_check_grad(e, "gbeta", beta));
     double *stat;
     CS_DO(cs_net_get(e, mean, &stat));
     CS_DO(cs_check_named(e, "running_mean", stat, mn_param_numel(mean)));
@@ -143,7 +135,7 @@ static int batch_norm(cs_env *e) {
 }
 
 static int run_pool(cs_env *e, const cs_window *w, int32_t algo) {
-    one_input o = {0};
+    cs_one o = {0};
     const cs_tensor *x;
     CS_DO(cs_need(e, "x", &x));
     cs_fold(x, o.dims);
@@ -152,10 +144,10 @@ static int run_pool(cs_env *e, const cs_window *w, int32_t algo) {
     memcpy(p.stride, w->stride, sizeof p.stride);
     memcpy(p.pad, w->pad, sizeof p.pad);
     memcpy(p.dilation, w->dilation, sizeof p.dilation);
-    CS_DO(begin_one(e, &o));
-    CS_DO(start_one(e, &o, &training));
+    CS_DO(cs_one_begin(e, &o));
+    CS_DO(cs_one_start(e, &o, NULL));
     CS_LIB(e, mn_pool2d(e->net.run, o.v, &p, &o.y));
-    return finish_one(e, &o);
+    return cs_one_finish(e, &o);
 }
 
 static int pool2d(cs_env *e) {
@@ -183,7 +175,7 @@ static int adaptive_pool2d(cs_env *e) {
 }
 
 static int linear(cs_env *e) {
-    one_input o = {0};
+    cs_one o = {0};
     const cs_tensor *x, *w;
     mn_param *pw, *pb;
     mn_value *weights, *bias = NULL;
@@ -193,56 +185,82 @@ static int linear(cs_env *e) {
     o.dims[0] = cs_product(x->dims, 0, x->rank - 1);
     o.dims[1] = x->dims[x->rank - 1];
     o.dims[2] = o.dims[3] = 1;
-    CS_DO(begin_one(e, &o));
+    CS_DO(cs_one_begin(e, &o));
     CS_DO(cs_net_linear_weights(e, w->dims[0], w->dims[1], w->v, &pw));
     CS_DO(vector_param(e, MN_ROLE_WEIGHT, "b", &pb));
-    CS_DO(start_one(e, &o, &training));
+    CS_DO(cs_one_start(e, &o, NULL));
     CS_LIB(e, mn_use_param(e->net.run, pw, &weights));
     if (pb) CS_LIB(e, mn_use_param(e->net.run, pb, &bias));
     CS_LIB(e, mn_linear(e->net.run, o.v, weights, bias, &o.y));
-    CS_DO(finish_one(e, &o));
-    CS_DO(check_grad(e, "gw", pw));
-    return check_grad(e, "gb", pb);
+    CS_DO(cs_one_finish(e, &o));
+    CS_DO(cs_check_grad(e, "gw", pw));
+    return cs_check_grad(e, "gb", pb);
 }
 
 /* ---- element by element, softmax, shuffle ---- */
 
+/* What the attributes of an activation are called, and their defaults: alpha and beta of the library. */
+static const struct {
+    int32_t act;
+    const char *alpha, *beta;
+    double defaults[2];
+} act_attrs[] = {{MODNAS_ACT_CLIP, "min_val", "max_val", {-1, 1}},
+                 {MODNAS_ACT_LEAKY_RELU, "negative_slope", "", {0.01, 0}},
+                 {MODNAS_ACT_ELU, "alpha", "", {1, 1}},
+                 {MODNAS_ACT_POW, "exponent", "", {1, 0}}};
+
+/* selu's own, and torch.sqrt, torch.reciprocal as powers */
+static const struct {
+    const char *op;
+    double alpha, beta;
+} fixed_attrs[] = {
+    {"selu", 1.6732632423543772 * 1.0507009873554805, 1.0507009873554805}, {"sqrt", 0.5, 0}, {"reciprocal", -1, 0}};
+
 static int activation(cs_env *e) {
-    one_input o = {0};
+    cs_one o = {0};
     const cs_tensor *x;
     const int32_t act = cs_op_of(e)->arg;
-    const double lo = cs_attr_real(e, "min_val", -1), hi = cs_attr_real(e, "max_val", 1);
+    double alpha = 0, beta = 0;
+    for (size_t i = 0; i < MN_COUNT(act_attrs); i++) {
+        if (act_attrs[i].act != act) continue;
+        alpha = cs_attr_real(e, act_attrs[i].alpha, act_attrs[i].defaults[0]);
+        beta = cs_attr_real(e, act_attrs[i].beta, act_attrs[i].defaults[1]);
+    }
+    for (size_t i = 0; i < MN_COUNT(fixed_attrs); i++) {
+        if (strcmp(fixed_attrs[i].op, e->c->op) != 0) continue;
+        alpha = fixed_attrs[i].alpha;
+        beta = fixed_attrs[i].beta;
+    }
     CS_DO(cs_need(e, "x", &x));
     cs_fold(x, o.dims);
-    CS_DO(begin_one(e, &o));
-    CS_DO(start_one(e, &o, &training));
-    CS_LIB(e,
-           mn_activation(e->net.run, o.v, act, act == MODNAS_ACT_CLIP ? lo : 0, act == MODNAS_ACT_CLIP ? hi : 0, &o.y));
-    return finish_one(e, &o);
+    CS_DO(cs_one_begin(e, &o));
+    CS_DO(cs_one_start(e, &o, NULL));
+    CS_LIB(e, mn_activation(e->net.run, o.v, act, alpha, beta, &o.y));
+    return cs_one_finish(e, &o);
 }
 
 static int softmax(cs_env *e) {
-    one_input o = {0};
+    cs_one o = {0};
     const cs_tensor *x;
     CS_DO(cs_need(e, "x", &x));
     const int32_t axis = cs_axis(x, cs_attr_int(e, "dim", 1));
     if (axis < 0) return cs_fail(e, "dim is out of range");
     cs_fold_axis(x, axis, o.dims);
-    CS_DO(begin_one(e, &o));
-    CS_DO(start_one(e, &o, &training));
+    CS_DO(cs_one_begin(e, &o));
+    CS_DO(cs_one_start(e, &o, NULL));
     CS_LIB(e, mn_softmax(e->net.run, o.v, cs_op_of(e)->arg, &o.y));
-    return finish_one(e, &o);
+    return cs_one_finish(e, &o);
 }
 
 static int channel_shuffle(cs_env *e) {
-    one_input o = {0};
+    cs_one o = {0};
     const cs_tensor *x;
     CS_DO(cs_need(e, "x", &x));
     cs_fold(x, o.dims);
-    CS_DO(begin_one(e, &o));
-    CS_DO(start_one(e, &o, &training));
+    CS_DO(cs_one_begin(e, &o));
+    CS_DO(cs_one_start(e, &o, NULL));
     CS_LIB(e, mn_shuffle(e->net.run, o.v, (int32_t)cs_attr_int(e, "groups", 1), &o.y));
-    return finish_one(e, &o);
+    return cs_one_finish(e, &o);
 }
 
 /* ---- mixtures: y = sum_i softmax((alpha + gumbel) / tau)_i o_i ---- */
@@ -306,7 +324,7 @@ static int softmax_mixture(cs_env *e) {
     CS_DO(cs_net_read(e, y, &v));
     CS_DO(cs_check_named(e, "y", v, m.n_path));
     if (!loss) return CS_OK;
-    CS_DO(check_grad(e, "galpha", m.pa));
+    CS_DO(cs_check_grad(e, "galpha", m.pa));
     double *go = cs_reals(e, m.o->n);
     for (int32_t i = 0; i < m.n; i++) {
         CS_DO(cs_net_grad(e, m.po[i], &v));
@@ -331,10 +349,33 @@ const cs_op cs_torch_ops[] = {
     {"sigmoid", activation, "", MODNAS_ACT_SIGMOID},
     {"silu", activation, "", MODNAS_ACT_SWISH},
     {"tanh", activation, "", MODNAS_ACT_TANH},
+    {"leaky_relu", activation, " negative_slope ", MODNAS_ACT_LEAKY_RELU},
+    {"elu", activation, " alpha ", MODNAS_ACT_ELU},
+    {"selu", activation, "", MODNAS_ACT_ELU},
+    {"softplus", activation, "", MODNAS_ACT_SOFTPLUS},
+    {"exp", activation, "", MODNAS_ACT_EXP},
+    {"log", activation, "", MODNAS_ACT_LOG},
+    {"abs", activation, "", MODNAS_ACT_ABS},
+    {"sqrt", activation, "", MODNAS_ACT_POW},
+    {"reciprocal", activation, "", MODNAS_ACT_POW},
+    {"pow", activation, " exponent ", MODNAS_ACT_POW},
+    {"add", cs_torch_binary, "", MODNAS_BINARY_ADD},
+    {"sub", cs_torch_binary, "", MODNAS_BINARY_SUB},
+    {"mul", cs_torch_binary, "", MODNAS_BINARY_MUL},
+    {"div", cs_torch_binary, "", MODNAS_BINARY_DIV},
+    {"sum", cs_torch_reduce, " dim keepdim ", MODNAS_REDUCE_SUM},
+    {"mean", cs_torch_reduce, " dim keepdim ", MODNAS_REDUCE_MEAN},
+    {"pad", cs_torch_pad, " pad mode value ", 0},
     {"softmax", softmax, " dim ", 0},
     {"log_softmax", softmax, " dim ", 1},
     {"cross_entropy", cs_torch_xent, " label_smoothing reduction ignore_index ", 0},
     {"soft_cross_entropy", cs_torch_xent, " label_smoothing reduction ", 0},
+    {"nll_loss", cs_torch_xent, " reduction ignore_index ", 1},
+    {"mse_loss", cs_torch_loss, " reduction ", MODNAS_LOSS_MSE},
+    {"l1_loss", cs_torch_loss, " reduction ", MODNAS_LOSS_L1},
+    {"smooth_l1_loss", cs_torch_loss, " reduction beta ", MODNAS_LOSS_SMOOTH_L1},
+    {"binary_cross_entropy", cs_torch_loss, " reduction ", MODNAS_LOSS_BCE},
+    {"binary_cross_entropy_with_logits", cs_torch_loss, " reduction ", MODNAS_LOSS_BCE_LOGITS},
     {"softmax_sum", softmax_mixture, " tau ", 0},
     {"gumbel_softmax_sum", softmax_mixture, " tau ", 0},
     {"channel_shuffle", channel_shuffle, " groups ", 0},

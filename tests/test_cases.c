@@ -34,10 +34,10 @@ static void write_file(const char *name, const void *data, size_t bytes) {
     ck_assert_int_eq(fclose(f), 0);
 }
 
-/* Run the program on the folder; its status, and what it printed in text. */
-static int run(const char *backend, char *text, size_t n) {
-    char command[PATH_MAX + 128];
-    snprintf(command, sizeof command, "'%s' %s %s 2>&1", program, folder, backend);
+/* Run the program on a folder; its status, and what it printed in text. */
+static int run_on(const char *cases, const char *backend, char *text, size_t n) {
+    char command[2 * PATH_MAX + 128];
+    snprintf(command, sizeof command, "'%s' '%s' %s 2>&1", program, cases, backend);
     FILE *p = popen(command, "r");
     ck_assert_ptr_nonnull(p);
     text[fread(text, 1, n - 1, p)] = 0;
@@ -45,6 +45,23 @@ static int run(const char *backend, char *text, size_t n) {
     ck_assert_int_ne(WIFEXITED(status), 0);
     return WEXITSTATUS(status);
 }
+
+static int run(const char *backend, char *text, size_t n) {
+    return run_on(folder, backend, text, n);
+}
+
+/* What PyTorch computes for operators that other folders of cases do not have (tests/vectors/torch_ops.py). */
+START_TEST(operators_are_as_pytorch) {
+    static char text[1 << 16], cases[PATH_MAX + 64];
+    snprintf(cases, sizeof cases, "%s", program);
+    for (int up = 0; up < 4; up++) *strrchr(cases, '/') = 0; /* build/VARIANT/tests/cases */
+    strcat(cases, "/tests/vectors/torch_ops");
+    const int status = run_on(cases, _i ? "dnnl" : "ref", text, sizeof text);
+    const char *fault = strstr(text, "FAIL") ? strstr(text, "FAIL") : strstr(text, "skip");
+    ck_assert_msg(status == 0, "%d: %.500s", status, fault ? fault : text);
+    ck_assert_msg(strstr(text, " 0 failed, 0 skipped\n") != NULL, "%.500s", fault ? fault : text);
+}
+END_TEST
 
 #define RELU "case mine/relu\nop Relu ai.onnx 14\nattr -\nin x f32 1 3 0 12\nout y f32 1 3 12 12\nend\n"
 #define SUM                                                                                                            \
@@ -131,6 +148,7 @@ int main(void) {
     TCase *t = tcase_create("runner");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_set_timeout(t, 30);
+    tcase_add_loop_test(t, operators_are_as_pytorch, 0, 2);
     tcase_add_test(t, counts_what_passed_and_what_was_skipped);
     tcase_add_test(t, a_wrong_value_fails);
     tcase_add_test(t, an_output_without_comparison_fails);

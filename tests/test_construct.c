@@ -1,5 +1,4 @@
-/* From configurations to models: order and merging of constructors, seeds, operator settings, architecture
- * descriptions, weights. */
+/* From configurations to models: order and merging of constructors, architecture descriptions, weights. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,11 +9,6 @@
 #include "util_model.h"
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
-/* 3 Slots: 8 -> 8 stride 1, 8 -> 16 stride 2, 16 -> 16 stride 1 */
-#define NET                                                                                                            \
-    "backend: ref\n"                                                                                                   \
-    "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [1, 8, 1, 1], [3, 16, 2, 2]], n_classes: 3, input: [2, "   \
-    "6, 6], width_coeff: 0}}\n"
 
 static char folder[64];
 
@@ -91,30 +85,57 @@ START_TEST(constructors_in_order) {
 }
 END_TEST
 
+/* Entries of implied names complete what the top level says, or stand for it; what they leave out is implied. */
+START_TEST(entries_merge_in_place) {
+    expect_list(
+        "construct: {z: X, chkpt: {args: {path: w}}, device: {args: {device: cpu}}, arch_desc: {args: {arch_desc: a}},"
+        " init: {args: {seed: 7}}, model: {args: {model_type: M}}}\n",
+        "{\"init\":{\"args\":{\"seed\":7},\"type\":\"TorchInitConstructor\"},"
+        "\"model\":{\"args\":{\"model_type\":\"M\"},\"type\":\"DefaultModelConstructor\"},"
+        "\"arch_desc\":{\"args\":{\"arch_desc\":\"a\"},\"type\":\"DefaultSlotArchDescConstructor\"},"
+        "\"z\":{\"type\":\"X\"},"
+        "\"chkpt\":{\"args\":{\"path\":\"w\"},\"type\":\"TorchCheckpointLoader\"},"
+        "\"device\":{\"args\":{\"device\":\"cpu\"},\"type\":\"TorchToDevice\"}}");
+    expect_list("model: {type: M, args: {chn: 3, n_classes: 10}}\nconstruct: {model: {args: {args: {chn: 4}}}}\n",
+                "{\"model\":{\"type\":\"DefaultModelConstructor\",\"args\":{\"model_type\":\"M\",\"args\":{\"chn\":4,"
+                "\"n_classes\":10}}}}");
+    expect_list(
+        "mixed_op: {type: Index, candidates: [A]}\n"
+        "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {fix_first: false, candidates: [B]}}}\n",
+        "{\"mixed_op\":{\"type\":\"MobileNetV2SearchConstructor\",\"args\":{\"candidates\":[\"A\",\"B\"],"
+        "\"mixed_op\":{\"type\":\"Index\"},\"fix_first\":false}}}");
+    expect_list("init: [TorchInitConstructor, {seed: 7}]\nconstruct: {init: {args: {seed: 8}}}\n",
+                "{\"init\":{\"type\":\"TorchInitConstructor\",\"args\":{\"seed\":8}}}");
+}
+END_TEST
+
 START_TEST(a_model_is_wanted_once) {
     expect_refused("backend: ref\n", MODNAS_ECONFIG, "no model", NULL);
     expect_refused("mixed_op: {type: IndexMixedOp, candidates: [NIL]}\n", MODNAS_ECONFIG, "no model", NULL);
     expect_refused("arch_desc: [NIL]\n", MODNAS_ECONFIG, "test.yaml:1", "no model", NULL);
-    expect_refused(NET "construct: {again: {type: DefaultModelConstructor, args: {model_type: MobileNetV2}}}\n",
+    expect_refused(MODEL_NET "construct: {again: {type: DefaultModelConstructor, args: {model_type: MobileNetV2}}}\n",
                    MODNAS_ECONFIG, "is a MobileNetV2 already", NULL);
-    expect_refused(NET "construct: {late: DefaultInitConstructor}\n", MODNAS_ECONFIG, "comes after the model", NULL);
-    expect_refused(NET "construct: {x: DefaultOpConstuctor}\n", MODNAS_ENOTFOUND, "test.yaml:3",
+    expect_refused(MODEL_NET "construct: {late: DefaultInitConstructor}\n", MODNAS_ECONFIG, "comes after the model",
+                   NULL);
+    expect_refused(MODEL_NET "construct: {x: DefaultOpConstuctor}\n", MODNAS_ENOTFOUND, "test.yaml:3",
                    "did you mean 'DefaultOpConstructor'", NULL);
 }
 END_TEST
 
 START_TEST(slots_are_filled) {
-    expect_ops(NET, "- - -");
-    expect_ops(NET "mixed_op: {type: SoftmaxSumMixedOp, candidates: [MB3E1, MB3E3]}\n", "? ? ?");
-    expect_ops(NET "construct: {o: {type: DefaultOpConstructor, args: {op: MB5E6}}}\n", "MB5E6 MB5E6 MB5E6");
-    expect_ops(NET "construct: {s: {type: MobileNetV2SearchConstructor, args: {mixed_op: Index, candidates: {a: MB3E1, "
-                   "b: MB3E3}}}}\n",
+    expect_ops(MODEL_NET, "- - -");
+    expect_ops(MODEL_NET "mixed_op: {type: SoftmaxSumMixedOp, candidates: [MB3E1, MB3E3]}\n", "? ? ?");
+    expect_ops(MODEL_NET "construct: {o: {type: DefaultOpConstructor, args: {op: MB5E6}}}\n", "MB5E6 MB5E6 MB5E6");
+    expect_ops(MODEL_NET
+               "construct: {s: {type: MobileNetV2SearchConstructor, args: {mixed_op: Index, candidates: {a: MB3E1, "
+               "b: MB3E3}}}}\n",
                "- ? ?");
-    expect_ops(NET "construct: {d: TorchToDevice, s: {type: MobileNetV2SearchConstructor, args: {mixed_op: Index, "
-                   "candidates: [MB3E1], "
-                   "fix_first: false}}}\n",
+    expect_ops(MODEL_NET
+               "construct: {d: TorchToDevice, s: {type: MobileNetV2SearchConstructor, args: {mixed_op: Index, "
+               "candidates: [MB3E1], "
+               "fix_first: false}}}\n",
                "? ? ?");
-    expect_ops(NET
+    expect_ops(MODEL_NET
                "construct: {p: MobileNetV2PredefinedConstructor, o: {type: DefaultOpConstructor, args: {op: MB5E6}}}\n",
                "- - -");
 }
@@ -128,8 +149,9 @@ START_TEST(zero_op_is_added) {
     for (size_t i = 0; i < 4; i++) {
         mn_str config = {.ctx = model_ctx};
         mn_str_addf(&config,
-                    NET "construct: {s: {type: MobileNetV2SearchConstructor, args: {mixed_op: Index, fix_first: false, "
-                        "candidates: %s}}}\n",
+                    MODEL_NET
+                    "construct: {s: {type: MobileNetV2SearchConstructor, args: {mixed_op: Index, fix_first: false, "
+                    "candidates: %s}}}\n",
                     given[i]);
         if (i == 2) {
             expect_refused(config.text, MODNAS_ECONFIG, "slot 1 (8 -> 16 channels, stride 2)", "NIL", NULL);
@@ -150,123 +172,48 @@ static int fill_first(const mn_component *c, const mn_args *args, const void *en
     return mn_fill_predefined(mn_model_slot(((const mn_construct_env *)env)->model, 0));
 }
 
+/* Each constructor finds what those before it in the file have left. */
+START_TEST(constructors_are_chained) {
+    static const mn_component row = {"construct", "FillFirst", "one Slot", NULL, fill_first, NULL};
+    const char *const op = "o: {type: DefaultOpConstructor, args: {op: MB5E6}}", *const first = "f: FillFirst";
+    mn_str config = {.ctx = model_ctx};
+    OK(mn_registry_add(model_ctx, &row));
+    mn_str_addf(&config, MODEL_NET "construct: {%s, %s}\n", first, op);
+    expect_ops(config.text, "- MB5E6 MB5E6");
+    config.n = 0;
+    mn_str_addf(&config, MODEL_NET "construct: {%s, %s}\n", op, first); /* puts its own in, whatever is there */
+    expect_ops(config.text, "- MB5E6 MB5E6");
+    config.n = 0;
+    mn_str_addf(&config, MODEL_NET "mixed_op: {type: Index, candidates: [MB3E3]}\nconstruct: {%s}\n", op);
+    expect_ops(config.text, "? ? ?");
+    mn_str_free(&config);
+}
+END_TEST
+
 /* A constructor that leaves Slots empty is not completed behind its back. */
 START_TEST(a_slot_left_empty_is_named) {
     static const mn_component row = {"construct", "FillFirst", "one Slot", NULL, fill_first, NULL};
     OK(mn_registry_add(model_ctx, &row));
-    expect_refused(NET "construct: {f: FillFirst}\n", MODNAS_ECONFIG,
+    expect_refused(MODEL_NET "construct: {f: FillFirst}\n", MODNAS_ECONFIG,
                    "slot 1 (8 -> 16 channels, stride 2) of MobileNetV2 is empty", NULL);
 }
 END_TEST
 
 START_TEST(misfits_are_found_at_construction) {
-    expect_refused(NET "mixed_op:\n  type: BinaryGateMixedOp\n  candidates:\n  - MB3E3\n  - NIL\n", MODNAS_ECONFIG,
-                   "test.yaml:7", "slot 1 (8 -> 16 channels, stride 2): NIL needs equal channels", NULL);
-    expect_refused(NET "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E3, MB3E3]}\n", MODNAS_ECONFIG,
+    expect_refused(MODEL_NET "mixed_op:\n  type: BinaryGateMixedOp\n  candidates:\n  - MB3E3\n  - NIL\n",
+                   MODNAS_ECONFIG, "test.yaml:7", "slot 1 (8 -> 16 channels, stride 2): NIL needs equal channels",
+                   NULL);
+    expect_refused(MODEL_NET "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E3, MB3E3]}\n", MODNAS_ECONFIG,
                    "MB3E3 is there twice", NULL);
-    expect_refused(NET "mixed_op: {type: BinaryGateMixedOp, candidates: []}\n", MODNAS_ECONFIG,
+    expect_refused(MODEL_NET "mixed_op: {type: BinaryGateMixedOp, candidates: []}\n", MODNAS_ECONFIG,
                    "list or map of candidates", NULL);
-    expect_refused(NET "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E4]}\n", MODNAS_ENOTFOUND,
+    expect_refused(MODEL_NET "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E4]}\n", MODNAS_ENOTFOUND,
                    "did you mean 'MB3E", NULL);
-    expect_refused(NET "mixed_op: {type: BinaryGateMixedOp, args: {n_samples: 0}, candidates: [MB3E3]}\n",
+    expect_refused(MODEL_NET "mixed_op: {type: BinaryGateMixedOp, args: {n_samples: 0}, candidates: [MB3E3]}\n",
                    MODNAS_ECONFIG, "n_samples", NULL);
-    expect_refused(NET "mixed_op: {type: BinaryGatedMixedOp, candidates: [MB3E3]}\n", MODNAS_ENOTFOUND,
+    expect_refused(MODEL_NET "mixed_op: {type: BinaryGatedMixedOp, candidates: [MB3E3]}\n", MODNAS_ENOTFOUND,
                    "did you mean 'BinaryGateMixedOp'", NULL);
-    expect_refused(NET "mixed_op: {type: BinaryGateMixedOp}\n", MODNAS_ECONFIG, "candidates", NULL);
-}
-END_TEST
-
-/* ---- seed, backend, ops -------------------------------------------------------------------------------- */
-
-static double first_weight(const char *config) {
-    mn_model *m = model_of(config, MODNAS_F32);
-    double x[1024];
-    OK(mn_param_get(mn_store_param(m->weights, 0), x));
-    mn_model_free(m);
-    return x[0];
-}
-
-START_TEST(seeds_decide) {
-    const double a = first_weight(NET "seed: 1\n");
-    ck_assert(a == first_weight(NET "seed: 1\n"));
-    ck_assert(a == first_weight(NET "init: {args: {seed: 1}}\n"));
-    ck_assert(a == first_weight(NET "seed: 1\ninit: {args: {seed: 5}}\n"));
-    ck_assert(a == first_weight(NET "construct: {init: {type: TorchInitConstructor, args: {seed: 1}}}\n"));
-    ck_assert(a != first_weight(NET "seed: 0\n"));
-    ck_assert(first_weight(NET) == first_weight(NET "seed: 0\n"));
-}
-END_TEST
-
-START_TEST(backends_by_name) {
-    static const char *const cases[][2] = {
-        {"{}", "auto"},           {"backend: torch", "auto"}, {"backend: auto", "auto"},
-        {"backend: ref", "ref"},  {"backend: null", "none"},  {"backend: none", "none"},
-        {"backend: dnnl", "dnnl"}};
-    for (size_t i = 0; i < MN_COUNT(cases); i++) {
-        mn_node *tree = yaml(cases[i][0]);
-        ck_assert_str_eq(mn_construct_backend(tree), cases[i][1]);
-        mn_node_free(model_ctx, tree);
-    }
-    mn_model *m = model_of("backend: none\nmodel: CIFAR_MobileNetV2\n", MODNAS_F32);
-    ck_assert_ptr_null(m->backend);
-    ck_assert_int_eq(mn_model_n_params(m), 3504872);
-    int64_t macs;
-    ck_assert_int_eq(mn_model_macs(m, NULL, &macs), MODNAS_EINVAL);
-    mn_model_free(m);
-    model_host.n_lines = 0;
-    m = model_of(NET "device_ids: '0'\n", MODNAS_F32);
-    ck_assert_int_eq(model_host.n_lines, 1);
-    ck_assert_int_eq(model_host.level, MODNAS_LOG_WARN);
-    mn_model_free(m);
-    expect_refused("backend: nothing\nmodel: CIFAR_MobileNetV2\n", MODNAS_ENOBACKEND, "nothing", NULL);
-}
-END_TEST
-
-START_TEST(operator_settings) {
-    static const struct {
-        const char *ops, *order;
-        int32_t affine, bias;
-        double eps;
-    } good[] = {{"{}", "baw", 1, 0, 1e-5},
-                {"{ops_order: act_weight_bn, bn: {affine: false}}", "awb", 0, 0, 1e-5},
-                {"{ops_order: [weight, bn], conv: {bias: true}}", "wb", 1, 0, 1e-5},
-                {"{ops_order: weight_act, conv: {bias: true}, act: {inplace: true}}", "wa", 1, 1, 1e-5},
-                {"{ops_order: bn, conv: {bias: true}, bn: {}}", "b", 1, 0, 1e-5},
-                {"{affine: false, bn: null}", "baw", 1, 0, 1e-5}, /* the first: of old configurations, no effect */
-                {"{bn: {eps: 0.001, momentum: 0.01}}", "baw", 1, 0, 1e-3}};
-    static const char *const bad[][2] = {
-        {"{ops_order: bn_act_wait}", "ops_order: bn, act and weight"},
-        {"{ops_order: bn_bn}", "ops_order"},
-        {"{ops_order: 3}", "ops_order"},
-        {"{ops_order: []}", "ops_order"},
-        {"{order: bn}", "unknown key 'order' of ops"},
-        {"{bn: {afine: false}}", "did you mean 'affine'"},
-        {"{bn: {eps: -1}}", "eps: a number above 0"},
-        {"{bn: {momentum: 2}}", "momentum: a number above 0 and up to 1"},
-        {"{bn: {track_running_stats: false}}", "track_running_stats"},
-        {"{bn: true}", "ops.bn: a map"},
-        {"{conv: {bias: 1}}", "ops.conv.bias: true or false"},
-        {"{act: {bias: true}}", "unknown key 'bias' of ops.act"},
-        {"[bn]", "ops: a map"}};
-    for (size_t i = 0; i < MN_COUNT(good); i++) {
-        mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0};
-        mn_node *tree = yaml(good[i].ops);
-        OK(mn_ops_conf_read(model_ctx, tree, &c));
-        ck_assert_int_eq(strncmp(c.order, good[i].order, 3), 0);
-        ck_assert_int_eq(c.bn_affine, good[i].affine);
-        ck_assert_int_eq(c.conv_bias, good[i].bias);
-        ck_assert_double_eq(c.bn_eps, good[i].eps);
-        mn_node_free(model_ctx, tree);
-    }
-    for (size_t i = 0; i < MN_COUNT(bad); i++) {
-        mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0}, before = c;
-        mn_node *tree = yaml(bad[i][0]);
-        ck_assert_int_eq(mn_ops_conf_read(model_ctx, tree, &c), MODNAS_ECONFIG);
-        ck_assert_msg(strstr(modnas_errmsg(model_ctx), bad[i][1]) && strstr(modnas_errmsg(model_ctx), "test.yaml:1"),
-                      "%s", modnas_errmsg(model_ctx));
-        ck_assert_int_eq(memcmp(&c, &before, sizeof c), 0);
-        mn_node_free(model_ctx, tree);
-    }
+    expect_refused(MODEL_NET "mixed_op: {type: BinaryGateMixedOp}\n", MODNAS_ECONFIG, "candidates", NULL);
 }
 END_TEST
 
@@ -287,15 +234,16 @@ START_TEST(descriptions_in_every_form) {
                                         "\"- null\\n- MB3E6\\n- [MB5E3]\\n\""};
     for (size_t i = 0; i < MN_COUNT(forms); i++) {
         mn_str config = {.ctx = model_ctx};
-        mn_str_addf(&config, NET "arch_desc: %s\n", forms[i]);
+        mn_str_addf(&config, MODEL_NET "arch_desc: %s\n", forms[i]);
         expect_ops(config.text, "- MB3E6 MB5E3");
         mn_str_free(&config);
     }
-    expect_ops(NET "arch_desc: [MB7E9, MB3E6, MB5E3]\n", "MB7E9 MB3E6 MB5E3");
-    expect_ops(NET "arch_desc: [MB7E9, MB3E6, MB5E3]\nconstruct: {arch_desc: MobileNetV2ArchDescConstructor}\n",
+    expect_ops(MODEL_NET "arch_desc: [MB7E9, MB3E6, MB5E3]\n", "MB7E9 MB3E6 MB5E3");
+    expect_ops(MODEL_NET "arch_desc: [MB7E9, MB3E6, MB5E3]\nconstruct: {arch_desc: MobileNetV2ArchDescConstructor}\n",
                "- MB3E6 MB5E3");
-    expect_ops(NET "arch_desc: [MB7E9, MB3E6, NIL]\nconstruct: {arch_desc: {type: MobileNetV2ArchDescConstructor, "
-                   "args: {fix_first: false}}}\n",
+    expect_ops(MODEL_NET
+               "arch_desc: [MB7E9, MB3E6, NIL]\nconstruct: {arch_desc: {type: MobileNetV2ArchDescConstructor, "
+               "args: {fix_first: false}}}\n",
                "MB7E9 MB3E6 NIL");
 }
 END_TEST
@@ -319,25 +267,27 @@ START_TEST(wrong_descriptions_are_refused) {
     write_file("unknown.yaml", "- MB3E3\n- MB3E33\n- MB3E3\n");
     write_file("broken.yaml", "[MB3E3\n");
     write_file("two.yaml", "--- [MB3E3]\n--- [MB3E3]\n");
-    expect_refused(NET "arch_desc: short.yaml\n", MODNAS_ECONFIG, "short.yaml:1",
+    expect_refused(MODEL_NET "arch_desc: short.yaml\n", MODNAS_ECONFIG, "short.yaml:1",
                    "2 items, the model has 3 empty Slots", NULL);
-    expect_refused(NET "arch_desc: [MB3E3, MB3E3, MB3E3, MB3E3]\n", MODNAS_ECONFIG, "test.yaml:3", "4 items", NULL);
-    expect_refused(NET "arch_desc: unknown.yaml\n", MODNAS_ENOTFOUND, "unknown.yaml:2",
-                   "slot 1 (8 -> 16 channels, stride 2)", "did you mean 'MB3E3'?", NULL);
-    expect_refused(NET "arch_desc: broken.yaml\n", MODNAS_ECONFIG, "broken.yaml:", NULL);
-    expect_refused(NET "arch_desc: two.yaml\n", MODNAS_ECONFIG, "two.yaml: 2 documents", NULL);
-    expect_refused(NET "arch_desc: none.yaml\n", MODNAS_ENOTFOUND, "test.yaml:3", "none.yaml", NULL);
-    expect_refused(NET "arch_desc: output/none.yaml\n", MODNAS_ENOTFOUND, "output/none.yaml", "outputs/arch_none.yaml",
+    expect_refused(MODEL_NET "arch_desc: [MB3E3, MB3E3, MB3E3, MB3E3]\n", MODNAS_ECONFIG, "test.yaml:3", "4 items",
                    NULL);
-    expect_refused(NET "arch_desc: [MB3E3, 5, MB3E3]\n", MODNAS_ECONFIG, "test.yaml:3", "slot 1", "5",
+    expect_refused(MODEL_NET "arch_desc: unknown.yaml\n", MODNAS_ENOTFOUND, "unknown.yaml:2",
+                   "slot 1 (8 -> 16 channels, stride 2)", "did you mean 'MB3E3'?", NULL);
+    expect_refused(MODEL_NET "arch_desc: broken.yaml\n", MODNAS_ECONFIG, "broken.yaml:", NULL);
+    expect_refused(MODEL_NET "arch_desc: two.yaml\n", MODNAS_ECONFIG, "two.yaml: 2 documents", NULL);
+    expect_refused(MODEL_NET "arch_desc: none.yaml\n", MODNAS_ENOTFOUND, "test.yaml:3", "none.yaml", NULL);
+    expect_refused(MODEL_NET "arch_desc: output/none.yaml\n", MODNAS_ENOTFOUND, "output/none.yaml",
+                   "outputs/arch_none.yaml", NULL);
+    expect_refused(MODEL_NET "arch_desc: [MB3E3, 5, MB3E3]\n", MODNAS_ECONFIG, "test.yaml:3", "slot 1", "5",
                    "name of an operator", NULL);
-    expect_refused(NET "arch_desc: [MB3E3, [MB3E3, MB5E3], MB3E3]\n", MODNAS_ECONFIG, "slot 1", "one operator", NULL);
-    expect_refused(NET "arch_desc: [MB3E3, NIL, MB3E3]\n", MODNAS_ECONFIG,
+    expect_refused(MODEL_NET "arch_desc: [MB3E3, [MB3E3, MB5E3], MB3E3]\n", MODNAS_ECONFIG, "slot 1", "one operator",
+                   NULL);
+    expect_refused(MODEL_NET "arch_desc: [MB3E3, NIL, MB3E3]\n", MODNAS_ECONFIG,
                    "test.yaml:3: slot 1 (8 -> 16 channels, stride 2): NIL", NULL);
-    expect_refused(NET "arch_desc: {c_0: MB3E3}\n", MODNAS_ECONFIG, "test.yaml:3",
+    expect_refused(MODEL_NET "arch_desc: {c_0: MB3E3}\n", MODNAS_ECONFIG, "test.yaml:3",
                    "a list with one item for each of the 3 Slots", NULL);
-    expect_refused(NET "arch_desc: MB3E3\n", MODNAS_ECONFIG, "MB3E3", "a list", NULL);
-    expect_refused(NET "mixed_op: {type: Index, candidates: [MB3E3]}\narch_desc: [MB3E3, MB3E3, MB3E3]\n",
+    expect_refused(MODEL_NET "arch_desc: MB3E3\n", MODNAS_ECONFIG, "MB3E3", "a list", NULL);
+    expect_refused(MODEL_NET "mixed_op: {type: Index, candidates: [MB3E3]}\narch_desc: [MB3E3, MB3E3, MB3E3]\n",
                    MODNAS_ECONFIG, "0 empty Slots", "another constructor", NULL);
 }
 END_TEST
@@ -345,21 +295,22 @@ END_TEST
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
 START_TEST(weights_are_loaded_after_the_commit) {
-    mn_model *m = model_of(NET "seed: 8\n", MODNAS_F32);
-    const double saved = first_weight(NET "seed: 8\n");
+    mn_model *m = model_of(MODEL_NET "seed: 8\n", MODNAS_F32);
+    const double saved = model_first_weight(MODEL_NET "seed: 8\n");
     OK(mn_model_save(m, "w.safetensors", NULL));
     mn_model_free(m);
-    ck_assert(saved != first_weight(NET "seed: 9\n"));
-    ck_assert(saved == first_weight(NET "seed: 9\nchkpt: w.safetensors\n"));
-    ck_assert(saved == first_weight(NET "seed: 9\nchkpt: w.pt\n")); /* as the original names it */
+    ck_assert(saved != model_first_weight(MODEL_NET "seed: 9\n"));
+    ck_assert(saved == model_first_weight(MODEL_NET "seed: 9\nchkpt: w.safetensors\n"));
+    ck_assert(saved == model_first_weight(MODEL_NET "seed: 9\nchkpt: w.pt\n")); /* as the original names it */
     ck_assert(
         saved ==
-        first_weight(
-            NET "seed: 9\nconstruct: {w: {type: DefaultTorchCheckpointLoader, args: {path: '{x}/w.safetensors'}}}\n"));
-    expect_refused(NET "chkpt: none.safetensors\n", MODNAS_ECONFIG, "test.yaml:3", "none.safetensors", NULL);
-    expect_refused(NET "chkpt: w.safetensors\nconstruct: {o: {type: DefaultOpConstructor, args: {op: MB5E6}}}\n",
+        model_first_weight(
+            MODEL_NET
+            "seed: 9\nconstruct: {w: {type: DefaultTorchCheckpointLoader, args: {path: '{x}/w.safetensors'}}}\n"));
+    expect_refused(MODEL_NET "chkpt: none.safetensors\n", MODNAS_ECONFIG, "test.yaml:3", "none.safetensors", NULL);
+    expect_refused(MODEL_NET "chkpt: w.safetensors\nconstruct: {o: {type: DefaultOpConstructor, args: {op: MB5E6}}}\n",
                    MODNAS_ECONFIG, "w.safetensors", NULL);
-    expect_refused(NET "chkpt: w.safetensors\nmixed_op: {type: Index, candidates: [MB3E3]}\n", MODNAS_ECONFIG,
+    expect_refused(MODEL_NET "chkpt: w.safetensors\nmixed_op: {type: Index, candidates: [MB3E3]}\n", MODNAS_ECONFIG,
                    "missing", NULL);
 }
 END_TEST
@@ -367,9 +318,9 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("construct");
     util_add(s, "construct", setup, teardown,
-             (const TTest *[]){constructors_in_order, a_model_is_wanted_once, slots_are_filled, zero_op_is_added,
-                               a_slot_left_empty_is_named, misfits_are_found_at_construction, seeds_decide,
-                               backends_by_name, operator_settings, descriptions_in_every_form, a_scalar_is_text,
+             (const TTest *[]){constructors_in_order, entries_merge_in_place, constructors_are_chained,
+                               a_model_is_wanted_once, slots_are_filled, zero_op_is_added, a_slot_left_empty_is_named,
+                               misfits_are_found_at_construction, descriptions_in_every_form, a_scalar_is_text,
                                wrong_descriptions_are_refused, weights_are_loaded_after_the_commit, NULL});
     return util_run(s);
 }

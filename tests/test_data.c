@@ -205,15 +205,15 @@ END_TEST
 START_TEST(wrong_files) {
     expect_fail("{type: ImageClsData, args: {dataset: mnist}}", MODNAS_ECONFIG, "no default folder");
     expect_fail(spec("{type: ImageClsData, args: {dataset: mnist, root: %s%s}}", "/none"), MODNAS_ECONFIG,
-                "no train-labels-idx1-ubyte");
+                "no train-images-idx3-ubyte");
     expect_fail(spec("{type: ImageClsData, args: {dataset: mnist, root: %s%s}}", "/bad"), MODNAS_EFORMAT,
                 "holds 30 images");
     ck_assert_ptr_nonnull(strstr(modnas_errmsg(ctx), "test.yaml:1"));
     write_file("bad/train-labels-idx1-ubyte", (const uint8_t[]){0, 0, 8, 1, 0, 0, 0, 2, 9, 10}, 10, 0);
     expect_fail(spec("{type: ImageClsData, args: {dataset: mnist, root: %s%s}}", "/bad"), MODNAS_EFORMAT,
                 "label 10 of sample 1");
-    expect_fail(spec("{type: ImageClsData, args: {dataset: cifar10, root: %s%s}}", ""), MODNAS_EUNSUPPORTED,
-                "'cifar10' is not read");
+    expect_fail(spec("{type: ImageClsData, args: {dataset: imagenet, root: %s%s}}", ""), MODNAS_EUNSUPPORTED,
+                "'imagenet' is not read");
     expect_fail(spec("{type: ImageClsData, args: {dataset: mnits, root: %s%s}}", ""), MODNAS_ECONFIG, "mnits");
 }
 END_TEST
@@ -230,7 +230,11 @@ START_TEST(wrong_args) {
         {"to_tensor: false", "false is not supported"},
         {"augment: {shft: 1}", "did you mean 'shift'"},
         {"augment: {shift: 28}", "from 0 to 27"},
-        {"augment: {flip: 3}", "neither true nor false"},
+        {"augment: {flip: 3}", "flip is neither true nor false"},
+        {"augment: {vflip: 1}", "vflip is neither true nor false"},
+        {"files: []", "the list is empty"},
+        {"files: [3]", "named by a text"},
+        {"files: [a]", "1 files; mnist has two"},
         {"transform_args: {pad: -1}", "pad"},
         {"transform_args: {crop: 1}", "unknown key 'crop'"},
     };

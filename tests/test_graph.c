@@ -107,6 +107,32 @@ START_TEST(fused_activations) {
 }
 END_TEST
 
+/* A factor a channel (squeeze and excite) is applied and its gradient summed where the images are: on dnnl nothing is
+ * brought into another layout but what belongs to the factor and to both ends. */
+START_TEST(factors_stay_blocked) {
+    const gn_case c = {"scale", {{2, 20, 6, 6}, {2, 20, 1, 1}, {20, 20, 1, 1}}, NULL, 0, 0};
+    const mn_run_opts o = {.train = 1, .grads = MN_ROLE_WEIGHT};
+    mn_value *v[3], *y, *loss;
+    gn_net n, *t = &n;
+    gn_open(t, &c, MODNAS_F32, "dnnl");
+    GN_TRY(mn_run_begin(t->run, &o));
+    for (int i = 0; i < 3; i++) GN_TRY(mn_use_param(t->run, t->p[i], &v[i]));
+    GN_TRY(mn_conv2d(t->run, v[0], v[2], NULL, NULL, &y));
+    GN_TRY(mn_binary(t->run, MODNAS_BINARY_MUL, y, v[1], &y));
+    GN_TRY(mn_conv2d(t->run, y, v[2], NULL, NULL, &y));
+    GN_TRY(gn_to_loss(t, y, &loss));
+    GN_TRY(mn_run_plan(t->run, loss));
+    for (size_t i = 0; i < t->run->calls.n; i++) {
+        const mn_call *call = &MN_AT(t->run->calls, mn_call, i);
+        const mn_value *first = MN_AT(t->run->args, mn_value *, call->arg);
+        if (call->kind == MODNAS_KERNEL_BINARY || call->kind == MODNAS_KERNEL_REDUCE)
+            ck_assert_msg(!call->plan->fallback, "call %zu runs on ref", i);
+        if (call->kind == MODNAS_KERNEL_REDUCE) ck_assert_int_eq(first->layout, MODNAS_LAYOUT_BLOCKED);
+    }
+    gn_close(t);
+}
+END_TEST
+
 /* What a kernel leaves in the padding of a blocked value is found in variants that check: here the test puts it there,
  * between forward and backward. */
 START_TEST(padding_is_watched) {
@@ -138,6 +164,34 @@ START_TEST(padding_is_watched) {
 }
 END_TEST
 
+/* graph.h's own example: abc padded by 2. */
+START_TEST(borders_by_hand) {
+    static const double abc[] = {1, 2, 3}, want[][7] = {[MN_BORDER_REFLECT] = {3, 2, 1, 2, 3, 2, 1},
+                                                        [MN_BORDER_EDGE] = {1, 1, 1, 2, 3, 3, 3},
+                                                        [MN_BORDER_WRAP] = {2, 3, 1, 2, 3, 1, 2}};
+    const int32_t two[4] = {0, 0, 0, 2};
+    gn_net n, *t = &n;
+    gn_open(t, &conv_case, MODNAS_F64, "ref");
+    for (int32_t border = MN_BORDER_REFLECT; border <= MN_BORDER_WRAP; border++) {
+        const mn_run_opts o = {0};
+        mn_value *x, *y;
+        double got[7];
+        GN_TRY(mn_run_begin(t->run, &o));
+        GN_TRY(mn_input(t->run, (int64_t[]){1, 1, 1, 3}, MODNAS_F64, &x));
+        mn_run_bind(t->run, x, abc);
+        GN_TRY(mn_pad_border(t->run, x, two, two, border, &y));
+        GN_TRY(mn_run_keep(t->run, y));
+        GN_TRY(mn_run_plan(t->run, NULL));
+        GN_TRY(mn_run_forward(t->run, 0));
+        GN_TRY(mn_run_read(t->run, y, got));
+        for (int i = 0; i < 7; i++) ck_assert(got[i] == want[border][i]);
+        ck_assert_int_eq(mn_pad_border(t->run, x, (int32_t[]){0, 0, 0, 4}, two, border, &y),
+                         border == MN_BORDER_EDGE ? 0 : MODNAS_ESHAPE);
+    }
+    gn_close(t);
+}
+END_TEST
+
 START_TEST(refusals) {
     gn_net n, *t = &n;
     gn_open(t, &conv_case, MODNAS_F64, "ref");
@@ -152,6 +206,16 @@ START_TEST(refusals) {
     ck_assert_str_eq(modnas_errmsg(t->ctx), "add: 2x4x5x6 and 6x2x3x2 differ");
     ck_assert_int_eq(mn_linear(t->run, x, w, NULL, &y), MODNAS_ESHAPE);
     ck_assert_int_eq(mn_shuffle(t->run, x, 3, &y), MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_reshape(t->run, x, (int64_t[]){2, 4, 5, 7}, &y), MODNAS_ESHAPE);
+    ck_assert_str_eq(modnas_errmsg(t->ctx), "reshape: 2x4x5x6 has other elements than 2x4x5x7");
+    ck_assert_int_eq(mn_reshape(t->run, x, (int64_t[]){0, 4, 5, 6}, &y), MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_reduce(t->run, MODNAS_REDUCE_SUM, x, (int64_t[]){2, 2, 1, 1}, &y), MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_split(t->run, x, 1, (int32_t[]){1, 2}, 2, &y), MODNAS_ESHAPE);
+    ck_assert_str_eq(modnas_errmsg(t->ctx), "split: axis 1 has 4 elements, the parts 3");
+    ck_assert_int_eq(
+        mn_slice(t->run, x, (int32_t[]){0, 0, 4, 0}, (int32_t[]){1, 1, -2, 1}, (int32_t[]){2, 4, 4, 6}, &y),
+        MODNAS_ESHAPE);
+    ck_assert_int_eq(mn_loss(t->run, MODNAS_LOSS_MSE, x, w, 0, &y), MODNAS_ESHAPE);
     ck_assert_int_eq(mn_dropout(t->run, x, 1, &y), MODNAS_EINVAL);
     ck_assert_int_eq(mn_pick(t->run, x, (int32_t[]){9}, 1, &y), MODNAS_EINVAL);
     const mn_pool_opts big = {.algo = MODNAS_POOL_MAX, .kernel = {9, 9}};
@@ -170,7 +234,9 @@ int main(void) {
     tcase_add_test(c, gate);
     tcase_add_test(c, accumulate);
     tcase_add_test(c, fused_activations);
+    tcase_add_test(c, factors_stay_blocked);
     tcase_add_test(c, padding_is_watched);
+    tcase_add_test(c, borders_by_hand);
     tcase_add_test(c, refusals);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

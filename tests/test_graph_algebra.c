@@ -21,6 +21,43 @@ static int sub(gn_net *t, mn_value **v, mn_value **y) {
     return mn_binary(t->run, MODNAS_BINARY_SUB, v[0], v[1], y);
 }
 
+static int quotient(gn_net *t, mn_value **v, mn_value **y) { /* of a number near 2 */
+    mn_value *b;
+    MN_TRY(mn_activation(t->run, v[1], MODNAS_ACT_LINEAR, 0.3, 2, &b));
+    return mn_binary(t->run, MODNAS_BINARY_DIV, v[0], b, y);
+}
+
+static int reduce_sum(gn_net *t, mn_value **v, mn_value **y) {
+    return mn_reduce(t->run, MODNAS_REDUCE_SUM, v[0], (int64_t[]){2, 1, 5, 1}, y);
+}
+static int reduce_mean(gn_net *t, mn_value **v, mn_value **y) {
+    return mn_reduce(t->run, MODNAS_REDUCE_MEAN, v[0], (int64_t[]){1, 4, 1, 6}, y);
+}
+
+static int split(gn_net *t, mn_value **v, mn_value **y) {
+    mn_value *part[3];
+    MN_TRY(mn_split(t->run, v[0], 1, (int32_t[]){1, 2, 1}, 3, part));
+    MN_TRY(mn_activation(t->run, part[0], MODNAS_ACT_TANH, 0, 0, &part[0]));
+    return mn_concat(t->run, (mn_value *[]){part[2], part[0], part[1], part[2]}, 4, 1, y);
+}
+
+static int backwards(gn_net *t, mn_value **v, mn_value **y) {
+    return mn_slice(t->run, v[0], (int32_t[]){1, 0, 4, 5}, (int32_t[]){-1, 1, -1, -2}, (int32_t[]){2, 4, 5, 3}, y);
+}
+
+static int border_of(gn_net *t, mn_value *x, int32_t border, mn_value **y) {
+    return mn_pad_border(t->run, x, (int32_t[]){0, 1, 3, 2}, (int32_t[]){0, 0, 2, 5}, border, y);
+}
+static int reflect(gn_net *t, mn_value **v, mn_value **y) {
+    return border_of(t, v[0], MN_BORDER_REFLECT, y);
+}
+static int edge(gn_net *t, mn_value **v, mn_value **y) {
+    return border_of(t, v[0], MN_BORDER_EDGE, y);
+}
+static int wrap(gn_net *t, mn_value **v, mn_value **y) {
+    return border_of(t, v[0], MN_BORDER_WRAP, y);
+}
+
 static int concat(gn_net *t, mn_value **v, mn_value **y) {
     MN_TRY(mn_concat(t->run, (mn_value *[]){v[0], v[1], v[0]}, 3, 1, y));
     return mn_concat(t->run, (mn_value *[]){*y, *y}, 2, 3, y);
@@ -73,6 +110,14 @@ static const gn_case cases[] = {
     {"add, thrice the same", {X4}, add_self, 0, 0},
     {"mul, broadcast", {X4, {1, 4, 1, 6}}, mul, 0, 0},
     {"sub, broadcast", {{2, 4, 1, 6}, {1, 4, 5, 1}}, sub, 0, 0},
+    {"div, broadcast", {X4, {1, 4, 1, 6}}, quotient, 0, 0},
+    {"reduce, sum", {X4}, reduce_sum, 0, 0},
+    {"reduce, mean", {X4}, reduce_mean, 0, 0},
+    {"split", {X4}, split, 0, 0},
+    {"slice, backwards", {X4}, backwards, 0, 0},
+    {"pad, reflect", {X4}, reflect, 0, 0},
+    {"pad, edge", {X4}, edge, 0, 0},
+    {"pad, wrap", {X4}, wrap, 0, 0},
     {"concat", {X4, {2, 3, 5, 6}}, concat, 0, 0},
     {"slice", {{2, 4, 5, 6}}, slice, 0, 0},
     {"pad", {X4}, pad, 0, 0},

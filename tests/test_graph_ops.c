@@ -7,6 +7,11 @@ static int conv(gn_net *t, mn_value **v, mn_value **y) {
     return mn_conv2d(t->run, v[0], v[1], v[2], &o, y);
 }
 
+static int dilated(gn_net *t, mn_value **v, mn_value **y) { /* depthwise */
+    const mn_conv_opts o = {.stride = {2, 1}, .pad = {2, 2, 2, 2}, .dilation = {2, 2}, .groups = 3};
+    return mn_conv2d(t->run, v[0], v[1], NULL, &o, y);
+}
+
 static int depthwise(gn_net *t, mn_value **v, mn_value **y) {
     const mn_conv_opts o = {.stride = {2, 2}, .pad = {2, 2, 2, 2}, .groups = 3};
     return mn_conv2d(t->run, v[0], v[1], NULL, &o, y);
@@ -79,6 +84,21 @@ ACTIVATION(hard_swish, MODNAS_ACT_HARD_SWISH, 0, 0)
 ACTIVATION(swish, MODNAS_ACT_SWISH, 0, 0)
 ACTIVATION(tanh_, MODNAS_ACT_TANH, 0, 0)
 ACTIVATION(affine, MODNAS_ACT_LINEAR, 2.5, -1)
+ACTIVATION(leaky_relu, MODNAS_ACT_LEAKY_RELU, 0.2, 0)
+ACTIVATION(elu, MODNAS_ACT_ELU, 1.7580993408473766, 1.0507009873554805)
+ACTIVATION(softplus, MODNAS_ACT_SOFTPLUS, 0, 0)
+ACTIVATION(exp_, MODNAS_ACT_EXP, 0, 0)
+ACTIVATION(abs_, MODNAS_ACT_ABS, 0, 0)
+
+/* of positive numbers */
+static int logarithm(gn_net *t, mn_value **v, mn_value **y) {
+    MN_TRY(mn_activation(t->run, v[0], MODNAS_ACT_SOFTPLUS, 0, 0, y));
+    return mn_activation(t->run, *y, MODNAS_ACT_LOG, 0, 0, y);
+}
+static int power(gn_net *t, mn_value **v, mn_value **y) {
+    MN_TRY(mn_activation(t->run, v[0], MODNAS_ACT_SOFTPLUS, 0, 0, y));
+    return mn_activation(t->run, *y, MODNAS_ACT_POW, -1.5, 0, y);
+}
 
 static int pool(gn_net *t, mn_value **v, mn_value **y, int32_t algo, int32_t ceil_mode) {
     const mn_pool_opts o = {
@@ -116,6 +136,7 @@ static int log_softmax(gn_net *t, mn_value **v, mn_value **y) {
 static const gn_case cases[] = {
     {"conv2d", {X4, {6, 2, 3, 2}, {1, 6, 1, 1}}, conv, 0, 0},
     {"conv2d depthwise", {{2, 3, 7, 6}, {3, 1, 5, 5}}, depthwise, 0, 0},
+    {"conv2d depthwise, dilated", {{2, 3, 7, 6}, {3, 1, 3, 3}}, dilated, 0, 0},
     {"linear", {{3, 4, 1, 1}, {5, 4, 1, 1}, {1, 5, 1, 1}}, linear, 0, 0},
     {"batch_norm", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn, 2, 0},
     {"batch_norm, running statistics", {X4, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}, {1, 4, 1, 1}}, bn, 2, 1},
@@ -153,6 +174,13 @@ static const gn_case cases[] = {
     {"swish", {X4}, swish, 0, 0},
     {"tanh", {X4}, tanh_, 0, 0},
     {"linear activation", {X4}, affine, 0, 0},
+    {"leaky_relu", {X4}, leaky_relu, 0, 0},
+    {"elu", {X4}, elu, 0, 0},
+    {"softplus", {X4}, softplus, 0, 0},
+    {"exp", {X4}, exp_, 0, 0},
+    {"abs", {X4}, abs_, 0, 0},
+    {"log", {X4}, logarithm, 0, 0},
+    {"pow", {X4}, power, 0, 0},
     {"max pool", {X4}, max_pool, 0, 0},
     {"average pool, ceil", {X4}, avg_pool, 0, 0},
     {"average pool, padding counts", {X4}, avg_pad_pool, 0, 0},

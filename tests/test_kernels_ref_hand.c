@@ -61,6 +61,44 @@ START_TEST(corners_have_no_gradient) {
 }
 END_TEST
 
+/* Values and slopes at -2, 0, 4 with alpha 0.5 and beta 2: e^-2 = 0.1353352832366127, log(1 + e^-2) =
+ * 0.1269280110429726, log(1 + e^4) = 4.0181499279178094, s(4) = 0.9820137900379085. pow is at 0.25, 1, 4. */
+START_TEST(activations_by_hand) {
+    static const struct {
+        int32_t act;
+        double x[3], y[3], slope[3];
+    } rows[] = {
+        {MODNAS_ACT_LEAKY_RELU, {-2, 0, 4}, {-1, 0, 4}, {0.5, 0.5, 1}},
+        {MODNAS_ACT_ELU, {-2, 0, 4}, {0.5 * (0.1353352832366127 - 1), 0, 8}, {0.5 * 0.1353352832366127, 0.5, 2}},
+        {MODNAS_ACT_SOFTPLUS,
+         {-2, 0, 4},
+         {0.1269280110429726, 0.6931471805599453, 4.0181499279178094},
+         {0.1192029220221176, 0.5, 0.9820137900379085}},
+        {MODNAS_ACT_EXP,
+         {-2, 0, 4},
+         {0.1353352832366127, 1, 54.598150033144236},
+         {0.1353352832366127, 1, 54.598150033144236}},
+        {MODNAS_ACT_LOG, {0.25, 1, 4}, {-1.3862943611198906, 0, 1.3862943611198906}, {4, 1, 0.25}},
+        {MODNAS_ACT_POW, {0.25, 1, 4}, {0.5, 1, 2}, {1, 0.5, 0.25}},
+        {MODNAS_ACT_ABS, {-2, 0, 4}, {2, 0, 4}, {-1, 0, 1}},
+    };
+    const double parameters[] = {0.5, 2};
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        double x[3], y[3], gy[] = {1, 1, 1}, gx[3];
+        modnas_kernel k = kh_kernel(MODNAS_KERNEL_ACTIVATION, MODNAS_FORWARD);
+        kh_dims(&k.src, 1, 3, 1, 1);
+        kh_dims(&k.dst, 1, 3, 1, 1);
+        k.act = rows[i].act;
+        memcpy(x, rows[i].x, sizeof x);
+        ck_assert_int_eq(kh_run(&k, (void *[]){x, y}, 2, parameters, 2), 0);
+        kh_check(y, rows[i].y, 3);
+        k.pass = MODNAS_BACKWARD_DATA;
+        ck_assert_int_eq(kh_run(&k, (void *[]){x, y, gy, gx}, 4, parameters, 2), 0);
+        kh_check(gx, rows[i].slope, 3);
+    }
+}
+END_TEST
+
 /* min(max(x, alpha), beta) is beta everywhere where alpha > beta (as numpy.clip), and has no slope. */
 START_TEST(clip_with_crossed_bounds) {
     double x[] = {-1, 1.5, 9}, y[3], gy[] = {1, 1, 1}, gx[3];
@@ -79,8 +117,9 @@ END_TEST
 
 /* A loss that went wrong must not be hidden by an activation. */
 START_TEST(activations_pass_nan_on) {
-    const int32_t acts[] = {MODNAS_ACT_RELU,         MODNAS_ACT_RELU6,      MODNAS_ACT_SIGMOID,
-                            MODNAS_ACT_HARD_SIGMOID, MODNAS_ACT_HARD_SWISH, MODNAS_ACT_SWISH};
+    const int32_t acts[] = {MODNAS_ACT_RELU,       MODNAS_ACT_RELU6, MODNAS_ACT_SIGMOID,    MODNAS_ACT_HARD_SIGMOID,
+                            MODNAS_ACT_HARD_SWISH, MODNAS_ACT_SWISH, MODNAS_ACT_LEAKY_RELU, MODNAS_ACT_ELU,
+                            MODNAS_ACT_SOFTPLUS,   MODNAS_ACT_ABS};
     for (size_t i = 0; i < MN_COUNT(acts); i++) {
         double x[] = {NAN}, y[] = {0};
         void *args[] = {x, y};
@@ -149,14 +188,15 @@ END_TEST
 
 /* A column (2, 3) and a row (1, 5). */
 START_TEST(binary_by_hand) {
-    const double want[][4] = {{3, 7, 4, 8}, {1, -3, 2, -2}, {2, 10, 3, 15}, {2, 5, 3, 5}, {1, 2, 1, 3}};
+    const double want[][4] = {{3, 7, 4, 8}, {1, -3, 2, -2}, {2, 10, 3, 15},
+                              {2, 5, 3, 5}, {1, 2, 1, 3},   {2, 0.4, 3, 0.6}};
     double a[] = {2, 3}, b[] = {1, 5}, y[4];
     void *args[] = {a, b, y};
     modnas_kernel k = kh_kernel(MODNAS_KERNEL_BINARY, MODNAS_FORWARD);
     kh_dims(&k.src, 1, 1, 2, 1);
     kh_dims(&k.weights, 1, 1, 1, 2);
     kh_dims(&k.dst, 1, 1, 2, 2);
-    for (k.algo = MODNAS_BINARY_ADD; k.algo <= MODNAS_BINARY_MIN; k.algo++) {
+    for (k.algo = MODNAS_BINARY_ADD; k.algo <= MODNAS_BINARY_DIV; k.algo++) {
         ck_assert_int_eq(kh_run(&k, args, 3, NULL, 0), 0);
         kh_check(y, want[k.algo], 4);
     }
@@ -271,6 +311,7 @@ int main(void) {
     tcase_add_test(hand, pool_in_ceil_mode);
     tcase_add_test(hand, batch_norm_by_hand);
     tcase_add_test(hand, corners_have_no_gradient);
+    tcase_add_test(hand, activations_by_hand);
     tcase_add_test(hand, clip_with_crossed_bounds);
     tcase_add_test(hand, activations_pass_nan_on);
     tcase_add_test(hand, dropout_mask_is_a_function_of_the_position);

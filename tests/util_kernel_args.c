@@ -105,7 +105,7 @@ static const arg_row rows[] = {
     {K(ACTIVATION, BACKWARD_DATA), "g_x", KC_OUT, SRC, 0, 0, 0},
 
     {K(BINARY, FORWARD), "a", KC_IN, SRC, KC_FILL_UNIT, 0, 0},
-    {K(BINARY, FORWARD), "b", KC_IN, WEIGHTS, KC_FILL_UNIT, 0, 0},
+    {K(BINARY, FORWARD), "b", KC_IN, WEIGHTS, KC_FILL_DIVISOR, 0, 0},
     {K(BINARY, FORWARD), "y", KC_OUT, DST, 0, 0, 0},
 
     {K(SCALE, FORWARD), "p", KC_IN, WEIGHTS, KC_FILL_UNIT, 0, 0},

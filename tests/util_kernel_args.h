@@ -6,15 +6,17 @@
 
 enum kc_fill {
     KC_FILL_NOTHING = 0,
-    KC_FILL_UNIT,     /* uniform in (-1, 1) */
-    KC_FILL_BN,       /* mean and spread differ from channel to channel */
-    KC_FILL_ACT,      /* uniform in (-5, 8), away from the corners of the kernel's activation */
+    KC_FILL_UNIT, /* uniform in (-1, 1) */
+    KC_FILL_BN,   /* mean and spread differ from channel to channel */
+    KC_FILL_ACT, /* uniform in (-5, 8), away from the corners of the kernel's activation; of log and pow in (0.25, 4.25)
+                  */
     KC_FILL_APART,    /* in (-1, 1), neighbours at least 6e-5 apart: no ties, and none within a finite difference */
     KC_FILL_POSITIVE, /* uniform in (0.5, 1.5) */
     KC_FILL_GAMMA, /* the same with every fourth one negative; times 4 before a relu6 or hard-swish, so that it clips */
     KC_FILL_LABEL, /* 0 .. C-1 */
     KC_FILL_PROB,  /* rows that sum up to 1; of a loss: uniform in (0.02, 0.98) */
-    KC_FILL_LOSS   /* as KC_FILL_ACT; of bce as its targets */
+    KC_FILL_DIVISOR, /* as KC_FILL_UNIT; of a division in (-1.5, -1) or (1, 1.5) */
+    KC_FILL_LOSS     /* as KC_FILL_ACT; of bce as its targets */
 };
 
 /* The rows of one kernel kind. */

@@ -39,7 +39,10 @@ static double draw(const drawing *d, int64_t i) {
         return (2 * u - 1) * (1 + (double)(channel % 3)) + (double)(channel % 5 - 2);
     case KC_FILL_APART:
         return floor(u * 512) / 256 - 1 + (double)(i % 61) / 64 / 256;
+    case KC_FILL_DIVISOR:
+        return k->algo == MODNAS_BINARY_DIV ? (u < 0.5 ? u - 1.5 : u + 0.5) : 2 * u - 1;
     case KC_FILL_ACT:
+        if (k->act == MODNAS_ACT_LOG || k->act == MODNAS_ACT_POW) return 0.25 + 4 * u;
         return off_corners(d->c, -5 + 13 * u);
     case KC_FILL_POSITIVE:
         return 0.5 + u;

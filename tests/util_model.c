@@ -45,6 +45,14 @@ mn_model *model_of(const char *config, int32_t dtype) {
     return m;
 }
 
+double model_first_weight(const char *config) {
+    mn_model *m = model_of(config, MODNAS_F32);
+    double x[1024];
+    ck_assert_int_eq(mn_param_get(mn_store_param(m->weights, 0), x), 0);
+    mn_model_free(m);
+    return x[0];
+}
+
 void expect_refused(const char *config, int status, ...) {
     mn_node *tree = yaml(config);
     mn_model *m = NULL;

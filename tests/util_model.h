@@ -12,12 +12,20 @@ extern modnas_ctx *model_ctx;
 void model_setup(void);
 void model_teardown(void); /* nothing may be left allocated */
 
+/* 3 Slots: 8 -> 8 stride 1, 8 -> 16 stride 2, 16 -> 16 stride 1 */
+#define MODEL_NET                                                                                                      \
+    "backend: ref\n"                                                                                                   \
+    "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [1, 8, 1, 1], [3, 16, 2, 2]], n_classes: 3, input: [2, "   \
+    "6, 6], width_coeff: 0}}\n"
+
 /* The first document of a text; freed with mn_node_free. The text is called "test.yaml" in messages. */
 mn_node *yaml(const char *text);
 /* The committed model of a configuration in YAML, which must be right; freed with mn_model_free. */
 mn_model *model_of(const char *config, int32_t dtype);
 /* The same, expected to fail with this status and a message that holds all of the given texts (ends with NULL). */
 void expect_refused(const char *config, int status, ...);
+/* The first element of the first parameter of a configuration's model. */
+double model_first_weight(const char *config);
 
 /* On ref: an f32 model without modules, and a committed one: conv (3 -> 8, 3x3, bias), bn, pool, fc (8 -> 5). */
 mn_model *model_empty(void);

@@ -22,10 +22,13 @@ MODNAS_API MODNAS_MUST_USE int modnas_model_set_input(modnas_model *model, int32
 /** Outputs of the classifier. If a backbone's build does not say it, it is what its forward gives. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_model_set_classes(modnas_model *model, int32_t n);
 
-/** Functions of a constructor: it edits a model that has its modules and not yet its memory. */
+/** Functions of a constructor: it edits a model, or sets its weights. */
 typedef struct modnas_construct_vt {
     size_t size; /* sizeof(modnas_construct_vt) as the caller compiled it */
     int (*run)(modnas_model *model, const modnas_args *args, void *ud);
+    int32_t after_commit; /* 0: run in the configuration's order while the tree can be edited; 1: once it stands and its
+                             weights are in memory (modnas_model_set) */
+    int32_t reserved;     /* 0 */
 } modnas_construct_vt;
 
 /** Slots in the order of making, also those inside of what others were filled with. Since 0.1. */
@@ -77,7 +80,7 @@ MODNAS_API MODNAS_MUST_USE int modnas_model_macs(modnas_model *model, int64_t *m
 /** Evaluate: every mixed op stands for its most probable candidate, batch norm uses its running statistics.
  *
  * @param x       n images (C, H, W) of modnas_model_input's size, one behind the other
- * @param n       1 to 65536; the same n as before is evaluated without a new plan
+ * @param n       1 to 65536; a network without mixed ops is planned once for each n that is new
  * @param logits  [out] n rows of modnas_model_n_classes
  * @return 0; MODNAS_EINVAL; MODNAS_EBUSY (a search trains the model now); MODNAS_ENOMEM; what a forward returns
  * Since 0.1. */
@@ -91,6 +94,30 @@ MODNAS_API MODNAS_MUST_USE int modnas_model_forward(modnas_model *model, const f
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_model_save(modnas_model *model, const char *path);
 MODNAS_API MODNAS_MUST_USE int modnas_model_load(modnas_model *model, const char *path, int32_t partial);
+
+/** A tensor of a model: a weight, a running statistic, or logits of a mixed op ("arch.<name>"). */
+typedef struct modnas_tensor_info {
+    size_t size;      /* sizeof(modnas_tensor_info) as the caller compiled it; what lies behind is not written */
+    const char *name; /* dotted, as in checkpoints; borrowed from the model */
+    int64_t dims[4];  /* n_dims of them, as in checkpoints */
+    int64_t count;    /* their product */
+    int32_t n_dims;
+    int32_t trained; /* 1: a weight or a bias; 0: a running statistic or logits */
+} modnas_tensor_info;
+
+/** Tensors of a model whose weights are in memory; 0 before. Since 0.1. */
+MODNAS_API size_t modnas_model_n_tensors(const modnas_model *model);
+/** @param info  [out] size set by the caller
+ * @return 0; MODNAS_EINVAL (there is no tensor i)
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_model_tensor(const modnas_model *model, size_t i, modnas_tensor_info *info);
+/** Copy a tensor out or in, in plain order (O, I, H, W).
+ *
+ * @param count  elements of data: as many as the tensor has
+ * @return 0; MODNAS_ENOTFOUND (no such tensor); MODNAS_ESHAPE (another count); MODNAS_EINVAL; MODNAS_ENOMEM
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_model_get(modnas_model *model, const char *name, float *data, size_t count);
+MODNAS_API MODNAS_MUST_USE int modnas_model_set(modnas_model *model, const char *name, const float *data, size_t count);
 
 #ifdef __cplusplus
 }

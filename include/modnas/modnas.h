@@ -6,8 +6,13 @@
 #include "modnas/ctx.h"
 #include "modnas/data.h"
 #include "modnas/describe.h"
+#include "modnas/model.h"
+#include "modnas/module.h"
+#include "modnas/registry.h"
+#include "modnas/inspect.h"
 #include "modnas/run.h"
 #include "modnas/status.h"
+#include "modnas/tape.h"
 #include "modnas/version.h"
 
 #endif

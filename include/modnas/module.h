@@ -79,7 +79,7 @@ enum modnas_init {
 MODNAS_API MODNAS_MUST_USE int modnas_module_param(modnas_module *m, const char *name, const int64_t *dims,
                                                    int32_t n_dims, int32_t init, double bound);
 
-/** What a Slot is, or the Slot that a candidate is being built for. */
+/** What a Slot is. */
 typedef struct modnas_slot_info {
     size_t size;        /* sizeof(modnas_slot_info) as the caller compiled it; what lies behind is not written */
     const char *name;   /* its number, "0", "1", ... in the order of making */
@@ -88,8 +88,10 @@ typedef struct modnas_slot_info {
     int32_t filled; /* 1: it holds an operator or a mixed op */
 } modnas_slot_info;
 
-/** @param info  [out] size set by the caller; texts are borrowed from the model
- * @return 0; MODNAS_EINVAL (m is neither a Slot nor a candidate that is being built)
+/** Look at a Slot: m itself, or the innermost one that m stands in or is being built for, as a candidate is.
+ *
+ * @param info  [out] size set by the caller; texts are borrowed from the model
+ * @return 0; MODNAS_EINVAL (there is none); MODNAS_ENOMEM
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_module_slot(modnas_module *m, modnas_slot_info *info);
 

@@ -47,6 +47,7 @@ typedef struct modnas_window_opts {
     int32_t groups;       /* convolution only; default 1 */
     int32_t ceil_mode;    /* pooling only: 1 rounds the size of dst up */
     int32_t count_pad;    /* average pooling only: 1 counts padding as zeros of the mean */
+    int32_t reserved;     /* 0 */
 } modnas_window_opts;
 
 /** dst[n,o,y,x] = bias[o] + sum over c in o's group, i, j: src[n,c, y s + i d - p, x s + j d - p] weights[o, c mod (C/groups), i, j]
@@ -84,12 +85,27 @@ MODNAS_API MODNAS_MUST_USE int modnas_op_dropout(modnas_tape *tape, modnas_value
 MODNAS_API MODNAS_MUST_USE int modnas_op_softmax(modnas_tape *tape, modnas_value *src, modnas_value **dst);
 MODNAS_API MODNAS_MUST_USE int modnas_op_log_softmax(modnas_tape *tape, modnas_value *src, modnas_value **dst);
 
+/** A loss by PyTorch's name, as one number (1, 1, 1, 1): the mean over images of "CrossEntropyLoss" (with label smoothing)
+ * and "NLLLoss" (of log-probabilities); the mean over elements of "MSELoss", "L1Loss", "SmoothL1Loss" (with beta),
+ * "BCELoss" and "BCEWithLogitsLoss".
+ *
+ * @param src     (N, C, 1, 1); what is not a loss over classes takes any sizes
+ * @param target  labels (N, 1, 1, 1) as a criterion gets them, or numbers shaped as src: probabilities
+ * @param param   label smoothing in [0, 1], or beta; otherwise 0
+ * Since 0.1. Source: PyTorch. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_loss(modnas_tape *tape, const char *name, modnas_value *src,
+                                              modnas_value *target, double param, modnas_value **dst);
+
 /* ---- arithmetic ------------------------------------------------------------------------------------------------------------ */
 
-/** dst = a + b, a - b, a b; a size of 1 is repeated (broadcast). Since 0.1. */
+/** dst = a + b, a - b, a b, a / b; a size of 1 is repeated (broadcast). Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_add(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
 MODNAS_API MODNAS_MUST_USE int modnas_op_sub(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
 MODNAS_API MODNAS_MUST_USE int modnas_op_mul(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
+MODNAS_API MODNAS_MUST_USE int modnas_op_div(modnas_tape *tape, modnas_value *a, modnas_value *b, modnas_value **dst);
+/** "sum" or "mean" over the axes where dims is 1; elsewhere dims are those of src. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_reduce(modnas_tape *tape, const char *how, modnas_value *src,
+                                                const int64_t dims[4], modnas_value **dst);
 /** dst = alpha src + beta. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_affine(modnas_tape *tape, modnas_value *src, double alpha, double beta,
                                                 modnas_value **dst);
@@ -99,15 +115,18 @@ MODNAS_API MODNAS_MUST_USE int modnas_op_affine(modnas_tape *tape, modnas_value 
 /** n values side by side along an axis (0 N, 1 C, 2 H, 3 W); all other sizes are equal. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_concat(modnas_tape *tape, modnas_value *const *src, int32_t n, int32_t axis,
                                                 modnas_value **dst);
-/** The reverse: n equal parts along an axis into dst[0..n). Since 0.1. */
-MODNAS_API MODNAS_MUST_USE int modnas_op_split(modnas_tape *tape, modnas_value *src, int32_t n, int32_t axis,
-                                               modnas_value **dst);
-/** dst[i] = src[start + i step], count elements an axis; step NULL: 1. Since 0.1. */
+/** The reverse: n parts along an axis into dst[0..n), sizes[i] wide; sizes NULL: equal ones. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_split(modnas_tape *tape, modnas_value *src, int32_t axis, const int32_t *sizes,
+                                               int32_t n, modnas_value **dst);
+/** dst[i] = src[start + i step], count elements an axis; steps may be negative, not 0; step NULL: 1. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_slice(modnas_tape *tape, modnas_value *src, const int32_t start[4],
                                                const int32_t step[4], const int32_t count[4], modnas_value **dst);
 /** src with `before` and `after` elements of `value` around it, by axis. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_pad(modnas_tape *tape, modnas_value *src, const int32_t before[4],
                                              const int32_t after[4], double value, modnas_value **dst);
+/** The same elements in plain order under other sizes, as many of them. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_op_reshape(modnas_tape *tape, modnas_value *src, const int64_t dims[4],
+                                                 modnas_value **dst);
 /** Channel shuffle: channel g (C/groups) + k of src becomes channel k groups + g.
  * Since 0.1. Source: ShuffleNet (Zhang et al. 2018), figure 1. */
 MODNAS_API MODNAS_MUST_USE int modnas_op_shuffle(modnas_tape *tape, modnas_value *src, int32_t groups, modnas_value **dst);

@@ -55,6 +55,7 @@ int mn_run_uses(const mn_run *run, const mn_param *p); /* since mn_run_begin */
 int mn_run_is_recording(const mn_run *run);            /* begun, and not planned yet */
 int mn_run_owns(const mn_run *run, const mn_value *v); /* any address: 1 if it is a value of this recording */
 const mn_slab *mn_run_slab(const mn_run *run);
+int32_t mn_run_dtype(const mn_run *run);
 
 /* Scope without gradients and with running statistics frozen: candidates that are only looked at. Nests. */
 void mn_run_no_grad(mn_run *run, int on);
@@ -88,12 +89,20 @@ int mn_global_pool(mn_run *run, mn_value *src, int32_t algo, mn_value **dst); /*
 int mn_add(mn_run *run, mn_value *a, mn_value *b, mn_value **dst);            /* same shapes; a or b zero: the other one itself */
 int mn_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value **dst); /* broadcast; gradients for all but max, min */
 int mn_zero(mn_run *run, const int64_t dims[4], mn_value **dst);
+/* Sum or mean (MODNAS_REDUCE_*) over the axes where dims is 1; elsewhere dims are src's. */
+int mn_reduce(mn_run *run, int32_t algo, mn_value *src, const int64_t dims[4], mn_value **dst);
 int mn_concat(mn_run *run, mn_value *const *src, int32_t n, int32_t axis, mn_value **dst);
-/* dst[i] = src[start + i step], count elements an axis; steps >= 1. */
+/* dst[i] = src[start + i step], count elements an axis; steps may be negative, not 0. */
 int mn_slice(mn_run *run, mn_value *src, const int32_t start[4], const int32_t step[4], const int32_t count[4], mn_value **dst);
+/* n slices side by side along an axis, sizes[i] wide; together they are src. */
+int mn_split(mn_run *run, mn_value *src, int32_t axis, const int32_t *sizes, int32_t n, mn_value **dst);
 int mn_pad(mn_run *run, mn_value *src, const int32_t before[4], const int32_t after[4], double value, mn_value **dst);
 /* The same elements in plain order; as many of them. */
 int mn_reshape(mn_run *run, mn_value *src, const int64_t dims[4], mn_value **dst);
+/* Padding with what src has: mirrored about its first and last element (fewer than there are), these repeated, or the
+ * other end (at most all of it). Of abc by 2: reflect cb abc ba, edge aa abc cc, wrap bc abc ab. */
+enum mn_border { MN_BORDER_REFLECT, MN_BORDER_EDGE, MN_BORDER_WRAP };
+int mn_pad_border(mn_run *run, mn_value *src, const int32_t before[4], const int32_t after[4], int32_t border, mn_value **dst);
 int mn_shuffle(mn_run *run, mn_value *src, int32_t groups, mn_value **dst);
 int mn_dropout(mn_run *run, mn_value *src, double p, mn_value **dst);         /* src itself when not training or p = 0 */
 int mn_softmax(mn_run *run, mn_value *src, int log, mn_value **dst);          /* over C */

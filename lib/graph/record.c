@@ -138,6 +138,10 @@ const mn_slab *mn_run_slab(const mn_run *run) {
     return run->slab;
 }
 
+int32_t mn_run_dtype(const mn_run *run) {
+    return run->dtype;
+}
+
 /* ---- values
  * ------------------------------------------------------------------------------------------------------------------ */
 

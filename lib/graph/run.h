@@ -35,7 +35,7 @@ struct mn_vertex {
         struct { mn_bn_opts o; mn_value *mean, *var; } bn;
         mn_pool_opts pool;
         struct { int32_t act; double alpha, beta; } act;
-        struct { int32_t algo; } binary;
+        struct { int32_t algo; } binary, reduce;
         struct { int32_t axis; } concat;
         struct { int32_t start[4], step[4], count[4]; double fill; } box; /* slice, pad */
         struct { int32_t groups; } shuffle;
@@ -133,6 +133,10 @@ int mn_fit(mn_run *run, modnas_kernel *k, mn_value **src, mn_value **weights, mn
 int mn_fit_same(mn_run *run, modnas_kernel *k, mn_value **src, mn_value *dst);
 int mn_emit_fill(mn_run *run, mn_value *dst, double value);
 int mn_emit_axpby(mn_run *run, mn_value *x, mn_value *y, double a, double b); /* y = a x + b y over all their bytes */
+/* dst (placed here) = a op b, broadcast: ops/add.c. */
+int mn_emit_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value *dst);
+/* dst (placed here) = src, summed or averaged over the axes where dst has 1: ops/reduce.c. */
+int mn_emit_reduce(mn_run *run, int32_t algo, mn_value *src, mn_value *dst);
 /* Copy a box; dst is filled first where this is its first copy and the box (or, if `covered`, later ones) leaves some of it unwritten. */
 int mn_emit_copy(mn_run *run, mn_value *src, mn_value *dst, const modnas_box *box, double fill, int covered);
 

@@ -116,6 +116,7 @@ static void draw(const mn_param *p, uint64_t seed, double *plain) {
         case MN_INIT_ONES: plain[i] = 1; break;
         case MN_INIT_UNIFORM: plain[i] = (2 * mn_rng_real(&rng) - 1) * p->bound; break;
         case MN_INIT_NORMAL: plain[i] = mn_rng_normal(&rng) * p->bound; break;
+        case MN_INIT_UNIT: plain[i] = mn_rng_real(&rng); break;
         default: plain[i] = 0;
         }
     }

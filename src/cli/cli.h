@@ -3,6 +3,7 @@
  *   main.c      finds the command            options.c   reads the command line by one table
  *   show.c      list, describe, devices,     run.c       run, signals, exit status
  *               config, version              progress.c  the progress line, log lines
+ *   inspect.c   inspect
  *   text.c      suggestions, quoting         summary.c   the table at the end, read from the results with json.c */
 #ifndef CLI_H
 #define CLI_H
@@ -13,7 +14,15 @@
 
 enum cli_exit { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
-enum cli_command_id { CMD_RUN = 1, CMD_DESCRIBE = 2, CMD_CONFIG = 4, CMD_LIST = 8, CMD_DEVICES = 16, CMD_VERSION = 32 };
+enum cli_command_id {
+    CMD_RUN = 1,
+    CMD_DESCRIBE = 2,
+    CMD_CONFIG = 4,
+    CMD_LIST = 8,
+    CMD_DEVICES = 16,
+    CMD_VERSION = 32,
+    CMD_INSPECT = 64
+};
 #define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG)
 #define CMD_ALL         0x7fffffff
 
@@ -31,6 +40,7 @@ enum cli_option_id {
     OPT_BATCH,
     OPT_JSON,
     OPT_RAW,
+    OPT_AS,
     OPT_QUIET,
     OPT_HELP,
 };
@@ -74,6 +84,8 @@ void cli_args_free(cli_args *args);
 const char *cli_args_value(const cli_args *args,
                            int option);             /* of the last use; "" for one without value; NULL: not given */
 const char *cli_args_operand(const cli_args *args); /* the first; NULL: none */
+/* A context whose log goes to standard error; NULL after a message. */
+modnas_ctx *cli_new_ctx(int quiet);
 /* All of standard input; the caller frees it. CLI_OK, or CLI_USAGE after a message. */
 int cli_read_stdin(char **text, size_t *bytes);
 /* Files, flags and overrides into a configuration. CLI_OK, or CLI_USAGE after a message. */
@@ -99,6 +111,7 @@ extern const cli_command cli_commands[]; /* ends with a NULL name */
 int cli_run(const cli_args *args);
 int cli_describe(const cli_args *args);
 int cli_config(const cli_args *args);
+int cli_inspect(const cli_args *args);
 int cli_list(const cli_args *args);
 int cli_devices(const cli_args *args);
 int cli_version(const cli_args *args);

@@ -6,6 +6,7 @@
  * 130 interrupted. Results go to standard output, everything else to standard error. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,10 @@ const cli_command cli_commands[] = {
      cli_run},
     {CMD_DESCRIBE, "describe", "-c FILE ... [OPTION...]",
      "build the model and train nothing: parameters, multiply-adds, slots, candidates", 0, cli_describe},
-    {CMD_CONFIG, "config", "-c FILE ... [OPTION...]", "check and merge a configuration and print it as JSON", 0,
+    {CMD_CONFIG, "config", "-c FILE ... [OPTION...] | -c FILE --raw", "check and merge a configuration and print it as JSON", 0,
      cli_config},
+    {CMD_INSPECT, "inspect", "FILE ... [--as TYPE] [--json]",
+     "what files are and what is in them, or why they are bad", INT_MAX, cli_inspect},
     {CMD_LIST, "list", "[KIND] [--json]", "every registered component, its arguments and their defaults", 1, cli_list},
     {CMD_DEVICES, "devices", "[--json]", "the backends that can be opened here, and why others cannot", 0, cli_devices},
     {CMD_VERSION, "version", "", "the version of the library", 0, cli_version},

@@ -24,9 +24,11 @@ static const cli_option options[] = {
     {OPT_SEED, 0, "seed", "N", CMD_WITH_CONFIG, "seed", 1, "of all random numbers"},
     {OPT_INPUT, 0, "input", "CxHxW", CMD_DESCRIBE, NULL, 0, "input size to count for; default: the model's own"},
     {OPT_BATCH, 0, "batch", "N", CMD_DESCRIBE, NULL, 0, "batch size to plan memory for; default: the configuration's"},
-    {OPT_JSON, 0, "json", NULL, CMD_DESCRIBE | CMD_LIST | CMD_DEVICES, NULL, 0, "print JSON"},
+    {OPT_JSON, 0, "json", NULL, CMD_DESCRIBE | CMD_LIST | CMD_DEVICES | CMD_INSPECT, NULL, 0, "print JSON"},
     {OPT_RAW, 0, "raw", NULL, CMD_CONFIG, NULL, 0,
      "each document of one file as it is, one JSON a line; nothing is merged or checked"},
+    {OPT_AS, 0, "as", "TYPE", CMD_INSPECT, NULL, 0,
+     "idx, cifar10, gzip, zlib, deflate, yaml, arch, table or chkpt; default: found out"},
     {OPT_QUIET, 0, "quiet", NULL, CMD_WITH_CONFIG, NULL, 0, "print errors only; no progress, no log, no table"},
     {OPT_HELP, 'h', "help", NULL, CMD_ALL, NULL, 0, "this text"},
 };

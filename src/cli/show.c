@@ -19,7 +19,7 @@ static int print_text(modnas_ctx *ctx, int rc, char *text) {
     return CLI_OK;
 }
 
-static modnas_ctx *new_ctx(int quiet) {
+modnas_ctx *cli_new_ctx(int quiet) {
     modnas_ctx_opts opts = {.size = sizeof opts, .log_fn = progress_log, .log_level = MODNAS_LOG_WARN};
     modnas_ctx *ctx = NULL;
     progress_start(quiet);
@@ -30,7 +30,7 @@ static modnas_ctx *new_ctx(int quiet) {
 
 int cli_list(const cli_args *args) {
     char *text = NULL;
-    modnas_ctx *ctx = new_ctx(0);
+    modnas_ctx *ctx = cli_new_ctx(0);
     if (!ctx) return CLI_FAILED;
     const char *kind = cli_args_operand(args);
     const int rc =
@@ -42,7 +42,7 @@ int cli_list(const cli_args *args) {
 
 int cli_devices(const cli_args *args) {
     char *text = NULL;
-    modnas_ctx *ctx = new_ctx(0);
+    modnas_ctx *ctx = cli_new_ctx(0);
     if (!ctx) return CLI_FAILED;
     const int rc = cli_args_value(args, OPT_JSON) ? modnas_devices_json(ctx, &text) : modnas_devices_text(ctx, &text);
     const int status = print_text(ctx, rc, text);
@@ -65,7 +65,7 @@ typedef int (*show_fn)(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg
 static int show_config(const cli_args *args, show_fn show) {
     char *text = NULL;
     modnas_config *cfg = NULL;
-    modnas_ctx *ctx = new_ctx(cli_args_value(args, OPT_QUIET) != NULL);
+    modnas_ctx *ctx = cli_new_ctx(cli_args_value(args, OPT_QUIET) != NULL);
     if (!ctx) return CLI_FAILED;
     int rc = modnas_config_new(ctx, &cfg), status = CLI_FAILED;
     if (rc != 0)
@@ -108,7 +108,7 @@ static int config_raw(const cli_args *args) {
     int rc = 0;
     const char *file = raw_file(args);
     if (!file || (strcmp(file, "-") == 0 && cli_read_stdin(&yaml, &bytes) != CLI_OK)) return CLI_USAGE;
-    modnas_ctx *ctx = new_ctx(0);
+    modnas_ctx *ctx = cli_new_ctx(0);
     if (!ctx) return CLI_FAILED;
     rc = yaml ? modnas_config_raw_text(ctx, yaml, bytes, "-", &text) : modnas_config_raw_file(ctx, file, &text);
     const int status = print_text(ctx, rc, text);

@@ -61,11 +61,6 @@ static int always(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
 
 /* ---- the whole ---- */
 
-/* A map of settings, each optional; without any, the defaults stand. */
-static int settings(const mn_check *c, const char *owner, const mn_node *v, const mn_key_def *fields) {
-    return v->kind == MN_MAP && !v->n ? 0 : mn_form_fields(c, owner, v, fields);
-}
-
 int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     static const mn_key_def bn[] = {
         {{"affine", MN_ARG_BOOL, "true", NULL, "scale and shift are trained"}, NULL},
@@ -88,10 +83,10 @@ int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
         const char *key, *owner;
         const mn_key_def *fields;
     } inner[] = {{"bn", "ops.bn", bn}, {"conv", "ops.conv", conv}, {"act", "ops.act", act}};
-    MN_TRY(settings(c, def->name, v, fields));
+    MN_TRY(mn_form_settings(c, def->name, v, fields));
     for (size_t i = 0; i < MN_COUNT(inner); i++) {
         const mn_node *m = mn_node_get(v, inner[i].key);
-        if (m && m->kind == MN_MAP) MN_TRY(settings(c, inner[i].owner, m, inner[i].fields));
+        if (m && m->kind == MN_MAP) MN_TRY(mn_form_settings(c, inner[i].owner, m, inner[i].fields));
     }
     return 0;
 }

@@ -58,13 +58,12 @@ int mn_form_specs(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     return 0;
 }
 
-/* Constructors that are there without being named; an entry of the same name may leave out the type, and args that
- * other top-level keys supply. */
-static const char *implicit_type(const char *name) {
+/* An entry of one of these names may leave out the type, and args that other top-level keys supply. */
+const char *mn_implicit_constructor(const char *name) {
     static const struct {
         const char *name, *type;
     } rows[] = {
-        {"init", "DefaultInitConstructor"},
+        {"init", "TorchInitConstructor"},
         {"model", "DefaultModelConstructor"},
         {"mixed_op", "DefaultMixedOpConstructor"},
         {"arch_desc", "DefaultSlotArchDescConstructor"},
@@ -80,14 +79,14 @@ int mn_form_construct(const mn_check *c, const mn_arg_def *def, const mn_node *v
     if (v->kind == MN_MAP && !v->n) return 0; /* its entries were dropped */
     MN_TRY(mn_form_map(c, def->name, v, "names and components"));
     for (size_t i = 0; i < v->n; i++) {
-        const char *type = implicit_type(v->keys[i]);
+        const char *type = mn_implicit_constructor(v->keys[i]);
         MN_TRY(mn_spec_check_any(c->ctx, def->of, v->items[i], NULL, type, c->part || type));
     }
     return 0;
 }
 
 int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
-    return mn_spec_check_part(c->ctx, def->of, v, NULL, "TorchInitConstructor");
+    return mn_spec_check_part(c->ctx, def->of, v, NULL, mn_implicit_constructor("init"));
 }
 
 int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v) {

@@ -40,6 +40,10 @@ int mn_form_fields(const mn_check *c, const char *owner, const mn_node *v, const
     return 0;
 }
 
+int mn_form_settings(const mn_check *c, const char *owner, const mn_node *v, const mn_key_def *fields) {
+    return v->kind == MN_MAP && !v->n ? 0 : mn_form_fields(c, owner, v, fields);
+}
+
 /* ---- scalars ---- */
 
 static int in_range(const mn_check *c, const mn_arg_def *def, const mn_node *v, double low, double high) {

@@ -23,6 +23,8 @@ typedef int (*mn_form)(const mn_check *c, const mn_arg_def *def, const mn_node *
 int mn_form_fail(const mn_check *c, const char *key, const mn_node *v, const char *fmt, ...) MN_PRINTF(4, 5);
 /* A map with only the keys of `fields` (ends with a NULL name); owner: its path, for messages. */
 int mn_form_fields(const mn_check *c, const char *owner, const mn_node *v, const mn_key_def *fields);
+/* The same where an empty map means that all defaults stand. */
+int mn_form_settings(const mn_check *c, const char *owner, const mn_node *v, const mn_key_def *fields);
 /* A non-empty map; its kind is named in the message otherwise. */
 int mn_form_map(const mn_check *c, const char *owner, const mn_node *v, const char *of_what);
 
@@ -51,6 +53,8 @@ int mn_form_specs(const mn_check *c, const mn_arg_def *def,
                   const mn_node *v); /* map name -> spec of the kind def->of */
 int mn_form_construct(const mn_check *c, const mn_arg_def *def,
                       const mn_node *v);                                      /* some names have a type of their own */
+/* Type of the constructor that is there by this name without being written ("init", "model", ...); NULL: none is. */
+const char *mn_implicit_constructor(const char *name);
 int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* a part of its implicit constructor */
 int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* also null, and empty */
 int mn_form_callback(const mn_check *c, const mn_arg_def *def,

@@ -17,12 +17,10 @@ const char *mn_construct_backend(const mn_node *config) {
     return b->kind == MN_STR ? b->text : "auto";
 }
 
-uint64_t mn_construct_seed(const mn_node *config) {
-    static const char *const places[] = {"seed", "init.args.seed", "construct.init.args.seed"};
-    for (size_t i = 0; i < MN_COUNT(places); i++) {
-        const mn_node *n = mn_node_path(config, places[i]);
-        if (n && n->kind == MN_INT) return (uint64_t)n->i;
-    }
+uint64_t mn_construct_seed(const mn_node *config, const mn_node *list) {
+    const mn_node *places[] = {mn_node_get(config, "seed"), mn_node_path(list, "init.args.seed")};
+    for (size_t i = 0; i < MN_COUNT(places); i++)
+        if (places[i] && places[i]->kind == MN_INT) return (uint64_t)places[i]->i;
     return 0;
 }
 

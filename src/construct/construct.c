@@ -1,6 +1,7 @@
 /* From a configuration to a model.
  *
- *   init -> model -> mixed_op -> arch_desc -> entries of `construct` with other names -> device | commit | chkpt
+ *   init -> model -> mixed_op -> arch_desc -> entries of `construct` with other names, in the order of the file
+ *   -> Slots that all stayed empty get the backbone's own operators -> initialisers -> commit -> weights from files
  *
  * The first ones are implied by top-level keys; entries of `construct` with the same names override or complete them.
  */
@@ -8,43 +9,18 @@
 
 #include <string.h>
 
+#include "config/forms.h"
 #include "construct/parts.h"
 
 /* ---- list of constructors ------------------------------------------------------------------------------ */
 
-/* {type, args} of any form of a spec; keys that are missing stay missing (it may complete another one). */
-static int normal_spec(modnas_ctx *ctx, const mn_node *spec, mn_node **out) {
-    if (spec->kind == MN_MAP) {
-        *out = mn_node_copy(ctx, spec);
-        return *out ? 0 : MODNAS_ENOMEM;
-    }
-    const char *type;
-    const mn_node *args;
-    MN_TRY(mn_spec_parse(ctx, spec, NULL, &type, &args));
-    mn_node *map = mn_node_new(ctx, MN_MAP), *name = mn_node_str(ctx, type),
-            *copy = args ? mn_node_copy(ctx, args) : NULL;
-    if (!map || !name || (args && !copy)) {
-        mn_node_free(ctx, map);
-        mn_node_free(ctx, name);
-        mn_node_free(ctx, copy);
-        return MODNAS_ENOMEM;
-    }
-    int rc = mn_node_set(ctx, map, "type", name);
-    if (copy) {
-        const int rc2 = mn_node_set(ctx, map, "args", copy);
-        if (!rc) rc = rc2;
-    }
-    if (!rc && spec->file) rc = mn_node_place(ctx, map, spec->file, spec->line);
-    if (rc)
-        mn_node_free(ctx, map);
-    else
-        *out = map;
-    return rc;
+static int set_type(modnas_ctx *ctx, mn_node *spec, const char *type) {
+    mn_node *text = mn_node_str(ctx, type);
+    return text ? mn_node_set(ctx, spec, "type", text) : MODNAS_ENOMEM;
 }
 
 /* list[name] = {type, args: {}} with the place of `from`; *args is the args map. */
-static int add_implied(modnas_ctx *ctx, mn_node *list, const char *name, const char *type, const mn_node *from,
-                       mn_node **args) {
+static int add_implied(modnas_ctx *ctx, mn_node *list, const char *name, const mn_node *from, mn_node **args) {
     mn_node *map = mn_node_new(ctx, MN_MAP);
     if (!map) return MODNAS_ENOMEM;
     int rc = from->file ? mn_node_place(ctx, map, from->file, from->line) : 0;
@@ -53,8 +29,7 @@ static int add_implied(modnas_ctx *ctx, mn_node *list, const char *name, const c
         return rc;
     }
     MN_TRY(mn_node_set(ctx, list, name, map));
-    mn_node *text = mn_node_str(ctx, type);
-    MN_TRY(text ? mn_node_set(ctx, map, "type", text) : MODNAS_ENOMEM);
+    MN_TRY(set_type(ctx, map, mn_implicit_constructor(name)));
     mn_node *empty = mn_node_new(ctx, MN_MAP);
     MN_TRY(empty ? mn_node_set(ctx, map, "args", empty) : MODNAS_ENOMEM);
     *args = empty;
@@ -71,7 +46,7 @@ static int imply_model(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
     const mn_node *model_args;
     mn_node *args;
     MN_TRY(mn_spec_parse(ctx, given, NULL, &type, &model_args));
-    MN_TRY(add_implied(ctx, list, "model", "DefaultModelConstructor", given, &args));
+    MN_TRY(add_implied(ctx, list, "model", given, &args));
     mn_node *name = mn_node_str(ctx, type);
     MN_TRY(name ? mn_node_set(ctx, args, "model_type", name) : MODNAS_ENOMEM);
     return model_args ? set_copy(ctx, args, "args", model_args) : 0;
@@ -83,22 +58,22 @@ static int imply_mixed_op(modnas_ctx *ctx, const mn_node *given, mn_node *list) 
     const mn_node *op_args, *candidates = mn_node_get(given, "candidates");
     mn_node *args, *spec;
     MN_TRY(mn_spec_parse(ctx, given, extra, &type, &op_args));
-    MN_TRY(add_implied(ctx, list, "mixed_op", "DefaultMixedOpConstructor", given, &args));
+    MN_TRY(add_implied(ctx, list, "mixed_op", given, &args));
     if (candidates) MN_TRY(set_copy(ctx, args, "candidates", candidates));
-    MN_TRY(normal_spec(ctx, given, &spec));
+    MN_TRY(mn_spec_to_map(ctx, given, &spec));
     if (spec->kind == MN_MAP) mn_node_remove(ctx, spec, "candidates");
     return mn_node_set(ctx, args, "mixed_op", spec);
 }
 
 static int imply_arch_desc(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
     mn_node *args;
-    MN_TRY(add_implied(ctx, list, "arch_desc", "DefaultSlotArchDescConstructor", given, &args));
+    MN_TRY(add_implied(ctx, list, "arch_desc", given, &args));
     return set_copy(ctx, args, "arch_desc", given);
 }
 
 static int imply_chkpt(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
     mn_node *args;
-    MN_TRY(add_implied(ctx, list, "chkpt", "TorchCheckpointLoader", given, &args));
+    MN_TRY(add_implied(ctx, list, "chkpt", given, &args));
     return set_copy(ctx, args, "path", given);
 }
 
@@ -109,7 +84,7 @@ static int merge_entry(modnas_ctx *ctx, mn_node *list, const char *name, const m
         if (there) mn_node_remove(ctx, list, name);
         return 0;
     }
-    MN_TRY(normal_spec(ctx, given, &spec));
+    MN_TRY(mn_spec_to_map(ctx, given, &spec));
     if (!there) return mn_node_set(ctx, list, name, spec);
     const int rc = mn_node_merge(ctx, there, spec);
     mn_node_free(ctx, spec);
@@ -118,8 +93,17 @@ static int merge_entry(modnas_ctx *ctx, mn_node *list, const char *name, const m
 
 static int imply_init(modnas_ctx *ctx, const mn_node *given, mn_node *list) {
     mn_node *args;
-    MN_TRY(add_implied(ctx, list, "init", "TorchInitConstructor", given, &args));
+    MN_TRY(add_implied(ctx, list, "init", given, &args));
     return merge_entry(ctx, list, "init", given);
+}
+
+/* Entries of the implied names may have left their type out. */
+static int complete(modnas_ctx *ctx, mn_node *list) {
+    for (size_t i = 0; i < list->n; i++) {
+        const char *type = mn_implicit_constructor(list->keys[i]);
+        if (type && !mn_node_get(list->items[i], "type")) MN_TRY(set_type(ctx, list->items[i], type));
+    }
+    return 0;
 }
 
 static int fill_list(modnas_ctx *ctx, const mn_node *config, mn_node *list) {
@@ -141,7 +125,7 @@ static int fill_list(modnas_ctx *ctx, const mn_node *config, mn_node *list) {
         if (k == MN_COUNT(implied)) MN_TRY(merge_entry(ctx, list, own->keys[i], own->items[i]));
     }
     if (chkpt && chkpt->kind != MN_NULL && !mn_node_get(list, "chkpt")) MN_TRY(imply_chkpt(ctx, chkpt, list));
-    return 0;
+    return complete(ctx, list);
 }
 
 int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out) {
@@ -157,18 +141,31 @@ int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out) {
 
 /* ---- running them -------------------------------------------------------------------------------------- */
 
-static int is_late(modnas_ctx *ctx, const mn_node *spec) {
-    const mn_node *type = mn_node_get(spec, "type");
-    const mn_component *c = type && type->kind == MN_STR ? mn_registry_find(ctx, "construct", type->text) : NULL;
+static int32_t when(modnas_ctx *ctx, const char *type) {
+    const mn_component *c = mn_registry_find(ctx, "construct", type);
     const mn_construct_row *row = c ? c->data : NULL;
-    return row && row->after_commit;
+    return row ? row->when : MN_IN_ORDER;
 }
 
-static int run_list(mn_model *model, const mn_node *list, int late) {
+int mn_construct_run(mn_model *model, const mn_node *spec) {
+    modnas_ctx *ctx = model->ctx;
     const mn_construct_env env = {model};
-    for (size_t i = 0; i < list->n; i++)
-        if (is_late(model->ctx, list->items[i]) == late)
+    const char *type;
+    const mn_node *args;
+    MN_TRY(mn_spec_parse(ctx, spec, NULL, &type, &args));
+    if ((when(ctx, type) == MN_WHEN_COMMITTED) != model->standing)
+        return mn_fail(ctx, MODNAS_EINVAL, "%s is run %s a model is complete", type,
+                       model->standing ? "before" : "after");
+    return mn_registry_build(ctx, "construct", spec, NULL, NULL, &env, NULL);
+}
+
+static int run_list(mn_model *model, const mn_node *list, int32_t now) {
+    const mn_construct_env env = {model};
+    for (size_t i = 0; i < list->n; i++) {
+        const mn_node *type = mn_node_get(list->items[i], "type");
+        if (when(model->ctx, type && type->kind == MN_STR ? type->text : "") == now)
             MN_TRY(mn_registry_build(model->ctx, "construct", list->items[i], NULL, NULL, &env, NULL));
+    }
     return 0;
 }
 
@@ -215,13 +212,14 @@ static int construct(mn_model *model, const mn_node *config, const mn_node *list
     mn_space *space;
     MN_TRY(mn_space_of(model, &space));
     MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
-    MN_TRY(run_list(model, list, 0));
+    MN_TRY(run_list(model, list, MN_IN_ORDER));
     if (!model->root) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");
     MN_TRY(settle_slots(model));
+    MN_TRY(run_list(model, list, MN_WHEN_FILLED));
     if (!commit) return 0;
     MN_TRY(mn_model_commit(model));
     if (model->backend) MN_TRY(mn_try_model(model));
-    return run_list(model, list, 1);
+    return run_list(model, list, MN_WHEN_COMMITTED);
 }
 
 int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out) {
@@ -230,7 +228,7 @@ int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, in
     mn_model *model = NULL;
     MN_TRY(mn_construct_list(ctx, config, &list));
     int rc = mn_construct_open_backend(ctx, config, &backend);
-    if (!rc) rc = mn_model_new(ctx, backend, dtype, mn_construct_seed(config), &model);
+    if (!rc) rc = mn_model_new(ctx, backend, dtype, mn_construct_seed(config, list), &model);
     if (!rc) rc = construct(model, config, list, commit);
     if (rc)
         mn_model_free(model);

@@ -9,9 +9,15 @@
 
 static int run_init(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
-    (void)out;
+    (void)args, (void)out;
     if (model->root) return mn_fail(model->ctx, MODNAS_ECONFIG, "%s comes after the model; it belongs before", c->name);
-    return c->data ? mn_ops_conf_read(model->ctx, mn_args_node(args, "ops_conf"), &model->ops) : 0;
+    return 0;
+}
+
+static int run_torch_init(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    MN_TRY(run_init(c, args, env, out));
+    return mn_ops_conf_read(model->ctx, mn_args_node(args, "ops_conf"), &model->ops);
 }
 
 /* ---- the model ----------------------------------------------------------------------------------------- */
@@ -122,16 +128,14 @@ static const mn_arg_def weights_args[] = {
     {"path", MN_ARG_STR, NULL, NULL, "a safetensors file"},
     {"partial", MN_ARG_BOOL, "false", NULL, "tensors that only one side has are left alone"},
     END};
-static const mn_construct_row late = {1}, early = {0};
-
 static const mn_component rows[] = {
     {"construct", "DefaultInitConstructor", "start of construction without a network", init_args, run_init, NULL},
-    {"construct", "TorchInitConstructor", "start of construction of a network", torch_init_args, run_init, &early},
+    {"construct", "TorchInitConstructor", "start of construction of a network", torch_init_args, run_torch_init, NULL},
     {"construct", "DefaultModelConstructor", "a registered model", model_args, run_model, NULL},
     {"construct", "TorchToDevice", "accepted; a model stands on its backend from the start", device_args, run_device,
      NULL},
     {"construct", "TorchCheckpointLoader", "weights from a file, after the network is complete", weights_args,
-     run_weights, &late},
+     run_weights, &(const mn_construct_row){MN_WHEN_COMMITTED}},
 };
 
 int mn_construct_infra_register(modnas_ctx *ctx) {

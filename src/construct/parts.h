@@ -4,11 +4,6 @@
 
 #include "construct/construct.h"
 
-/* What a constructor's row has as `data`; NULL: all zero. */
-typedef struct mn_construct_row {
-    int32_t after_commit; /* 1: works on parameters in memory, so it is run once the model is committed */
-} mn_construct_row;
-
 /* Call fn for every Slot that is empty now, in model order. */
 int mn_each_empty_slot(mn_model *model, int (*fn)(mn_slot *slot, void *ud), void *ud);
 /* Does the backbone have an operator of its own for it? */
@@ -21,7 +16,11 @@ int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */
 int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out);
 
+/* Of everything that is drawn: the key `seed`, else that of the list's init, else 0. */
+uint64_t mn_construct_seed(const mn_node *config, const mn_node *list);
+
 int mn_construct_infra_register(modnas_ctx *ctx);
+int mn_construct_initialise_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);
 int mn_construct_arch_desc_register(modnas_ctx *ctx);
 

@@ -25,6 +25,7 @@ void mn_dataset_free(mn_dataset *d) {
     if (d->vt->destroy) d->vt->destroy(d);
     mn_free(ctx, d->labels);
     mn_free(ctx, d->files);
+    mn_free(ctx, d->names_block);
     mn_free(ctx, d->name);
     mn_free(ctx, d);
     mn_ctx_drop(ctx);
@@ -33,6 +34,13 @@ void mn_dataset_free(mn_dataset *d) {
 int mn_dataset_same(const mn_dataset *a, const mn_dataset *b) {
     if (a == b || (a->state && a->state == b->state)) return 1;
     return a->n == b->n && a->sha256[0] && !strcmp(a->sha256, b->sha256);
+}
+
+const char *mn_dataset_shared_file(const mn_dataset *a, const mn_dataset *b) {
+    for (int32_t i = 0; i < a->n_files; i++)
+        for (int32_t k = 0; k < b->n_files; k++)
+            if (a->files[i].has_images && !strcmp(a->files[i].sha256, b->files[k].sha256)) return a->files[i].name;
+    return NULL;
 }
 
 int mn_dataset_fail(const mn_dataset *d, int64_t index, int code, int32_t label) {

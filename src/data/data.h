@@ -26,6 +26,7 @@ typedef struct mn_data_file {
     char name[64];
     char sha256[65];
     int64_t bytes;
+    int32_t has_images; /* 0: labels alone, which other samples may share */
 } mn_data_file;
 
 struct mn_dataset {
@@ -39,7 +40,8 @@ struct mn_dataset {
     char sha256[65];     /* of the unpacked files read, one behind the other (pixels, labels); "" when there are none */
     mn_data_file *files; /* n_files */
     int32_t n_files;
-    const char *const *class_names; /* n_classes constants, or NULL */
+    const char *const *class_names; /* n_classes, or NULL */
+    void *names_block;              /* owns class_names unless they are constants */
     void *state; /* what sample reads from. Two sets may share one: then they hold the same samples */
 };
 
@@ -48,6 +50,8 @@ struct mn_dataset {
 mn_dataset *mn_dataset_new(modnas_ctx *ctx, const char *name, const mn_dataset_vt *vt);
 void mn_dataset_free(mn_dataset *d);                           /* NULL is fine */
 int mn_dataset_same(const mn_dataset *a, const mn_dataset *b); /* 1 if both are known to hold the same samples */
+/* Name of a file with images that both were read from, so that they share samples; NULL: none. */
+const char *mn_dataset_shared_file(const mn_dataset *a, const mn_dataset *b);
 /* Labels of all samples, borrowed. A set without `labels` is asked for every sample, once, on this thread.
  * @return 0; MODNAS_ENOMEM, MODNAS_ECANCELED, or as mn_dataset_fail */
 int mn_dataset_labels(mn_dataset *d, const int32_t **labels);

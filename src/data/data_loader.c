@@ -119,6 +119,10 @@ static int check_sets(const mn_args *a, const mn_loader_env *env) {
                        "%s: training samples are %d x %d x %d of %d classes, validation samples %d x %d x %d of %d",
                        mn_node_where(a->origin, at, sizeof at), t->c, t->h, t->w, t->n_classes, v->c, v->h, v->w,
                        v->n_classes);
+    const char *shared = v && !mn_dataset_same(t, v) ? mn_dataset_shared_file(t, v) : NULL;
+    if (shared)
+        return mn_fail(a->ctx, MODNAS_ECONFIG, "%s: training and validation data both read %s",
+                       mn_node_where(a->origin, at, sizeof at), shared);
     return 0;
 }
 

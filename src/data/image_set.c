@@ -2,13 +2,16 @@
  *
  *   bytes --table of 256 floats (one a channel)--> rows, placed with offset, forward or mirrored --> square set to 0
  *
- * All per-pixel arithmetic is in the table: normalising costs a load, brightness and contrast cost a new table of 256
- * entries, and no pixel takes a branch. What is random is drawn first, from the generator the caller keyed.
+ * All per-pixel arithmetic is in the table: normalising costs a load, brightness and contrast of grey images cost a new
+ * table of 256 entries, and no pixel takes a branch. Random colours (colour.h) come after the placing, where channels
+ * meet. What is random is drawn first, from the generator the caller keyed.
  *
  * The crop of Krizhevsky (pad 4, crop 32) is `shift: 4`. Cutout: DeVries, Taylor 2017, section 3.2: the square may lie
  * partly outside; it is 0 after normalising. Brightness and contrast are torchvision's ColorJitter on real numbers: v =
  * clip(b v), v = clip(k v + (1 - k) mean of the image), clipped to 0..255. */
 #include "data/image_set.h"
+
+#include "data/colour.h"
 
 enum { LEVELS = 256, MAX_VALUES = 1 << 28 };
 
@@ -16,12 +19,14 @@ typedef struct image_set {
     mn_image_opts opts;
     uint8_t *pixels;
     float table[MN_IMAGE_CHANNELS][LEVELS];
+    float plain[LEVELS]; /* pixels / 255 */
 } image_set;
 
 typedef struct drawn {
-    int32_t dy, dx, flip;
-    int32_t contrast_first;
+    int32_t dy, dx, flip, vflip;
+    int32_t contrast_first; /* grey images */
     double brightness, contrast;
+    mn_colour colour; /* others */
     int32_t cut_y, cut_x;
 } drawn;
 
@@ -33,14 +38,35 @@ static int32_t offset(mn_rng *rng, int32_t shift) {
     return shift ? (int32_t)mn_rng_below(rng, 2 * (uint64_t)shift + 1) - shift : 0;
 }
 
+static int32_t coin(mn_rng *rng) {
+    return (int32_t)(mn_rng_u32(rng) >> 31);
+}
+
+static int has_jitter(const mn_image_opts *o) {
+    return o->brightness > 0 || o->contrast > 0 || o->saturation > 0 || o->hue > 0;
+}
+
+static mn_colour draw_colour(const mn_image_opts *o, mn_rng *rng) {
+    mn_colour c = {.order = {0, 1, 2, 3}};
+    mn_rng_shuffle(rng, c.order, MN_COLOUR_STEPS);
+    c.brightness = within(rng, o->brightness);
+    c.contrast = within(rng, o->contrast);
+    c.saturation = within(rng, o->saturation);
+    c.hue = within(rng, o->hue) - 1;
+    return c;
+}
+
 /* Braces of an initialiser have no order: one statement a draw. */
 static drawn draw(const mn_dataset *d, const mn_image_opts *o, mn_rng *rng) {
     drawn a = {0};
     a.dy = offset(rng, o->shift);
     a.dx = offset(rng, o->shift);
-    if (o->flip) a.flip = (int32_t)(mn_rng_u32(rng) >> 31);
-    if (o->brightness > 0 || o->contrast > 0) {
-        a.contrast_first = (int32_t)(mn_rng_u32(rng) >> 31);
+    if (o->flip) a.flip = coin(rng);
+    if (o->vflip) a.vflip = coin(rng);
+    if (has_jitter(o) && o->c == 3) {
+        a.colour = draw_colour(o, rng);
+    } else if (has_jitter(o)) {
+        a.contrast_first = coin(rng);
         a.brightness = within(rng, o->brightness);
         a.contrast = within(rng, o->contrast);
     }
@@ -81,18 +107,21 @@ static void jitter(const mn_image_opts *o, const drawn *a, const uint8_t *src, f
     normalise(v, o->mean[0], o->stddev[0], table);
 }
 
-/* dst (H,W) is src (h,w) with its corner at (top, left), black elsewhere, then mirrored if flip. */
-static void place(float *dst, int32_t dst_h, int32_t dst_w, const uint8_t *src, int32_t h, int32_t w, int32_t top,
-                  int32_t left, int32_t flip, const float *table) {
-    const int32_t x0 = left > 0 ? left : 0, x1 = left + w < dst_w ? left + w : dst_w;
-    for (int32_t y = 0; y < dst_h; y++, dst += dst_w) {
-        const int inside = y >= top && y < top + h;
-        if (!inside || x1 - x0 < dst_w)
-            for (int32_t x = 0; x < dst_w; x++) dst[x] = table[0];
+/* One channel: dst (H,W) is src (h,w) moved by the padding and what was drawn, black elsewhere, then mirrored. */
+static void place(const mn_dataset *d, float *dst, const mn_image_opts *o, const uint8_t *src, const drawn *a,
+                  const float *table) {
+    const int32_t top = o->pad + a->dy, left = o->pad + a->dx;
+    const int32_t x0 = left > 0 ? left : 0, x1 = left + o->w < d->w ? left + o->w : d->w;
+    const ptrdiff_t step = a->vflip ? -d->w : d->w;
+    if (a->vflip) dst += (int64_t)(d->h - 1) * d->w;
+    for (int32_t y = 0; y < d->h; y++, dst += step) {
+        const int inside = y >= top && y < top + o->h;
+        if (!inside || x1 - x0 < d->w)
+            for (int32_t x = 0; x < d->w; x++) dst[x] = table[0];
         if (!inside) continue;
-        const uint8_t *row = src + (int64_t)(y - top) * w;
-        if (flip)
-            for (int32_t x = x0; x < x1; x++) dst[dst_w - 1 - x] = table[row[x - left]];
+        const uint8_t *row = src + (int64_t)(y - top) * o->w;
+        if (a->flip)
+            for (int32_t x = x0; x < x1; x++) dst[d->w - 1 - x] = table[row[x - left]];
         else
             for (int32_t x = x0; x < x1; x++) dst[x] = table[row[x - left]];
     }
@@ -105,22 +134,36 @@ static void cut(float *dst, int32_t h, int32_t w, int32_t cy, int32_t cx, int32_
         for (int32_t x = x0; x < x1; x++) dst[(int64_t)y * w + x] = 0;
 }
 
-static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+/* Values of 0..1 as place left them, in random colours and normalised. */
+static void recolour(const mn_image_opts *o, const mn_colour *colour, float *dst, int64_t plane) {
+    mn_colour_apply(colour, dst, plane);
+    for (int32_t c = 0; c < o->c; c++, dst += plane)
+        for (int64_t i = 0; i < plane; i++) dst[i] = (float)((dst[i] - o->mean[c]) / o->stddev[c]);
+}
+
+/* Image `src` under what was drawn. */
+static void fill(const mn_dataset *d, const drawn *a, int augment, const uint8_t *src, float *dst) {
     const image_set *s = d->state;
     const mn_image_opts *o = &s->opts;
     const int64_t src_plane = (int64_t)o->h * o->w, dst_plane = (int64_t)d->h * d->w;
-    const uint8_t *src = s->pixels + index * o->c * src_plane;
+    const int colours = augment && has_jitter(o) && o->c == 3, greys = augment && has_jitter(o) && o->c == 1;
+    float jittered[LEVELS];
+    if (greys) jitter(o, a, src, jittered);
+    for (int32_t c = 0; c < o->c; c++) {
+        const float *table = colours ? s->plain : greys ? jittered : s->table[c];
+        place(d, dst + c * dst_plane, o, src + c * src_plane, a, table);
+    }
+    if (colours) recolour(o, &a->colour, dst, dst_plane);
+    if (augment && o->cutout)
+        for (int32_t c = 0; c < o->c; c++) cut(dst + c * dst_plane, d->h, d->w, a->cut_y, a->cut_x, o->cutout / 2);
+}
+
+static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+    const image_set *s = d->state;
+    const mn_image_opts *o = &s->opts;
     drawn a = {0};
     if (augment) a = draw(d, o, rng);
-    float jittered[LEVELS];
-    const int use_jitter = augment && (o->brightness > 0 || o->contrast > 0);
-    if (use_jitter) jitter(o, &a, src, jittered);
-    for (int32_t c = 0; c < o->c; c++) {
-        float *plane = dst + c * dst_plane;
-        place(plane, d->h, d->w, src + c * src_plane, o->h, o->w, o->pad + a.dy, o->pad + a.dx, a.flip,
-              use_jitter ? jittered : s->table[c]);
-        if (augment && o->cutout) cut(plane, d->h, d->w, a.cut_y, a.cut_x, o->cutout / 2);
-    }
+    fill(d, &a, augment, s->pixels + index * o->c * o->h * o->w, dst);
     *label = d->labels[index];
     return 0;
 }
@@ -158,6 +201,7 @@ int mn_image_set_new(modnas_ctx *ctx, const char *name, const mn_image_opts *opt
     double v[LEVELS];
     for (int i = 0; i < LEVELS; i++) v[i] = i;
     for (int32_t c = 0; c < opts->c; c++) normalise(v, opts->mean[c], opts->stddev[c], s->table[c]);
+    normalise(v, 0, 1, s->plain);
     d->labels = labels;
     d->n = opts->n;
     d->c = opts->c;

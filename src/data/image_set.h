@@ -13,8 +13,9 @@ typedef struct mn_image_opts {
     double mean[MN_IMAGE_CHANNELS], stddev[MN_IMAGE_CHANNELS]; /* of pixels / 255 */
     /* augmentation, in this order */
     int32_t shift;               /* up to so many pixels up, down, left, right; black moves in */
-    int32_t flip;                /* mirror left-right every other time */
-    double brightness, contrast; /* factors within 1 +- this, in either order; one channel only */
+    int32_t flip, vflip;         /* mirror left-right, top-bottom every other time */
+    double brightness, contrast; /* factors within 1 +- this, in random order with the next two */
+    double saturation, hue;      /* factor within 1 +- this, turns within +- this; three channels only */
     int32_t cutout;              /* a square of side 2 (cutout / 2) around a random pixel is 0, the mean */
 } mn_image_opts;
 

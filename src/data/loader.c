@@ -303,9 +303,14 @@ static int next_started(mn_loader *l, mn_batch *out) {
     return 0;
 }
 
-int mn_loader_next(mn_loader *l, mn_batch *out) {
+/* A loader that was never started begins with epoch 0. */
+static int start_if_new(mn_loader *l) {
     if (in_fork(l)) return fail_fork(l);
-    if (l->epoch < 0) MN_TRY(mn_loader_start(l, 0));
+    return l->epoch < 0 ? mn_loader_start(l, 0) : 0;
+}
+
+int mn_loader_next(mn_loader *l, mn_batch *out) {
+    MN_TRY(start_if_new(l));
     const int rc = next_started(l, out);
     if (rc != MODNAS_EDONE) return rc;
     return mn_fail(l->ctx, rc, "%s: the %lld batches of epoch %lld are used up", l->set->name, (long long)l->n_batches,
@@ -313,8 +318,7 @@ int mn_loader_next(mn_loader *l, mn_batch *out) {
 }
 
 int mn_loader_next_endless(mn_loader *l, mn_batch *out) {
-    if (in_fork(l)) return fail_fork(l);
-    if (l->epoch < 0) MN_TRY(mn_loader_start(l, 0));
+    MN_TRY(start_if_new(l));
     const int rc = next_started(l, out);
     if (rc != MODNAS_EDONE) return rc;
     MN_TRY(mn_loader_start(l, l->epoch + 1));

@@ -6,22 +6,25 @@
 #include "module/model.h"
 #include "module/safetensors.h"
 
-static size_t n_params(const mn_model *m) {
+size_t mn_model_n_tensors(const mn_model *m) {
     return mn_store_n_params(m->weights) + (m->arch ? mn_store_n_params(m->arch) : 0);
 }
 
-/* i-th parameter: weights and statistics first, then architecture parameters. */
-static mn_param *param_at(const mn_model *m, size_t i) {
+mn_param *mn_model_tensor(const mn_model *m, size_t i) {
     const size_t n = mn_store_n_params(m->weights);
     return i < n ? mn_store_param(m->weights, i) : mn_store_param(m->arch, i - n);
 }
 
+void mn_param_shape(const mn_param *p, int64_t dims[4]) {
+    if (p->rank == 1)
+        dims[0] = p->dims[1]; /* a vector is (1, C, 1, 1) */
+    else
+        memcpy(dims, p->dims, (size_t)p->rank * sizeof dims[0]);
+}
+
 static mn_tensor_info info_of(const mn_param *p) {
     mn_tensor_info t = {.name = p->name, .rank = p->rank};
-    if (p->rank == 1)
-        t.dims[0] = p->dims[1]; /* a vector is (1, C, 1, 1) */
-    else
-        memcpy(t.dims, p->dims, (size_t)p->rank * sizeof t.dims[0]);
+    mn_param_shape(p, t.dims);
     return t;
 }
 
@@ -33,15 +36,15 @@ static int check_committed(const mn_model *m) {
 /* ---- save ---------------------------------------------------------------------------------------------- */
 
 static int fill(size_t i, float *data, void *ud) {
-    return mn_param_get_f32(param_at(ud, i), data);
+    return mn_param_get_f32(mn_model_tensor(ud, i), data);
 }
 
 int mn_model_save(mn_model *m, const char *path, const char *const *metadata) {
     MN_TRY(check_committed(m));
-    const size_t n = n_params(m);
+    const size_t n = mn_model_n_tensors(m);
     mn_tensor_info *tensors = mn_alloc(m->ctx, n, sizeof *tensors);
     if (!tensors) return MODNAS_ENOMEM;
-    for (size_t i = 0; i < n; i++) tensors[i] = info_of(param_at(m, i));
+    for (size_t i = 0; i < n; i++) tensors[i] = info_of(mn_model_tensor(m, i));
     const int rc = mn_safetensors_write(m->ctx, path, tensors, n, metadata, fill, m);
     mn_free(m->ctx, tensors);
     return rc;
@@ -77,8 +80,8 @@ static int check_shape(const loading *l, const mn_tensor_info *have, const mn_te
 /* Every tensor of the model. */
 static int check_ours(loading *l) {
     modnas_ctx *ctx = l->model->ctx;
-    for (size_t i = 0; i < n_params(l->model); i++) {
-        const mn_tensor_info want = info_of(param_at(l->model, i));
+    for (size_t i = 0; i < mn_model_n_tensors(l->model); i++) {
+        const mn_tensor_info want = info_of(mn_model_tensor(l->model, i));
         MN_TRY(mn_map_put(ctx, &l->known, want.name, l));
         const mn_tensor_info *have = mn_safetensors_find(l->file, want.name);
         if (!have && !l->partial)
@@ -110,8 +113,8 @@ static int copy_in(const loading *l) {
         mn_alloc(l->model->ctx, l->largest ? l->largest : 1, sizeof *plain); /* the file's data may be unaligned */
     if (!plain) return MODNAS_ENOMEM;
     int rc = 0;
-    for (size_t i = 0; i < n_params(l->model) && !rc; i++) {
-        mn_param *p = param_at(l->model, i);
+    for (size_t i = 0; i < mn_model_n_tensors(l->model) && !rc; i++) {
+        mn_param *p = mn_model_tensor(l->model, i);
         const mn_tensor_info *t = mn_safetensors_find(l->file, p->name);
         if (!t) continue;
         memcpy(plain, t->data, t->count * sizeof *plain);
@@ -129,8 +132,8 @@ int mn_model_load(mn_model *m, const char *path, int partial) {
     int rc = check_ours(&l);
     if (!rc) rc = check_theirs(&l);
     if (!rc) rc = copy_in(&l);
-    if (!rc && l.n_found < n_params(m))
-        mn_log(m->ctx, MODNAS_LOG_INFO, "%s: %zu of the model's %zu tensors", path, l.n_found, n_params(m));
+    if (!rc && l.n_found < mn_model_n_tensors(m))
+        mn_log(m->ctx, MODNAS_LOG_INFO, "%s: %zu of the model's %zu tensors", path, l.n_found, mn_model_n_tensors(m));
     mn_map_free(m->ctx, &l.known);
     mn_safetensors_free(file);
     return rc;

@@ -132,6 +132,10 @@ static int bn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n
 
 static const mn_module_vt bn_vt = {"batch_norm", bn_forward, NULL};
 
+mn_bn_opts *mn_batch_norm_opts(mn_module *m) {
+    return m->vt == &bn_vt ? &((bn_state *)m->state)->o : NULL;
+}
+
 int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum, mn_module **out) {
     static const struct {
         const char *name;

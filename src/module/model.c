@@ -39,6 +39,7 @@ mn_model *mn_model_hold(mn_model *m) {
 void mn_model_free(mn_model *m) {
     if (!m || --m->refs) return;
     modnas_ctx *ctx = m->ctx;
+    mn_run_free(m->eval.run);
     mn_slab_free(m->slab);
     mn_store_free(m->weights); /* parameters go after their store */
     mn_store_free(m->arch);

@@ -21,6 +21,14 @@ typedef struct mn_ops_conf {
     int32_t conv_bias;
 } mn_ops_conf;
 
+/* The run of modnas_model_forward and what it was planned for; run NULL: never yet. */
+typedef struct mn_model_eval {
+    mn_run *run;
+    mn_value *x, *logits;
+    int64_t n;
+    uint64_t version;
+} mn_model_eval;
+
 struct modnas_model {
     modnas_ctx *ctx;
     int32_t refs; /* its maker, and the architectures of it that hosts hold */
@@ -45,6 +53,9 @@ struct modnas_model {
     int32_t arch_step;  /* 1: mixed ops record their architecture step */
     int32_t record_all; /* 1: mixed ops record every candidate (counting) */
     int32_t standing;   /* 1: commit was called, the tree is not edited any more */
+    int32_t of_host;    /* 1: the host made it and frees it */
+    int32_t busy;       /* > 0: a search runs on it */
+    mn_model_eval eval;
     int32_t depth;      /* modules whose forward is under way */
     int32_t located;    /* 1: the error's text says where */
     uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
@@ -75,6 +86,11 @@ int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs);
 /* The same of what a forward records as the mixed ops are set now: one path of a supernet. */
 int mn_model_recorded_macs(mn_model *m, const int32_t input[3], int64_t *macs);
 
+/* What a checkpoint holds, of a committed model: weights and statistics first, then architecture parameters. */
+size_t mn_model_n_tensors(const mn_model *m);
+mn_param *mn_model_tensor(const mn_model *m, size_t i);
+/* The p->rank sizes that its tensor has there. */
+void mn_param_shape(const mn_param *p, int64_t dims[4]);
 /* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__`
  * from the pairs given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there
  * with its shape, and no other; with `partial` tensors that only one side has are left alone, but at least one must be

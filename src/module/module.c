@@ -157,7 +157,7 @@ int mn_module_path(const mn_module *m, mn_str *out) {
 
 enum { MAX_DEPTH = 256 }; /* modules in modules whose forward is under way */
 
-static int in_order(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+int mn_forward_children(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     if (n_src != 1)
         return mn_fail(m->model->ctx, MODNAS_EINVAL, "a %s takes 1 value, %d given", m->vt->type, (int)n_src);
     mn_value *v = src[0];
@@ -185,7 +185,7 @@ int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, m
         return mn_fail(model->ctx, MODNAS_EINVAL, "%d modules are inside of each other: a forward calls itself",
                        (int)MAX_DEPTH);
     model->depth++;
-    const int rc = (m->vt->forward ? m->vt->forward : in_order)(m, run, src, n_src, dst);
+    const int rc = (m->vt->forward ? m->vt->forward : mn_forward_children)(m, run, src, n_src, dst);
     model->depth--;
     return locate(m, rc);
 }

@@ -55,6 +55,8 @@ int mn_module_path(const mn_module *m, mn_str *out); /* dotted name from the roo
 /* What goes wrong inside has the innermost module's path before its text. MODNAS_EINVAL when modules call each other in a
  * circle. */
 int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst);
+/* What a NULL forward does: the children in order. */
+int mn_forward_children(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst);
 int mn_forward1(mn_module *m, mn_run *run, mn_value *src, mn_value **dst);
 
 #endif

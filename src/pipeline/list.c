@@ -4,15 +4,6 @@
 #include "modnas/run.h"
 #include "registry/registry.h"
 
-/* ORDER mn_arg_type */
-static const char *const type_names[] = {"any", "bool", "int", "real", "str", "list", "map", "reals", "spec", "specs"};
-
-static const mn_arg_def no_args[] = {{NULL, 0, NULL, NULL, NULL}};
-
-static const mn_arg_def *args_of(const mn_component *c) {
-    return c->args ? c->args : no_args;
-}
-
 /* ---- kinds ------------------------------------------------------------------------------------------- */
 
 enum { MAX_KINDS = 32 };
@@ -58,33 +49,15 @@ static void add_member(mn_str *s, const char *before, const char *key, const cha
     mn_str_json(s, value);
 }
 
-/* The default as the value that it stands for; null when the arg has to be given. */
-static int add_default(modnas_ctx *ctx, mn_str *s, const mn_arg_def *d) {
-    mn_node *value = NULL;
-    if (d->def) MN_TRY(mn_yaml_value(ctx, d->def, "default", &value));
-    mn_str_add(s, ",\"default\":");
-    mn_node_json(s, value);
-    mn_str_addf(s, ",\"required\":%s", d->def ? "false" : "true");
-    mn_node_free(ctx, value);
-    return 0;
-}
-
 static int add_json(const mn_component *c, void *ud) {
     json_list *l = ud;
     mn_str *s = &l->text;
     add_member(s, l->n++ ? ",\n{" : "{", "kind", c->kind);
     add_member(s, ",", "name", c->name);
     add_member(s, ",", "text", c->text);
-    mn_str_add(s, ",\"args\":[");
-    for (const mn_arg_def *d = args_of(c); d->name; d++) {
-        add_member(s, d == args_of(c) ? "{" : ",{", "name", d->name);
-        add_member(s, ",", "type", type_names[d->type]);
-        if (d->of) add_member(s, ",", "of", d->of);
-        MN_TRY(add_default(s->ctx, s, d));
-        add_member(s, ",", "text", d->text);
-        mn_str_add(s, "}");
-    }
-    mn_str_add(s, "]}");
+    mn_str_add(s, ",\"args\":");
+    MN_TRY(mn_component_args_json(s, c));
+    mn_str_add(s, "}");
     return 0;
 }
 
@@ -113,8 +86,8 @@ int modnas_list_json(modnas_ctx *ctx, const char *kind, char **text) {
 static int add_text(const mn_component *c, void *ud) {
     mn_str *s = ud;
     mn_str_addf(s, "  %-36s %s\n", c->name, c->text);
-    for (const mn_arg_def *d = args_of(c); d->name; d++) {
-        const char *of = d->type == MN_ARG_SPEC || d->type == MN_ARG_SPECS ? d->of : type_names[d->type];
+    for (const mn_arg_def *d = c->args; d && d->name; d++) {
+        const char *of = d->type == MN_ARG_SPEC || d->type == MN_ARG_SPECS ? d->of : mn_arg_type_name(d->type);
         mn_str value = {.ctx = s->ctx};
         mn_str_addf(&value, "%s: %s%s%s", d->name, of, d->def ? " = " : ", required", d->def ? d->def : "");
         mn_str_addf(s, "      %-56s %s\n", value.failed ? d->name : value.text, d->text);

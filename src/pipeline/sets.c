@@ -65,7 +65,7 @@ int mn_pipeline_data(mn_pipeline *p) {
 
 static int check_apart(mn_pipeline *p, const mn_dataset *other, const char *what) {
     char where[256];
-    if (!other || !mn_dataset_same(other, p->test)) return 0;
+    if (!other || !(mn_dataset_same(other, p->test) || mn_dataset_shared_file(other, p->test))) return 0;
     return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: test_data reads the same samples of %s as %s",
                    mn_node_where(mn_node_get(p->tree, "test_data"), where, sizeof where), p->test->name, what);
 }

@@ -72,6 +72,10 @@ int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const 
 /* Every component in the order added; kind NULL: all. Stops at a non-zero return and returns it. */
 int mn_registry_visit(modnas_ctx *ctx, const char *kind, int (*fn)(const mn_component *c, void *ud), void *ud);
 
+/* Its args as a JSON array of {"name","type","of","default","required","text"}. */
+int mn_component_args_json(mn_str *s, const mn_component *c);
+const char *mn_arg_type_name(int32_t type); /* "int", "spec", ... */
+
 /* ---- specs and args ---------------------------------------------------------------------------------------------- */
 
 /* The parts of a spec in any of its three forms. *args is borrowed (NULL if none). Keys beside type and args are
@@ -86,6 +90,8 @@ int mn_spec_check(modnas_ctx *ctx, const char *kind, const mn_node *spec, const 
  * args that have to be given. */
 int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const char *const *extra,
                        const char *type);
+/* A spec of any form as a map; what it leaves out stays out. Owned by the caller. */
+int mn_spec_to_map(modnas_ctx *ctx, const mn_node *spec, mn_node **out);
 /* One spec merged over another as maps are, each in any of its forms; owned by the caller. */
 int mn_spec_merge(modnas_ctx *ctx, const mn_node *base, const mn_node *over, mn_node **out);
 /* Visit what a checked MN_ARG_SPECS holds: one spec, a list or a map of them; null: none. name: its key, NULL in a

@@ -125,8 +125,7 @@ int mn_spec_check_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, c
     return mn_spec_check_any(ctx, kind, spec, extra, type, 1);
 }
 
-/* A spec in its map form, owned by the caller. */
-static int to_map(modnas_ctx *ctx, const mn_node *spec, mn_node **out) {
+int mn_spec_to_map(modnas_ctx *ctx, const mn_node *spec, mn_node **out) {
     const mn_node *type, *args;
     if (spec->kind == MN_MAP) {
         *out = mn_node_copy(ctx, spec);
@@ -146,8 +145,8 @@ static int to_map(modnas_ctx *ctx, const mn_node *spec, mn_node **out) {
 
 int mn_spec_merge(modnas_ctx *ctx, const mn_node *base, const mn_node *over, mn_node **out) {
     mn_node *all, *more;
-    MN_TRY(to_map(ctx, base, &all));
-    int rc = to_map(ctx, over, &more);
+    MN_TRY(mn_spec_to_map(ctx, base, &all));
+    int rc = mn_spec_to_map(ctx, over, &more);
     if (!rc) {
         rc = mn_node_merge(ctx, all, more);
         if (!rc) rc = mn_node_place(ctx, all, over->file, over->line);

@@ -130,7 +130,7 @@ static int at_slot(modnas_ctx *ctx, int rc, const mn_node *spec, const mn_slot *
 
 int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot, mn_module **out) {
     modnas_ctx *ctx = model->ctx;
-    const mn_candidate_env env = {model, slot->chn_in, slot->chn_out, slot->stride, slot->kwargs};
+    const mn_candidate_env env = {model, slot->chn_in, slot->chn_out, slot->stride, slot->kwargs, slot};
     const mn_component *c;
     const char *name;
     const mn_node *args;

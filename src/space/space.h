@@ -79,6 +79,7 @@ typedef struct mn_candidate_env { /* out of the builder: mn_module ** */
     mn_model *model;
     int32_t chn_in, chn_out, stride;
     const mn_node *kwargs;
+    const mn_slot *slot; /* the same, whole */
 } mn_candidate_env;
 /* A candidate by name; MODNAS_ENOTFOUND with a suggestion; MODNAS_ECONFIG or MODNAS_ESHAPE with the reason when it does
  * not fit. Both name the Slot; builders say the reason alone. spec: Name or spec. */

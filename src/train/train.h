@@ -59,12 +59,13 @@ double mn_lr_multistep(double lr, const int64_t *milestones, size_t n, double ga
 double mn_lr_exponential(double lr, double gamma, int64_t epoch);
 double mn_lr_cosine(double lr, double eta_min, double t_max, int64_t epoch);
 
-/* ---- criteria: kind "criterion" (CrossEntropyLoss, CrossEntropyLabelSmoothingLoss) ------------------- */
+/* ---- criteria: kind "criterion" (criterion.c lists them) ---------------------------------------------- */
 
 typedef struct mn_criterion mn_criterion;
 struct mn_criterion { /* out of the builder: mn_criterion ** */
     modnas_ctx *ctx;
-    double label_smoothing;
+    double arg;   /* label smoothing, smooth-L1's beta, ...: what the loss says */
+    int32_t algo; /* MODNAS_LOSS_* of the pointwise ones */
     int (*loss)(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss);
 };
 void mn_criterion_free(mn_criterion *c);

@@ -66,7 +66,14 @@ enum modnas_act {
     MODNAS_ACT_HARD_SWISH = 6,  /* x relu6(x + 3) / 6 */
     MODNAS_ACT_SWISH = 7,       /* x sigmoid(x) */
     MODNAS_ACT_TANH = 8,
-    MODNAS_ACT_LINEAR = 9       /* alpha x + beta */
+    MODNAS_ACT_LINEAR = 9,      /* alpha x + beta */
+    MODNAS_ACT_LEAKY_RELU = 10, /* x > 0 ? x : alpha x */
+    MODNAS_ACT_ELU = 11,        /* x > 0 ? beta x : alpha (e^x - 1) */
+    MODNAS_ACT_SOFTPLUS = 12,   /* log(1 + e^x) */
+    MODNAS_ACT_EXP = 13,
+    MODNAS_ACT_LOG = 14,
+    MODNAS_ACT_POW = 15,        /* x^alpha */
+    MODNAS_ACT_ABS = 16
 };
 
 enum modnas_algo {
@@ -78,6 +85,7 @@ enum modnas_algo {
     MODNAS_BINARY_MUL = 2,
     MODNAS_BINARY_MAX = 3,
     MODNAS_BINARY_MIN = 4,
+    MODNAS_BINARY_DIV = 5,
     MODNAS_REDUCE_SUM = 0,
     MODNAS_REDUCE_MEAN = 1,
     MODNAS_LOSS_MSE = 0,       /* d^2, d = x - t */
@@ -156,9 +164,10 @@ typedef struct modnas_kernel {
  * pool2d FORWARD           x, y, [workspace (out)]
  * pool2d BACKWARD_DATA     x, y, g_y, [workspace], g_x (out)      workspace: plan_workspace() bytes of the forward plan
  *     global pooling: kernel = (H, W). With ceil-mode sizes dst is simply larger; windows are clipped at the border.
- * activation FORWARD       x, y                                  scalars: alpha, beta (clip, linear)
+ * activation FORWARD       x, y                                  scalars: alpha, beta (those with parameters)
  * activation BACKWARD_DATA x, y, g_y, g_x (out)                  scalars: alpha, beta
- *     relu, relu6, clip: derivative 0 on the corners (as PyTorch's hardtanh: open interval; relu: x > 0)
+ *     relu, relu6, clip, abs: derivative 0 on the corners (as PyTorch's hardtanh: open interval; relu: x > 0);
+ *     leaky_relu, elu: alpha at 0; hard_swish: 0 at -3, 1 at 3
  * binary FORWARD           a (src), b (weights), y               each dim of a and b is 1 or y's (broadcast)
  * weighted_sum FORWARD     p (weights, n_src), x_0 .. x_{n-1}, y                      y = sum_i p[i] x_i
  * scale FORWARD            p (weights), x, y                     scalars: i           y = p[i] x

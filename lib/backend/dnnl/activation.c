@@ -1,5 +1,6 @@
-/* Activations. The piecewise linear ones are loops of ours over the whole buffer, padding included; sigmoid, swish and
- * tanh are oneDNN's. Where act(0) is not 0 the padding of the last channel block is set back to 0 afterwards. */
+/* Activations. The piecewise linear ones, and those whose parameters oneDNN would fix in its code, are loops of ours
+ * over the whole buffer, padding included; the others are oneDNN's. Where 0 does not stay 0 the padding of the last
+ * channel block is set back to 0 afterwards. */
 #include "backend/dnnl/activation.h"
 
 #include "backend/dnnl/layout.h"
@@ -22,6 +23,13 @@ static const struct {
     [MODNAS_ACT_SWISH] = {{dnnl_eltwise_swish, dnnl_eltwise_swish, 0, 1, 0}, 0},
     [MODNAS_ACT_TANH] = {{dnnl_eltwise_tanh, dnnl_eltwise_tanh_use_dst_for_bwd, 1, 0, 0}, 0},
     [MODNAS_ACT_LINEAR] = {.ours = 1},
+    [MODNAS_ACT_LEAKY_RELU] = {.ours = 1},
+    [MODNAS_ACT_ELU] = {.ours = 1},
+    [MODNAS_ACT_SOFTPLUS] = {{dnnl_eltwise_soft_relu, dnnl_eltwise_soft_relu, 0, 1, 0}, 0},
+    [MODNAS_ACT_EXP] = {{dnnl_eltwise_exp, dnnl_eltwise_exp_use_dst_for_bwd, 1, 0, 0}, 0},
+    [MODNAS_ACT_LOG] = {.ours = 1}, /* oneDNN's is off by 3e-6 */
+    [MODNAS_ACT_POW] = {.ours = 1},
+    [MODNAS_ACT_ABS] = {{dnnl_eltwise_abs, dnnl_eltwise_abs, 0, 0, 0}, 1},
 };
 enum { N_ACTS = sizeof acts / sizeof acts[0] };
 
@@ -55,7 +63,7 @@ static dnnl_status_t eltwise_desc(mn_dnnl *s, int32_t pass, const mn_dnnl_eltwis
     const dnnl_alg_kind_t alg = pass == MODNAS_FORWARD ? e->forward : e->backward;
     dnnl_primitive_desc_t forward, backward;
     dnnl_status_t status = onednn.eltwise_forward_primitive_desc_create(&forward, s->engine, dnnl_forward_training, alg,
-                                                                      md, md, e->alpha, e->beta, attr);
+                                                                        md, md, e->alpha, e->beta, attr);
     if (status != dnnl_success) return status;
     s->n_objects++;
     if (pass == MODNAS_FORWARD) {
@@ -63,7 +71,7 @@ static dnnl_status_t eltwise_desc(mn_dnnl *s, int32_t pass, const mn_dnnl_eltwis
         return status;
     }
     status = onednn.eltwise_backward_primitive_desc_create(&backward, s->engine, alg, md, md, md, e->alpha, e->beta,
-                                                         forward, attr);
+                                                           forward, attr);
     dnnl_primitive_desc_destroy(forward);
     if (status != dnnl_success) return status;
     s->n_objects++;
@@ -119,6 +127,8 @@ static void act_part(const void *job, int32_t part, int32_t parts) {
 }
 
 static int zero_stays_zero(const act_job *j) {
+    if (j->k->act == MODNAS_ACT_LOG || j->k->act == MODNAS_ACT_POW) return 0; /* nor is their slope finite there */
+    if (j->k->pass != MODNAS_FORWARD) return 1;
     switch (j->k->act) {
     case MODNAS_ACT_CLIP:
         return j->alpha <= 0 && j->beta >= 0;
@@ -141,8 +151,8 @@ static int activation_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_ru
                        .alpha = r->n_scalars > 0 ? (float)r->scalars[0] : 0,
                        .beta = r->n_scalars > 1 ? (float)r->scalars[1] : 0};
     mn_dnnl_parallel(mn_dnnl_parts(s, j.n * (int64_t)sizeof(float)), act_part, &j);
-    if (base->k.pass == MODNAS_FORWARD && !zero_stays_zero(&j))
-        mn_dnnl_clear_padding(s, &base->k.dst, mn_dnnl_arg(r, 1));
+    if (!zero_stays_zero(&j))
+        mn_dnnl_clear_padding(s, &base->k.dst, mn_dnnl_arg(r, base->k.pass == MODNAS_FORWARD ? 1 : 3));
     return 0;
 }
 

@@ -3,7 +3,7 @@
  *   entry.c      the entry point and the vtable
  *   table.c      one row a kernel kind: supports, want, plan, run, drop
  *   conv.c depthwise.c linear.c reorder.c activation.c      oneDNN does the work (depthwise.c: our own kernels)
- *   batch_norm.c pool.c elementwise.c copy.c dropout.c flat.c   our own kernels, on channel-blocked tensors
+ *   batch_norm.c pool.c elementwise.c copy.c dropout.c flat.c reduce.c   our own kernels, on channel-blocked tensors
  *   loss.c                                                  pointwise losses, on plain ones
  *   layout.c prim.c parallel.c error.c                      layouts, primitives, static parts, error texts
  *   simd.h       the loops, compiled once for each instruction set: *_avx512.c, *_avx2.c, *_portable.c from *_body.h

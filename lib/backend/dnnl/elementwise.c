@@ -2,7 +2,8 @@
  * in all of them and so stays 0 in the result.
  *
  * Broadcasting of a binary operand (dims of 1) works on blocked tensors: a row of pixels is the unit, a repeated dim
- * has a step of 0, and a single channel is spread over the vector (the padding is then set back to 0). */
+ * has a step of 0, and a single channel is spread over the vector (the padding is then set back to 0, as it is after a
+ * division). */
 #include "backend/dnnl/layout.h"
 #include "backend/dnnl/parallel.h"
 #include "backend/dnnl/table.h"
@@ -94,9 +95,9 @@ static int is_whole(const modnas_kernel *k) {
 static int binary_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     element_job j = job_of(s, p, r);
     j.n = mn_dnnl_floats(s, &p->k.dst);
-    if (is_whole(&p->k)) return run_parts(s, &j, binary_flat_part);
-    run_parts(s, &j, binary_rows_part);
-    if (p->k.src.dims[1] != p->k.weights.dims[1]) mn_dnnl_clear_padding(s, &p->k.dst, mn_dnnl_arg(r, 2));
+    run_parts(s, &j, is_whole(&p->k) ? binary_flat_part : binary_rows_part);
+    if (p->k.algo == MODNAS_BINARY_DIV || p->k.src.dims[1] != p->k.weights.dims[1])
+        mn_dnnl_clear_padding(s, &p->k.dst, mn_dnnl_arg(r, 2));
     return 0;
 }
 
@@ -109,7 +110,7 @@ static int repeats(const modnas_tdesc *t, const modnas_tdesc *dst) {
 static int binary_supports(const mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const int32_t layout = k->dst.layout;
-    if (k->algo < MODNAS_BINARY_ADD || k->algo > MODNAS_BINARY_MIN || !mn_dnnl_is_activation(&k->dst)) return 0;
+    if (k->algo < MODNAS_BINARY_ADD || k->algo > MODNAS_BINARY_DIV || !mn_dnnl_is_activation(&k->dst)) return 0;
     if (!mn_dnnl_is_activation(&k->src) || !mn_dnnl_is_activation(&k->weights)) return 0;
     if (k->src.layout != layout || k->weights.layout != layout) return 0;
     if (is_whole(k)) return 1;

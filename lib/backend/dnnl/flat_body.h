@@ -87,6 +87,8 @@ VEC_FN vec operate(int32_t algo, vec a, vec b) {
         return vec_sub(a, b);
     case MODNAS_BINARY_MUL:
         return vec_mul(a, b);
+    case MODNAS_BINARY_DIV:
+        return vec_div(a, b);
     case MODNAS_BINARY_MAX:
         return vec_pick(vec_eq(a, a), vec_max(a, b), a); /* a NaN comes through */
     default:
@@ -119,6 +121,7 @@ VEC_FN void binary_flat_loop(int32_t algo, const float *a, const float *b, float
         CASE(MODNAS_BINARY_MUL, call)                                                                                  \
         CASE(MODNAS_BINARY_MAX, call)                                                                                  \
         CASE(MODNAS_BINARY_MIN, call)                                                                                  \
+        CASE(MODNAS_BINARY_DIV, call)                                                                                  \
     }
 
 static void binary(int32_t algo, const mn_simd_operand *a, const mn_simd_operand *b, float *y, int64_t n_vec) {
@@ -139,6 +142,29 @@ VEC_FN vmask inside(vec x, vec low, vec high) {
     return vec_and(vec_gt(x, low), vec_lt(x, high));
 }
 
+/* What has no vector form here: an element after the other. */
+VEC_FN vec by_lane(float (*fn)(float, float), vec x, vec y) {
+    float a[VL], b[VL];
+    vec_store(a, x);
+    vec_store(b, y);
+    for (int i = 0; i < VL; i++) a[i] = fn(a[i], b[i]);
+    return vec_load(a);
+}
+
+static float elu_below(float x, float alpha) {
+    return alpha * expm1f(x);
+}
+static float elu_slope_below(float x, float alpha) {
+    return alpha * expf(x);
+}
+static float logarithm(float x, float unused) {
+    (void)unused;
+    return logf(x);
+}
+static float pow_slope(float x, float alpha) {
+    return alpha == 0 ? 0 : alpha * powf(x, alpha - 1);
+}
+
 VEC_FN vec value_of(int32_t act, vec x, vec alpha, vec beta) {
     const vec zero = vec_zero(), six = vec_set1(6);
     switch (act) {
@@ -154,6 +180,16 @@ VEC_FN vec value_of(int32_t act, vec x, vec alpha, vec beta) {
         return hard_swish(x);
     case MODNAS_ACT_LINEAR:
         return vec_fma(alpha, x, beta);
+    case MODNAS_ACT_LEAKY_RELU:
+        return vec_pick(vec_gt(x, zero), x, vec_mul(alpha, x));
+    case MODNAS_ACT_ELU:
+        return vec_pick(vec_gt(x, zero), vec_mul(beta, x), by_lane(elu_below, x, alpha));
+    case MODNAS_ACT_LOG:
+        return by_lane(logarithm, x, x);
+    case MODNAS_ACT_POW:
+        return by_lane(powf, x, alpha);
+    case MODNAS_ACT_ABS:
+        return vec_max(vec_sub(zero, x), x);
     default:
         return x;
     }
@@ -174,6 +210,16 @@ VEC_FN vec slope_of(int32_t act, vec x, vec alpha, vec beta) {
         return hard_swish_slope(x);
     case MODNAS_ACT_LINEAR:
         return alpha;
+    case MODNAS_ACT_LEAKY_RELU:
+        return vec_pick(vec_gt(x, zero), one, alpha);
+    case MODNAS_ACT_ELU:
+        return vec_pick(vec_gt(x, zero), beta, by_lane(elu_slope_below, x, alpha));
+    case MODNAS_ACT_LOG:
+        return vec_div(one, x);
+    case MODNAS_ACT_POW:
+        return by_lane(pow_slope, x, alpha);
+    case MODNAS_ACT_ABS:
+        return vec_sub(vec_keep(vec_gt(x, zero), one), vec_keep(vec_lt(x, zero), one));
     default:
         return one;
     }
@@ -198,6 +244,11 @@ VEC_FN void act_back_loop(int32_t act, float alpha, float beta, const float *x, 
         CASE(MODNAS_ACT_HARD_SIGMOID, call)                                                                            \
         CASE(MODNAS_ACT_HARD_SWISH, call)                                                                              \
         CASE(MODNAS_ACT_LINEAR, call)                                                                                  \
+        CASE(MODNAS_ACT_LEAKY_RELU, call)                                                                              \
+        CASE(MODNAS_ACT_ELU, call)                                                                                     \
+        CASE(MODNAS_ACT_LOG, call)                                                                                     \
+        CASE(MODNAS_ACT_POW, call)                                                                                     \
+        CASE(MODNAS_ACT_ABS, call)                                                                                     \
     }
 
 static void act_forward(int32_t act, float alpha, float beta, const float *x, float *y, int64_t n) {

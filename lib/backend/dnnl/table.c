@@ -1,4 +1,4 @@
-/* ORDER KERNELS: which kinds this backend runs. Softmax, cross-entropy and reduce are small and are left to `ref`. */
+/* ORDER KERNELS: which kinds this backend runs. Softmax and cross-entropy are small and are left to `ref`. */
 #include "backend/dnnl/table.h"
 
 static const mn_dnnl_kernel *const rows[] = {
@@ -20,6 +20,7 @@ static const mn_dnnl_kernel *const rows[] = {
     [MODNAS_KERNEL_SGD] = &mn_dnnl_sgd,
     [MODNAS_KERNEL_ADAM] = &mn_dnnl_adam,
     [MODNAS_KERNEL_REORDER] = &mn_dnnl_reorder,
+    [MODNAS_KERNEL_REDUCE] = &mn_dnnl_reduce,
     [MODNAS_KERNEL_LOSS] = &mn_dnnl_loss,
     [MODNAS_KERNEL_BOTTLENECK] = &mn_dnnl_bottleneck,
 };

@@ -1,7 +1,7 @@
-/* Two operands, element by element: add, sub, mul, max, min. A dim of 1 is repeated (broadcast). */
+/* Two operands, element by element: add, sub, mul, max, min, div. A dim of 1 is repeated (broadcast). */
 #include "backend/ref/ref.h"
 
-enum { N_ALGOS = MODNAS_BINARY_MIN + 1 };
+enum { N_ALGOS = MODNAS_BINARY_DIV + 1 };
 
 static int broadcasts(const modnas_tdesc *t, const modnas_tdesc *dst) {
     if (!MN_REF(dims_ok)(t)) return 0;
@@ -39,12 +39,11 @@ ROW_LOOP(row_sub, a - b)
 ROW_LOOP(row_mul, a *b)
 ROW_LOOP(row_max, greater(a, b))
 ROW_LOOP(row_min, lesser(a, b))
+ROW_LOOP(row_div, a / b)
 
-static const row_fn rows[N_ALGOS] = {[MODNAS_BINARY_ADD] = row_add,
-                                     [MODNAS_BINARY_SUB] = row_sub,
-                                     [MODNAS_BINARY_MUL] = row_mul,
-                                     [MODNAS_BINARY_MAX] = row_max,
-                                     [MODNAS_BINARY_MIN] = row_min};
+static const row_fn rows[N_ALGOS] = {
+    [MODNAS_BINARY_ADD] = row_add, [MODNAS_BINARY_SUB] = row_sub, [MODNAS_BINARY_MUL] = row_mul,
+    [MODNAS_BINARY_MAX] = row_max, [MODNAS_BINARY_MIN] = row_min, [MODNAS_BINARY_DIV] = row_div};
 
 /* Element strides of an operand along the axes of dst: 0 where it is repeated. */
 static void strides_of(const modnas_tdesc *t, int64_t stride[4]) {

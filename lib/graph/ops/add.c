@@ -22,16 +22,20 @@ int mn_zero(mn_run *run, const int64_t dims[4], mn_value **dst) {
 
 /* ---- add ----------------------------------------------------------------------------------------------------------------------- */
 
-static int emit_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value *dst) {
+/* The layout of an operand that is not repeated; plain if both are, or if it has none yet. */
+static int32_t common_layout(mn_value *a, mn_value *b, const mn_value *dst) {
+    mn_value *whole = mn_same_dims(a, dst) ? mn_root(a) : mn_root(b);
+    return mn_same_dims(whole, dst) && whole->layout >= 0 ? whole->layout : MODNAS_LAYOUT_PLAIN;
+}
+
+int mn_emit_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_value *dst) {
     modnas_kernel k;
     mn_kernel_init(&k, run, MODNAS_KERNEL_BINARY, MODNAS_FORWARD);
     k.algo = algo;
-    const int plain = !mn_same_dims(a, dst) || !mn_same_dims(b, dst);
-    k.weights = mn_desc(b);
-    const int32_t layout = mn_root(a)->layout < 0 ? MODNAS_LAYOUT_PLAIN : mn_root(a)->layout;
     k.src = mn_desc(a);
+    k.weights = mn_desc(b);
     k.dst = mn_desc(dst);
-    k.src.layout = k.weights.layout = k.dst.layout = plain ? MODNAS_LAYOUT_PLAIN : layout;
+    k.src.layout = k.weights.layout = k.dst.layout = common_layout(a, b, dst);
     if (!mn_backend_supports(run->backend, &k)) k.src.layout = k.weights.layout = k.dst.layout = MODNAS_LAYOUT_PLAIN;
     MN_TRY(mn_as(run, a, k.src.layout, &a));
     MN_TRY(mn_as(run, b, k.weights.layout, &b));
@@ -40,7 +44,7 @@ static int emit_binary(mn_run *run, int32_t algo, mn_value *a, mn_value *b, mn_v
 }
 
 static int add_forward(mn_run *run, mn_vertex *x) {
-    return emit_binary(run, MODNAS_BINARY_ADD, mn_src(run, x, 0), mn_src(run, x, 1), x->out);
+    return mn_emit_binary(run, MODNAS_BINARY_ADD, mn_src(run, x, 0), mn_src(run, x, 1), x->out);
 }
 
 static int add_backward(mn_run *run, mn_vertex *x, mn_value *g) {
@@ -68,7 +72,7 @@ int mn_add(mn_run *run, mn_value *a, mn_value *b, mn_value **dst) {
 /* ---- binary with broadcasting ------------------------------------------------------------------------------------------------------ */
 
 static int binary_forward(mn_run *run, mn_vertex *x) {
-    return emit_binary(run, x->u.binary.algo, mn_src(run, x, 0), mn_src(run, x, 1), x->out);
+    return mn_emit_binary(run, x->u.binary.algo, mn_src(run, x, 0), mn_src(run, x, 1), x->out);
 }
 
 /* Add g, summed over the axes where v was broadcast, times `sign`, to v's gradient. */
@@ -76,14 +80,8 @@ static int give(mn_run *run, mn_value *v, mn_value *g, double sign) {
     modnas_kernel k;
     mn_value *to;
     if (!mn_same_dims(v, g)) {
-        mn_value *src;
-        MN_TRY(mn_as(run, g, MODNAS_LAYOUT_PLAIN, &src));
-        MN_TRY(mn_temp(run, v->dims, v->dtype, MODNAS_LAYOUT_PLAIN, &to));
-        mn_kernel_init(&k, run, MODNAS_KERNEL_REDUCE, MODNAS_FORWARD);
-        k.algo = MODNAS_REDUCE_SUM;
-        k.src = mn_desc(src);
-        k.dst = mn_desc(to);
-        MN_TRY(mn_emit(run, &k, (mn_value *[]){src, to}, 2, NULL, 0));
+        if (!(to = mn_value_new(run, v->dims, v->dtype))) return MODNAS_ENOMEM;
+        MN_TRY(mn_emit_reduce(run, MODNAS_REDUCE_SUM, g, to));
         g = to;
     }
     if (sign == 1) return mn_grad_pass(run, v, g);
@@ -94,17 +92,26 @@ static int give(mn_run *run, mn_value *v, mn_value *g, double sign) {
     return mn_grad_close(run, v, to);
 }
 
+/* What goes to operand i: g, g times the other one, or of a quotient y: g / b and, times -1, g y / b. */
+static int share_of(mn_run *run, const mn_vertex *x, int i, mn_value *g, mn_value **part) {
+    mn_value *other = mn_src(run, x, 1 - i), *b = mn_src(run, x, 1), *gy;
+    *part = g;
+    if (x->u.binary.algo != MODNAS_BINARY_MUL && x->u.binary.algo != MODNAS_BINARY_DIV) return 0;
+    if (!(*part = mn_value_new(run, x->dst->dims, run->dtype))) return MODNAS_ENOMEM;
+    if (x->u.binary.algo == MODNAS_BINARY_MUL) return mn_emit_binary(run, MODNAS_BINARY_MUL, g, other, *part);
+    if (i == 0) return mn_emit_binary(run, MODNAS_BINARY_DIV, g, b, *part);
+    if (!(gy = mn_value_new(run, x->dst->dims, run->dtype))) return MODNAS_ENOMEM;
+    MN_TRY(mn_emit_binary(run, MODNAS_BINARY_MUL, g, x->out, gy));
+    return mn_emit_binary(run, MODNAS_BINARY_DIV, gy, b, *part);
+}
+
 static int binary_backward(mn_run *run, mn_vertex *x, mn_value *g) {
-    mn_value *src[2] = {mn_src(run, x, 0), mn_src(run, x, 1)};
+    const int negated = x->u.binary.algo == MODNAS_BINARY_SUB || x->u.binary.algo == MODNAS_BINARY_DIV;
     for (int i = 0; i < 2; i++) {
-        if (!mn_wants_grad(src[i])) continue;
-        mn_value *part = g;
-        if (x->u.binary.algo == MODNAS_BINARY_MUL) {
-            part = mn_value_new(run, x->dst->dims, run->dtype);
-            if (!part) return MODNAS_ENOMEM;
-            MN_TRY(emit_binary(run, MODNAS_BINARY_MUL, g, src[1 - i], part));
-        }
-        MN_TRY(give(run, src[i], part, x->u.binary.algo == MODNAS_BINARY_SUB && i == 1 ? -1 : 1));
+        mn_value *part;
+        if (!mn_wants_grad(mn_src(run, x, i))) continue;
+        MN_TRY(share_of(run, x, i, g, &part));
+        MN_TRY(give(run, mn_src(run, x, i), part, negated && i == 1 ? -1 : 1));
     }
     return 0;
 }

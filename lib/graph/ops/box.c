@@ -1,4 +1,4 @@
-/* Concat, slice and constant padding: all of them copies of boxes. Backward copies the box the other way. */
+/* Concat, slice, split and constant padding: all of them copies of boxes. Backward copies the box the other way. */
 #include <string.h>
 
 #include "graph/run.h"
@@ -143,7 +143,7 @@ int mn_slice(mn_run *run, mn_value *src, const int32_t start[4], const int32_t s
     for (int i = 0; i < 4; i++) {
         dims[i] = count[i];
         const int64_t last = start[i] + ((int64_t)count[i] - 1) * step[i];
-        if (start[i] < 0 || step[i] < 1 || count[i] < 1 || last >= src->dims[i])
+        if (step[i] == 0 || count[i] < 1 || start[i] < 0 || start[i] >= src->dims[i] || last < 0 || last >= src->dims[i])
             return mn_fail(run->ctx, MODNAS_ESHAPE, "slice: axis %d has %lld elements; start %d, step %d, count %d leave it", i,
                            (long long)src->dims[i], start[i], step[i], count[i]);
     }
@@ -153,6 +153,23 @@ int mn_slice(mn_run *run, mn_value *src, const int32_t start[4], const int32_t s
     memcpy(x->u.box.step, step, sizeof x->u.box.step);
     memcpy(x->u.box.count, count, sizeof x->u.box.count);
     *dst = x->dst;
+    return 0;
+}
+
+int mn_split(mn_run *run, mn_value *src, int32_t axis, const int32_t *sizes, int32_t n, mn_value **dst) {
+    int32_t start[4] = {0}, count[4];
+    const int32_t step[4] = {1, 1, 1, 1};
+    int64_t total = 0;
+    if (axis < 0 || axis > 3) return mn_fail(run->ctx, MODNAS_EINVAL, "split: there is no axis %d", axis);
+    for (int i = 0; i < 4; i++) count[i] = (int32_t)src->dims[i];
+    for (int32_t i = 0; i < n; i++) total += sizes[i];
+    if (total != src->dims[axis])
+        return mn_fail(run->ctx, MODNAS_ESHAPE, "split: axis %d has %lld elements, the parts %lld", axis,
+                       (long long)src->dims[axis], (long long)total);
+    for (int32_t i = 0; i < n; start[axis] += sizes[i++]) {
+        count[axis] = sizes[i];
+        MN_TRY(mn_slice(run, src, start, step, count, &dst[i]));
+    }
     return 0;
 }
 
