@@ -31,6 +31,9 @@ typedef struct modnas_value {
     struct modnas_value *other; /* chain of its copies in other layouts */
 } mn_value;
 
+/* "2x3x32x32" into buf; returns buf. */
+const char *mn_dims_text(const int64_t dims[4], char buf[64]);
+
 /* Memory shared by the runs of a model (one is executed at a time). Grows to the largest plan. */
 int mn_slab_new(mn_backend *b, mn_slab **out);
 void mn_slab_free(mn_slab *s);

@@ -108,8 +108,6 @@ mn_value *mn_src(const mn_run *run, const mn_vertex *x, int32_t i);
 mn_value *mn_root(mn_value *v); /* through aliases */
 int mn_same_dims(const mn_value *a, const mn_value *b);
 size_t mn_dtype_bytes(int32_t dtype);
-/* "2x3x32x32" into buf; returns buf. */
-const char *mn_dims_text(const int64_t dims[4], char buf[64]);
 int mn_is_zero(const mn_run *run, const mn_value *v); /* made by mn_zero */
 extern const mn_op mn_op_zero, mn_op_batch_norm, mn_op_conv2d, mn_op_activation, mn_op_add; /* those that fusion knows */
 extern const mn_op mn_op_bottleneck; /* made by fusion */

@@ -223,20 +223,12 @@ int modnas_module_add_custom(modnas_module *parent, const char *name, const modn
 
 /* ---- parameters ---------------------------------------------------------------------------------------- */
 
-enum { MAX_ELEMENTS = 1 << 30 };
-
+/* Sizes as a tensor of a checkpoint has them, and as they are recorded. */
 static int read_dims(modnas_ctx *ctx, const char *name, const int64_t *dims, int32_t n, int64_t full[4]) {
     if (n != 1 && n != 2 && n != 4)
         return mn_fail(ctx, MODNAS_EINVAL, "parameter '%.80s': %d sizes; 1, 2 or 4 are wanted", name, n);
-    int64_t count = 1;
     for (int i = 0; i < 4; i++) full[i] = 1;
-    for (int32_t i = 0; i < n; i++) {
-        if (dims[i] < 1 || dims[i] > MAX_ELEMENTS / count)
-            return mn_fail(ctx, MODNAS_ESHAPE, "parameter '%.80s': size %d is %lld; at least 1, and %d elements in all",
-                           name, i, (long long)dims[i], (int)MAX_ELEMENTS);
-        count *= dims[i];
-        full[n == 1 ? 1 : i] = dims[i];
-    }
+    memcpy(n == 1 ? &full[1] : full, dims, (size_t)n * sizeof *dims);
     return 0;
 }
 

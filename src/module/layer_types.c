@@ -69,6 +69,12 @@ static int check_groups(const mn_args *a, int32_t groups, int32_t chn_in, int32_
     return mn_args_fail(a, "groups", "%d channels to %d cannot be split into %d groups", chn_in, chn_out, groups);
 }
 
+/* name: the argument that is to blame. */
+static int check_weights(const mn_args *a, const char *name, double n) {
+    if (n <= MN_MAX_ELEMENTS) return 0;
+    return mn_args_fail(a, name, "%.0f weights; %d are possible", n, (int)MN_MAX_ELEMENTS);
+}
+
 /* ---- with weights -------------------------------------------------------------------------------------- */
 
 static int build_conv(const mn_component *c, const mn_args *a, const void *env, void *out) {
@@ -83,6 +89,7 @@ static int build_conv(const mn_component *c, const mn_args *a, const void *env, 
     MN_TRY(read_padding(a, kernel, o.stride, o.dilation, o.pad));
     MN_TRY(mn_args_count(a, "groups", 1, MAX_SIZE, &o.groups));
     MN_TRY(check_groups(a, o.groups, chn_in, chn_out));
+    MN_TRY(check_weights(a, "kernel_size", (double)chn_out * (chn_in / o.groups) * kernel[0] * kernel[1]));
     return mn_conv2d_window_new(model_of(env), chn_in, chn_out, kernel, &o, mn_args_bool(a, "bias"), out);
 }
 
@@ -104,6 +111,7 @@ static int build_linear(const mn_component *c, const mn_args *a, const void *env
     (void)c;
     MN_TRY(mn_args_count(a, "in_features", 1, most, &chn_in));
     MN_TRY(mn_args_count(a, "out_features", 1, most, &chn_out));
+    MN_TRY(check_weights(a, "out_features", (double)chn_in * chn_out));
     return mn_linear_new(model_of(env), chn_in, chn_out, mn_args_bool(a, "bias"), out);
 }
 
@@ -117,6 +125,7 @@ static int build_conv_bn_act(const mn_component *c, const mn_args *a, const void
     MN_TRY(mn_args_count(a, "stride", 1, MAX_SIZE, &stride));
     MN_TRY(mn_args_count(a, "groups", 1, MAX_SIZE, &groups));
     MN_TRY(check_groups(a, groups, chn_in, chn_out));
+    MN_TRY(check_weights(a, "kernel_size", (double)chn_out * (chn_in / groups) * kernel * kernel));
     if (kernel % 2 == 0) return mn_args_fail(a, "kernel_size", "%d is even: the padding would not be SAME", kernel);
     return mn_conv_bn_act_new(model_of(env), chn_in, chn_out, kernel, stride, groups,
                               strcmp(act, "none") == 0 ? MODNAS_ACT_NONE : mn_activation_find(act), out);

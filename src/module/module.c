@@ -112,9 +112,19 @@ int mn_module_replace(mn_module *old, mn_module *next) {
     return 0;
 }
 
+static int check_elements(modnas_ctx *ctx, const char *name, const int64_t dims[4]) {
+    char text[64];
+    int64_t n = 1;
+    for (int i = 0; i < 4 && n; i++) n = dims[i] < 1 || dims[i] > MN_MAX_ELEMENTS / n ? 0 : n * dims[i];
+    if (n) return 0;
+    return mn_fail(ctx, MODNAS_ESHAPE, "parameter '%.80s' of %s: 1 to %d elements are possible", name,
+                   mn_dims_text(dims, text), (int)MN_MAX_ELEMENTS);
+}
+
 int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init,
                         double bound, mn_param **out) {
     modnas_ctx *ctx = m->model->ctx;
+    MN_TRY(check_elements(ctx, name, dims));
     mn_module_param entry = {mn_strdup(ctx, name), NULL};
     int rc = entry.name ? mn_param_new(ctx, role, rank, dims, init, bound, &entry.param) : MODNAS_ENOMEM;
     if (!rc && !mn_vec_push(ctx, &m->params, &entry, 1)) rc = MODNAS_ENOMEM;

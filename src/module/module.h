@@ -45,6 +45,7 @@ int mn_module_append(mn_module *parent, mn_module *child); /* named by its numbe
 mn_module *mn_module_child(const mn_module *m, const char *name);
 /* Put `next` (taken, also on failure) where `old` is; frees old. */
 int mn_module_replace(mn_module *old, mn_module *next);
+enum { MN_MAX_ELEMENTS = 1 << 30 }; /* of a parameter: MODNAS_ESHAPE beyond */
 int mn_module_param_new(mn_module *m, const char *name, int32_t role, int32_t rank, const int64_t dims[4], int32_t init,
                         double bound, mn_param **out);
 mn_param *mn_module_find_param(const mn_module *m, const char *name); /* NULL when absent */
