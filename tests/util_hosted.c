@@ -65,12 +65,24 @@ int hosted_register(modnas_ctx *ctx, const char *kind, const char *name, const c
     return modnas_registry_register(ctx, &c);
 }
 
+void hosted_register_net(modnas_ctx *ctx, const char *name, const modnas_module_vt *vt, void *ud) {
+    ck_assert_msg(hosted_register(ctx, "model", name, NULL, vt, ud) == 0, "%s", modnas_errmsg(ctx));
+}
+
 #define ADD(m, name, type, out, ...)                                                                                   \
     do {                                                                                                               \
         char args_[256];                                                                                               \
         snprintf(args_, sizeof args_, __VA_ARGS__);                                                                    \
         MN_TRY(modnas_module_add(m, name, type, args_, out));                                                          \
     } while (0)
+
+int hosted_small_build(modnas_module *m, const modnas_args *args, void *ud) {
+    (void)args, (void)ud;
+    MN_TRY(modnas_model_set_input(modnas_module_model(m), 3, 8, 8));
+    MN_TRY(modnas_module_add(m, "c", "Conv2d", "in_channels: 3, out_channels: 4, kernel_size: 3, padding: 1", NULL));
+    MN_TRY(modnas_module_add(m, "s", "Slot", "chn_in: 4, op: IDT", NULL));
+    return modnas_module_add(m, "p", "GlobalAvgPool", NULL, NULL);
+}
 
 /* ---- MobileNetV2 --------------------------------------------------------------------------------------- */
 

@@ -25,6 +25,12 @@ void hosted_expect_text(const char *text);
 /* Register a component without arguments. */
 int hosted_register(modnas_ctx *ctx, const char *kind, const char *name, const char *args, const void *vt, void *ud);
 
+/* A model that must be taken; HOSTED_NET(name) is its configuration. */
+void hosted_register_net(modnas_ctx *ctx, const char *name, const modnas_module_vt *vt, void *ud);
+#define HOSTED_NET(name) "backend: ref\nmodel: " name "\n"
+/* The build of a small net: image 3x8x8, 4 classes; children conv "c" (3 -> 4), Slot "s" (IDT), pooling "p". */
+int hosted_small_build(modnas_module *m, const modnas_args *args, void *ud);
+
 /* "HostMobileNetV2" {n_classes: 10, small: false}: what CIFAR_MobileNetV2 is, with the same names; small: what
  * HOSTED_SMALL is. */
 int hosted_add_mobilenet(modnas_ctx *ctx);
