@@ -3,6 +3,7 @@
 #   make check      set up, build, run all tests                                 make deps   install what is missing
 #   make tests      build the test programs          make check-headers check-symbols        make demo-compare
 #   make install uninstall        DESTDIR= prefix=/usr/local bindir= libdir= includedir= datadir=
+#   make bench      measure (docs/performance.md)    make bench-deps   what it compares with     make bench-page
 #   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/        Q= shows the commands
 # Sources are found by folder; a new file needs no line here.
 
@@ -121,7 +122,7 @@ $(B)/obj/tests/%.o: tests/%.c
 $(B)/obj/bench/%.o: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
-	$(Q)$(CC) $(CFLAGS) $(INC_bench) -c $< -o $@
+	$(Q)$(CC) $(CFLAGS) $(INC_bench) $(ISA_$(lastword $(subst _, ,$*))) -c $< -o $@
 TEST_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
 UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
 # The vector runner is made of several files.
@@ -131,10 +132,19 @@ $(B)/tests/%: $(B)/obj/tests/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	$(Q)$(CC) $(OPT) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt -rdynamic
-$(B)/bench/%: $(B)/obj/bench/%.o $(UTIL_OBJ) $(B)/libmodnas.a
+# bench/x.c is a program; bench/x_*.c belong to it, bench/util_*.c to all.
+BENCH_SRC := $(wildcard bench/*.c)
+BENCH_BIN := $(patsubst bench/%.c,$(B)/bench/%,$(foreach f,$(BENCH_SRC),$(if $(findstring _,$(f)),,$(f))))
+bench_parts = $(patsubst %.c,$(B)/obj/%.o,$(filter bench/util_%.c bench/$(1)_%.c,$(BENCH_SRC)))
+.SECONDEXPANSION:
+$(B)/bench/%: $(B)/obj/bench/%.o $$(call bench_parts,$$*) $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
 	@echo "  link  $@"
-	$(Q)$(CC) $(OPT) -o $@ $< $(UTIL_OBJ) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt
+	$(Q)$(CC) $(OPT) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt $(BENCH_LIBS)
+# It asks oneDNN directly, too: the library that the plug-in carries.
+$(B)/bench/kernels: BENCH_LIBS := -fopenmp $(DNNL_LIB) -ldnnl -Wl,-rpath,'$$ORIGIN/../modnas-plugins'
+$(B)/bench/kernels: plugins
+$(B)/obj/bench/kernels.o $(B)/obj/bench/kernels_direct.o: INC_bench := $(INC_bench) $(DNNL_INC) -fopenmp
 
 # tests/plugin_fake.c becomes one plug-in for each way to be wrong.
 FAKES := $(patsubst %,$(B)/tests/plugins/modnas-fake_%.so,ok device parallel abi size name hole refuse rude open entry)
@@ -169,6 +179,17 @@ check: deps
 demo demo-compare: deps
 	+@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) VARIANT=release all
 	@docs/examples/demo.sh $(if $(filter %-compare,$@),--compare)
+# REPS, PATHS: of bench/step; RUNS: of bench/kernels.
+REPS  ?= 3
+PATHS ?= 20
+RUNS  ?= 15
+bench: all $(BENCH_BIN)
+	@$(B)/bench/kernels -c -r -n $(RUNS) -j build/bench/kernels.json
+	@$(B)/bench/step --reps $(REPS) --paths $(PATHS) --json build/bench/step.json
+bench-deps:
+	@bench/deps.sh
+bench-page:
+	@bench/table.py
 check-headers:
 	@tools/check-headers.sh
 check-symbols: $(B)/libmodnas.so
@@ -180,6 +201,6 @@ clean:
 check-install:
 	@tools/check-install.sh
 
-.PHONY: all plugins tests install uninstall clean deps check demo demo-compare check-headers check-symbols check-install
+.PHONY: all plugins tests install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

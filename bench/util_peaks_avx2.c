@@ -1,0 +1,4 @@
+/* util_peaks_body.h for one instruction set. */
+#include "backend/dnnl/vec_avx2.h"
+
+#include "util_peaks_body.h"
