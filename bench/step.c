@@ -1,0 +1,302 @@
+/* How long a search's steps take, beside the original on PyTorch.
+ *
+ *   step [--reps N] [--paths N] [--batch N] [--threads N] [--model NAME] [--measure NAME] [--alone] [--json FILE]
+ * [--python FILE]
+ *
+ * Each side is a process of its own with one supernet, ours too (this program started again with --serve). This process
+ * makes one fixed list of paths, and asks each side in turn for a step on path i: at no time do two sides compute.
+ * After each answer it waits a little, as OpenMP's threads spin for some milliseconds when their work is done. The
+ * order of the sides rotates.
+ *
+ *   model: start-up            each side from the start of its process to the end of its first step, nothing else
+ * running supernet: warm-up        all paths once, not counted measure: rep: path: side
+ *
+ * A ratio is the median over paths and repetitions of (their time / our time on the same path in the same repetition).
+ */
+#include "step.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "step_serve.h"
+#include "util_peaks.h"
+
+enum { SETTLE_MS = 20, SEED = 1 };
+
+const step_measure step_measures[STEP_MAX_MEASURES] = {
+    {"weight", "weight step", "ms", "gates"},   {"arch", "architecture step", "ms", "gates"},
+    {"eval", "evaluation pass", "ms", "gates"}, {"spos", "SPOS weight step", "ms", "index"},
+    {"rss", "peak memory", "MB", NULL},         {"start", "start to first step", "s", NULL},
+};
+enum { WEIGHT = 0, RSS = 4, START = 5 };
+
+const step_side_kind step_sides[STEP_MAX_SIDES] = {
+    {"modnas", "libmodnas", "blocked"},
+    {"nchw", "original, as it comes", "nchw"},
+    {"channels_last", "original, channels-last", "channels_last"},
+};
+
+static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_MobileNetV2_GPU"};
+
+typedef struct options {
+    const char *model, *measure, *json, *python; /* model, measure: NULL is all */
+    int reps, paths, batch, threads, alone;
+} options;
+
+typedef struct bench {
+    options o;
+    step_results r;
+    char program[4200], python[4200], peer[4200];
+    side sides[STEP_MAX_SIDES];
+    side_path *paths;
+} bench;
+
+static void settle(void) {
+    nanosleep(&(struct timespec){.tv_nsec = SETTLE_MS * 1000000L}, NULL);
+}
+
+/* ---- sides --------------------------------------------------------------------------------------------- */
+
+static int start_side(bench *b, int i, const char *model, const char *supernet) {
+    char batch[16], threads[16], env[64];
+    const char *layout = step_sides[i].layout;
+    snprintf(batch, sizeof batch, "%d", b->r.batch);
+    snprintf(threads, sizeof threads, "%d", b->r.threads);
+    const char *argv[] = {
+        i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads, NULL};
+    snprintf(env, sizeof env, i ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=1000",
+             b->r.threads); /* ours as the program modnas does */
+    settle();
+    if (side_start(&b->sides[i], (char *const *)argv, env)) return -1;
+    memcpy(b->r.version[i], b->sides[i].version, sizeof b->r.version[i]);
+    return 0;
+}
+
+static void stop_sides(bench *b) {
+    for (int i = 0; i < b->r.n_sides; i++) side_stop(&b->sides[i]);
+}
+
+/* Is it the same network on all sides? */
+static int compare_sides(const bench *b) {
+    const side *ours = &b->sides[0];
+    for (int i = 1; i < b->r.n_sides; i++) {
+        const side *s = &b->sides[i];
+        if (s->params == ours->params && s->n_ops == ours->n_ops &&
+            memcmp(s->n_candidates, ours->n_candidates, sizeof s->n_candidates) == 0)
+            continue;
+        fprintf(stderr, "%s has %lld parameters and %d mixed ops, %s has %lld and %d\n", s->version,
+                (long long)s->params, s->n_ops, ours->version, (long long)ours->params, ours->n_ops);
+        return -1;
+    }
+    return 0;
+}
+
+static int start_sides(bench *b, step_model *m, const char *supernet) {
+    for (int i = 0; i < b->r.n_sides; i++)
+        if (start_side(b, i, m->name, supernet)) return -1;
+    m->params = b->sides[0].params;
+    m->n_ops = b->sides[0].n_ops;
+    memcpy(m->n_candidates, b->sides[0].n_candidates, sizeof m->n_candidates);
+    return compare_sides(b);
+}
+
+/* ---- paths --------------------------------------------------------------------------------------------- */
+
+/* Path i depends on nothing but its number: a shorter list is the beginning of a longer one. */
+static void draw_path(const side *s, int number, side_path *p) {
+    mn_rng rng;
+    mn_rng_init(&rng, SEED, mn_stream("bench.path"), (uint64_t)number);
+    for (int32_t i = 0; i < s->n_ops; i++) {
+        const uint64_t n = (uint64_t)s->n_candidates[i];
+        p->taken[i] = (int32_t)mn_rng_below(&rng, n);
+        p->other[i] = (int32_t)(((uint64_t)p->taken[i] + 1 + mn_rng_below(&rng, n - 1)) % n);
+    }
+}
+
+/* ---- measuring ----------------------------------------------------------------------------------------- */
+
+static int step_all(bench *b, step_model *m, int measure, int path, int turn, int counts) {
+    for (int k = 0; k < b->r.n_sides; k++) {
+        const int i = (turn + k) % b->r.n_sides;
+        side_answer a;
+        settle();
+        if (side_run(&b->sides[i], step_measures[measure].name, &b->paths[path], &a)) return -1;
+        if (counts && step_add(&m->series[measure][i], a.ms)) return -1;
+        if (counts && i == 0 && step_add(&m->flops[measure], a.flops)) return -1;
+    }
+    return 0;
+}
+
+/* Is it wanted, and is it a step of this supernet (NULL: none)? */
+static int is_wanted(const bench *b, int measure, const char *supernet) {
+    const step_measure *x = &step_measures[measure];
+    if (b->o.measure && strcmp(b->o.measure, x->name) != 0) return 0;
+    return supernet ? x->supernet && strcmp(x->supernet, supernet) == 0 : !x->supernet;
+}
+
+static void announce(const step_model *m, int measure) {
+    fprintf(stderr, "measuring %s: %s\n", m->name, step_measures[measure].text);
+}
+
+/* The first repetition warms up. */
+static int measure_steps(bench *b, step_model *m, int measure) {
+    announce(m, measure);
+    for (int rep = -1; rep < b->r.reps; rep++) {
+        for (int path = 0; path < b->r.n_paths; path++)
+            if (step_all(b, m, measure, path, rep + 1 + path, rep >= 0)) return -1;
+    }
+    return 0;
+}
+
+/* Of the processes that made all steps of a supernet. */
+static int measure_rss(bench *b, step_model *m) {
+    for (int i = 0; i < b->r.n_sides; i++) {
+        double bytes;
+        if (side_rss(&b->sides[i], &bytes) || step_add(&m->series[RSS][i], bytes / 1e6)) return -1;
+    }
+    return 0;
+}
+
+static int measure_supernet(bench *b, step_model *m, const char *supernet) {
+    int n = 0;
+    for (int i = 0; i < STEP_MAX_MEASURES; i++) n += is_wanted(b, i, supernet);
+    if (n == 0) return 0;
+    if (start_sides(b, m, supernet)) return -1;
+    for (int i = 0; i < b->r.n_paths; i++) draw_path(&b->sides[0], i, &b->paths[i]);
+    for (int i = 0; i < STEP_MAX_MEASURES; i++)
+        if (is_wanted(b, i, supernet) && measure_steps(b, m, i)) return -1;
+    if (supernet == step_measures[WEIGHT].supernet && is_wanted(b, RSS, NULL) && measure_rss(b, m)) return -1;
+    stop_sides(b);
+    return 0;
+}
+
+/* From before the process is made until its first step is done. */
+static int time_start(bench *b, step_model *m, int i, double *seconds) {
+    side *s = &b->sides[i];
+    side_path path;
+    side_answer a;
+    if (start_side(b, i, m->name, step_measures[WEIGHT].supernet)) return -1;
+    draw_path(s, 0, &path);
+    if (side_run(s, step_measures[WEIGHT].name, &path, &a)) return -1;
+    *seconds = mn_seconds() - s->started;
+    m->params = s->params;
+    side_stop(s);
+    return 0;
+}
+
+/* The first repetition brings the files into memory. */
+static int measure_start(bench *b, step_model *m) {
+    announce(m, START);
+    for (int rep = -1; rep < b->r.reps; rep++)
+        for (int i = 0; i < b->r.n_sides; i++) {
+            double seconds;
+            if (time_start(b, m, i, &seconds)) return -1;
+            if (rep >= 0 && step_add(&m->series[START][i], seconds)) return -1;
+        }
+    return 0;
+}
+
+static int measure_model(bench *b, step_model *m) {
+    const double peak = peaks_flops(b->r.threads);
+    if (peak > b->r.peak) b->r.peak = peak;
+    if (is_wanted(b, START, NULL) && measure_start(b, m)) return -1;
+    const char *done = "";
+    for (int i = 0; i < STEP_MAX_MEASURES; i++) {
+        const char *supernet = step_measures[i].supernet;
+        if (!supernet || strcmp(supernet, done) == 0) continue; /* those of one supernet stand together */
+        if (measure_supernet(b, m, supernet)) return -1;
+        done = supernet;
+    }
+    return 0;
+}
+
+static int measure(bench *b) {
+    for (int i = 0; i < STEP_MAX_MODELS; i++) {
+        if (b->o.model && strcmp(b->o.model, models[i]) != 0) continue;
+        step_model *m = &b->r.models[b->r.n_models++];
+        m->name = models[i];
+        if (measure_model(b, m)) return -1;
+    }
+    return 0;
+}
+
+/* ---- the program --------------------------------------------------------------------------------------- */
+
+static int parse(int argc, char **argv, options *o) {
+    const struct {
+        const char *name;
+        const char **text;
+        int *number;
+    } rows[] = {{"--model", &o->model, NULL},   {"--measure", &o->measure, NULL}, {"--json", &o->json, NULL},
+                {"--python", &o->python, NULL}, {"--reps", NULL, &o->reps},       {"--paths", NULL, &o->paths},
+                {"--batch", NULL, &o->batch},   {"--threads", NULL, &o->threads}};
+    *o = (options){.reps = 3, .paths = 20, .batch = 64, .threads = 2};
+    for (int i = 1; i < argc; i++) {
+        size_t k = 0;
+        while (k < MN_COUNT(rows) && strcmp(rows[k].name, argv[i]) != 0) k++;
+        if (strcmp(argv[i], "--alone") == 0)
+            o->alone = 1;
+        else if (k == MN_COUNT(rows) || i + 1 == argc)
+            return -1;
+        else if (rows[k].text)
+            *rows[k].text = argv[++i];
+        else if ((*rows[k].number = atoi(argv[++i])) < 1)
+            return -1;
+    }
+    return 0;
+}
+
+static void find_parts(bench *b) {
+    char home[4096];
+    report_home(home, sizeof home);
+    snprintf(b->program, sizeof b->program, "%s/step", home);
+    snprintf(b->peer, sizeof b->peer, "%s/../../../bench/peer/serve.py", home);
+    snprintf(b->python, sizeof b->python, "%s/../../bench-venv/bin/python", home);
+    if (b->o.python) snprintf(b->python, sizeof b->python, "%s", b->o.python);
+    b->r.n_sides = b->o.alone ? 1 : STEP_MAX_SIDES;
+    if (b->o.alone || access(b->python, X_OK) == 0) return;
+    fprintf(stderr,
+            "step: the original is not here (no %s): `make bench-deps` installs it; libmodnas is measured alone\n",
+            b->python);
+    b->r.n_sides = 1;
+}
+
+static int run(bench *b) {
+    modnas_ctx *ctx = NULL;
+    int rc = modnas_ctx_new(NULL, &ctx) || measure(b);
+    if (!rc) step_print(&b->r);
+    if (!rc && b->o.json && step_write_json(ctx, &b->r, b->o.json)) {
+        fprintf(stderr, "%s\n", modnas_errmsg(ctx));
+        rc = 1;
+    }
+    stop_sides(b);
+    step_results_free(&b->r);
+    modnas_ctx_free(ctx);
+    return rc != 0;
+}
+
+int main(int argc, char **argv) {
+    static bench b;
+    if (argc == 7 && strcmp(argv[1], "--serve") == 0) return step_serve(argv + 2);
+    if (parse(argc, argv, &b.o)) {
+        fprintf(stderr,
+                "usage: %s [--reps N] [--paths N] [--batch N] [--threads N] [--model NAME] [--measure NAME] [--alone]"
+                " [--json FILE] [--python FILE]\n",
+                argv[0]);
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN); /* a side that went away is reported */
+    b.r.reps = b.o.reps;
+    b.r.n_paths = b.o.paths;
+    b.r.batch = b.o.batch;
+    b.r.threads = b.o.threads;
+    b.paths = calloc((size_t)b.r.n_paths, sizeof *b.paths);
+    if (!b.paths) return 1;
+    find_parts(&b);
+    const int status = run(&b);
+    free(b.paths);
+    return status;
+}

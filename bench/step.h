@@ -1,0 +1,47 @@
+/* Between the files of bench/step: what is measured, on which sides, and what came out. */
+#ifndef STEP_H
+#define STEP_H
+
+#include "step_side.h"
+#include "util_report.h"
+
+enum { STEP_MAX_SIDES = 3, STEP_MAX_MEASURES = 6, STEP_MAX_MODELS = 2 };
+
+/* supernet: the steps of one are made in one process a side; NULL: taken in another way. */
+typedef struct step_measure {
+    const char *name, *text, *unit, *supernet;
+} step_measure;
+extern const step_measure step_measures[STEP_MAX_MEASURES];
+
+typedef struct step_side_kind {
+    const char *name, *text, *layout;
+} step_side_kind;
+extern const step_side_kind step_sides[STEP_MAX_SIDES]; /* the first one is ours */
+
+typedef struct step_series { /* entry i of all sides of a measure belong together: same path, same repetition */
+    double *x;
+    size_t n;
+} step_series;
+
+typedef struct step_model {
+    const char *name;
+    int64_t params;
+    int32_t n_ops, n_candidates[SIDE_MAX_OPS];
+    step_series series[STEP_MAX_MEASURES][STEP_MAX_SIDES];
+    step_series flops[STEP_MAX_MEASURES]; /* of our side's steps, as the series */
+} step_model;
+
+typedef struct step_results {
+    int reps, n_paths, batch, threads, n_sides, n_models;
+    char version[STEP_MAX_SIDES][sizeof((side){0}.version)];
+    double peak; /* FLOP/s */
+    step_model models[STEP_MAX_MODELS];
+} step_results;
+
+/* Append a number; 0, or -1 out of memory. */
+int step_add(step_series *s, double x);
+void step_print(const step_results *r);
+int step_write_json(modnas_ctx *ctx, const step_results *r, const char *path);
+void step_results_free(step_results *r);
+
+#endif

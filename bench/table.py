@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Put the figures of `make bench` into docs/performance.md.
+
+    table.py [--print]      build/bench/step.json and kernels.json -> the lines between <!-- NAME --> and <!-- /NAME -->
+
+--print shows the tables and leaves the page alone. A table whose JSON is missing stays as it is.
+"""
+import json
+import os
+import re
+import sys
+
+TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
+PAGE = os.path.join(TOP, "docs", "performance.md")
+
+
+def load(program):
+    path = os.path.join(TOP, "build", "bench", program + ".json")
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file)
+
+
+def lines_of(head, rows):
+    """A table; the first column is text, the others are numbers."""
+    yield "| " + " | ".join(head) + " |"
+    yield "|---|" + "---:|" * (len(head) - 1)
+    for row in rows:
+        yield "| " + " | ".join(row) + " |"
+
+
+def number(x):
+    return "%.*f" % (3 if x < 1 else 2 if x < 10 else 1 if x < 100 else 0, x)
+
+
+def spread(s):
+    """median (quartiles); one number where there is no spread."""
+    if s["low"] == s["high"]:
+        return number(s["median"])
+    return "%s (%s–%s)" % (number(s["median"]), number(s["low"]), number(s["high"]))
+
+
+def machine(data, extra):
+    m = data["machine"]
+    text = "%s, family %s model %s, %d cores, %s, %.0f GiB, %s %s, %s" % (
+        m["cpu"], m["family"], m["model"], m["cores"], m["isa"], float(m["memory"].split()[0]) / 2**20, m["system"],
+        m["release"], m["compiler"])
+    return "Machine: %s. %s." % (text, extra)
+
+
+# ---- steps
+
+def step_rows(rows, model, sides):
+    measures = {}
+    for row in rows:
+        if row["model"] == model:
+            measures.setdefault((row["text"], row["unit"]), {})[row["side"]] = row
+    for (text, unit), by_side in measures.items():
+        ours = by_side["modnas"]
+        cells = ["%s, %s" % (text, unit), spread(ours["value"])]
+        cells.append(number(ours["bound"]["median"]) if "bound" in ours else "")
+        cells.append("%.0f %%" % (100 * ours["share"]["median"]) if "share" in ours else "")
+        for side in sides:
+            there = by_side.get(side)
+            cells += [spread(there["value"]), "**%.2f** (%.2f–%.2f)" % tuple(
+                there["ratio"][k] for k in ("median", "low", "high"))] if there else ["", ""]
+        yield cells
+
+
+def step(data):
+    texts = {row["side"]: row["side_text"] for row in data["rows"]}
+    peers = [side for side in texts if side != "modnas"]
+    yield machine(data, "FMA peak %.0f GFLOP/s with %d threads" % (data["peak_flops"] / 1e9, data["threads"]))
+    yield "Batch %d, %d paths, %d repetitions. %s." % (
+        data["batch"], data["paths"], data["reps"], "; ".join(dict.fromkeys(data["versions"].values())))
+    head = ["median (quartiles)", texts["modnas"], "bound", "reached"]
+    for side in peers:
+        head += [texts[side], "times ours"]
+    for model in dict.fromkeys(row["model"] for row in data["rows"]):
+        yield ""
+        yield "### " + model
+        yield ""
+        yield from lines_of(head, step_rows(data["rows"], model, peers))
+
+
+# ---- kernels
+
+def kernel_row(row):
+    best = row["value"]["min"]
+    cells = [row["kernel"], row["shape"], "%.3f" % (1e3 * row["value"]["median"]), "%.3f" % (1e3 * best)]
+    cells.append("%.0f" % (row["flops"] / best / 1e9) if row["flops"] else "")
+    cells.append("%.0f" % (row["bytes"] / best / 1e9))
+    cells.append("%.0f %%" % (100 * row["bound"] / best))
+    direct = row.get("onednn")
+    cells += ["%.3f" % (1e3 * direct["min"]), "%.2f" % (direct["min"] / best)] if direct else ["", ""]
+    cells.append("%.2f" % (1e3 * row["ref"]) if "ref" in row else "")
+    return cells
+
+
+def kernels(data):
+    yield machine(data, "%s, %d threads, caches %s, %d runs; FMA peak %.0f GFLOP/s, memory %.0f GB/s" % (
+        data["versions"]["modnas"], data["threads"], "swept" if data["cold"] else "warm", data["runs"],
+        data["peak_flops"] / 1e9, list(data["bandwidth"].values())[-1] / 1e9))
+    yield ""
+    yield from lines_of(["kernel", "shape", "ms", "min", "GFLOP/s", "GB/s", "of bound", "oneDNN ms", "times ours", "ref ms"],
+                        map(kernel_row, data["rows"]))
+
+
+# ---- the page
+
+def main():
+    with open(PAGE) as file:
+        page = file.read()
+    for name, make in (("step", step), ("kernels", kernels)):
+        data = load(name)
+        if data is None:
+            print("table.py: there is no build/bench/%s.json: its table stays" % name, file=sys.stderr)
+            continue
+        text = "\n".join(make(data))
+        if "--print" in sys.argv:
+            print(text)
+        between = re.compile("(<!-- %s -->\n).*?(<!-- /%s -->)" % (name, name), re.S)
+        page = between.sub(lambda m: m.group(1) + text + "\n" + m.group(2), page)
+    if "--print" not in sys.argv:
+        with open(PAGE, "w") as file:
+            file.write(page)
+
+
+if __name__ == "__main__":
+    main()
