@@ -189,6 +189,8 @@ static const struct {
     {"Conv2d", CONV ", padding: same, stride: 2", "Conv2d.padding: same goes with stride 1, not 2"},
     {"Conv2d", "in_channels: 3, out_channels: 16, kernel_size: 2, padding: same",
      "Conv2d.padding: same goes with an odd window, not 2"},
+    {"Conv2d", "in_channels: 1, out_channels: 1, kernel_size: 65535, dilation: 65536, padding: same",
+     "Conv2d.padding: 2147418112 is not between 0 and 65536"},
     {"Conv2d", CONV ", padding: full",
      "Conv2d.padding: a whole number or a list of two is wanted, not the string 'full'"},
     {"Conv2d", CONV ", groups: 3", "Conv2d.groups: 16 channels to 16 cannot be split into 3 groups"},

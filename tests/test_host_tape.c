@@ -38,7 +38,7 @@ static int misuse(modnas_module *m, modnas_tape *t, modnas_value *const *src, in
         {"no kernel", modnas_op_pool2d(t, "max", x, WINDOW(.stride = {1, 1}), &v), MODNAS_EINVAL},
         {"pool dilation",
          modnas_op_pool2d(t, "max", x, WINDOW(.kernel = {65536, 65536}, .dilation = {65536, 65536}), &v),
-         MODNAS_EINVAL},
+         MODNAS_ESHAPE},
         {"large window", modnas_op_pool2d(t, "max", x, WINDOW(.kernel = {3, 3}), &v), MODNAS_ESHAPE},
         {"pooling", modnas_op_pool2d(t, "min", x, WINDOW(.kernel = {2, 2}), &v), MODNAS_EINVAL},
         {"global pooling", modnas_op_global_pool(t, "sum", x, &v), MODNAS_EINVAL},

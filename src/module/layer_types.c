@@ -51,10 +51,11 @@ static int read_padding(const mn_args *a, const int32_t kernel[2], const int32_t
     const mn_node *v = mn_args_node(a, "padding");
     if (v && v->kind == MN_STR && strcmp(v->text, "same") == 0) {
         for (int i = 0; i < 2; i++) {
-            const int32_t reach = dilation[i] * (kernel[i] - 1);
+            const int64_t reach = (int64_t)dilation[i] * (kernel[i] - 1);
             if (stride[i] != 1) return mn_args_fail(a, "padding", "same goes with stride 1, not %d", stride[i]);
-            if (reach % 2) return mn_args_fail(a, "padding", "same goes with an odd window, not %d", reach + 1);
-            pad[i] = reach / 2;
+            if (reach % 2) return mn_args_fail(a, "padding", "same goes with an odd window, not %lld", (long long)reach + 1);
+            MN_TRY(check_count(a, "padding", reach / 2, 0, MAX_SIZE));
+            pad[i] = (int32_t)(reach / 2);
         }
     } else if (!v || v->kind != MN_STR || strcmp(v->text, "valid") != 0) {
         MN_TRY(read_pair(a, "padding", 0, pad));

@@ -46,7 +46,7 @@ static int backward(mn_run *run, mn_vertex *x, mn_value *g) {
 static const mn_op op_pool2d = {"pool2d", forward, backward};
 
 /* Outputs along one axis; with ceil mode the last window must begin inside the image or its leading padding. */
-static int64_t out_size(int64_t in, int32_t kernel, int32_t stride, int32_t before, int32_t after, int ceil_mode) {
+static int64_t out_size(int64_t in, int64_t kernel, int32_t stride, int32_t before, int32_t after, int ceil_mode) {
     const int64_t room = in + before + after - kernel;
     if (room < 0) return 0;
     int64_t n = (room + (ceil_mode ? stride - 1 : 0)) / stride + 1;
@@ -56,12 +56,12 @@ static int64_t out_size(int64_t in, int32_t kernel, int32_t stride, int32_t befo
 
 int mn_pool2d(mn_run *run, mn_value *src, const mn_pool_opts *opts, mn_value **dst) {
     mn_pool_opts o = *opts;
-    int32_t reach[2]; /* of a window */
+    int64_t reach[2]; /* of a window */
     char a[64];
     for (int i = 0; i < 2; i++) {
         if (!o.stride[i]) o.stride[i] = o.kernel[i];
         if (!o.dilation[i]) o.dilation[i] = 1;
-        reach[i] = (o.kernel[i] - 1) * o.dilation[i] + 1;
+        reach[i] = (int64_t)(o.kernel[i] - 1) * o.dilation[i] + 1;
         if (o.kernel[i] < 1 || o.stride[i] < 1 || o.dilation[i] < 1 || o.pad[i] < 0 || o.pad[i + 2] < 0 || o.pad[i] >= reach[i] ||
             o.pad[i + 2] >= reach[i])
             return mn_fail(run->ctx, MODNAS_EINVAL, "pool2d: kernel %d, stride %d, dilation %d, padding %d and %d do not go together",
@@ -71,8 +71,8 @@ int mn_pool2d(mn_run *run, mn_value *src, const mn_pool_opts *opts, mn_value **d
                              out_size(src->dims[2], reach[0], o.stride[0], o.pad[0], o.pad[2], o.ceil_mode),
                              out_size(src->dims[3], reach[1], o.stride[1], o.pad[1], o.pad[3], o.ceil_mode)};
     if (dims[2] < 1 || dims[3] < 1)
-        return mn_fail(run->ctx, MODNAS_ESHAPE, "pool2d: src %s is smaller than a window of %dx%d", mn_dims_text(src->dims, a),
-                       reach[0], reach[1]);
+        return mn_fail(run->ctx, MODNAS_ESHAPE, "pool2d: src %s is smaller than a window of %lldx%lld",
+                       mn_dims_text(src->dims, a), (long long)reach[0], (long long)reach[1]);
     mn_vertex *x;
     MN_TRY(mn_vertex_new(run, &op_pool2d, &src, 1, dims, &x));
     x->u.pool = o;
