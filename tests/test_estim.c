@@ -41,7 +41,7 @@ static const mn_optim_vt witness_vt = {"Witness", NULL, NULL, witness_step, NULL
 static mn_estim *open_estim(const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
     mn_estim *e;
     MUST(mn_yaml_value(s.ctx, conf, "test", node));
-    const mn_estim_env env = {"search", *node, s.model, s.trainer, optim, NULL, observer};
+    const mn_estim_env env = {"search", *node, s.model, s.trainer, optim, NULL, observer, NULL};
     MUST(mn_registry_build(s.ctx, "estim", *node, mn_estim_keys, NULL, &env, &e));
     return e;
 }
@@ -67,7 +67,7 @@ START_TEST(update_times) {
                             UTIL_SMALL_GATES);
     mn_optim optim = {.vt = &witness_vt, .ctx = s.ctx, .model = s.model};
     snprintf(conf, sizeof conf, "{type: SuperNetEstim, metrics: ValidateMetrics, %s}", rows[_i].conf);
-    mn_estim *e = open_estim(conf, &optim, (mn_observer){NULL, NULL, NULL}, &node);
+    mn_estim *e = open_estim(conf, &optim, (mn_observer){.ud = NULL}, &node);
     ck_assert_int_eq(mn_trainer_n_train(s.trainer), 5);
     ck_assert_int_eq(mn_trainer_n_valid(s.trainer), 2);
     memset(&seen_steps, 0, sizeof seen_steps);
@@ -107,7 +107,7 @@ START_TEST(index_ops_follow_the_optimizer) {
     util_small_open(&s, NET INDEX_OPS);
     MUST(build_optim("RandomSearchOptim", &o));
     mn_estim *e = open_estim("{type: SuperNetEstim, epochs: 20, metrics: ValidateMetrics}", o,
-                             (mn_observer){watch_paths, NULL, &w}, &node);
+                             (mn_observer){.progress = watch_paths, .ud = &w}, &node);
     MUST(e->vt->run(e));
     ck_assert_int_eq(w.n, 60);
     ck_assert_int_eq(w.twice, 0);
@@ -126,7 +126,7 @@ START_TEST(exhausted_space) {
     util_small_open(&s, NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n");
     MUST(build_optim("RandomSearchOptim", &o));
     mn_estim *e = open_estim("{type: SuperNetEstim, epochs: 2, metrics: ValidateMetrics}", o,
-                             (mn_observer){watch_paths, NULL, &w}, &node);
+                             (mn_observer){.progress = watch_paths, .ud = &w}, &node);
     MUST(e->vt->run(e));
     ck_assert_int_eq(w.n, 6);
     ck_assert_ptr_nonnull(strstr(s.host.log, "at random"));
@@ -165,10 +165,10 @@ START_TEST(first_of_equals) {
     mn_node *node;
     util_small_open(&s, NET UTIL_SMALL_GATES);
     mn_estim *e = open_estim("{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics}", NULL,
-                             (mn_observer){NULL, note_best, &b}, &node);
+                             (mn_observer){.evaluated = note_best, .ud = &b}, &node);
     e->metric->measure = scripted;
     script = scores;
-    for (size_t i = 0; i < MN_COUNT(scores); i++) MUST(mn_estim_evaluate(e));
+    for (size_t i = 0; i < MN_COUNT(scores); i++) MUST(mn_estim_evaluate(e, NULL));
     for (size_t i = 0; i < MN_COUNT(scores); i++) ck_assert_int_eq(b.best[i], want[i]);
     ck_assert(e->best_score == 0.8);
     ck_assert_int_eq(e->n_evaluations, 8);
@@ -207,8 +207,8 @@ START_TEST(evaluates_the_derived) {
     MUST(mn_trainer_evaluate(s.trainer, NULL, &want, NULL, NULL));
     for (int i = 0; i < 4; i++) mn_mixed_force(mn_model_mixed(s.model, i), -1);
     mn_estim *e = open_estim("{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics}", NULL,
-                             (mn_observer){NULL, NULL, NULL}, &node);
-    MUST(mn_estim_evaluate(e));
+                             (mn_observer){.ud = NULL}, &node);
+    MUST(mn_estim_evaluate(e, NULL));
     ck_assert(*mn_metrics_get(&e->last_metrics, "loss") == want.loss / 8);
     ck_assert(*mn_metrics_get(&e->last_metrics, "acc_top1") == want.top1 / 8);
     for (int i = 0; i < 4; i++) ck_assert_int_eq(mn_model_mixed(s.model, i)->forced, -1);
@@ -233,7 +233,7 @@ START_TEST(criteria_by_mode) {
         util_small_open(&s, NET);
         snprintf(conf, sizeof conf, "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics, criterion: %s}",
                  criteria[i]);
-        mn_estim *e = open_estim(conf, NULL, (mn_observer){NULL, NULL, NULL}, &node);
+        mn_estim *e = open_estim(conf, NULL, (mn_observer){.ud = NULL}, &node);
         MUST(e->vt->run(e));
         loss[i] = *mn_metrics_get(&e->last_metrics, "loss");
         util_hash_store(s.model->weights, hash[i]);
@@ -258,8 +258,8 @@ START_TEST(metrics_in_order) {
     util_small_open(&s, NET);
     e = open_estim(
         "{type: DefaultEstim, epochs: 1, metrics: [MacsMetrics, {type: ValidateMetrics, args: {field: loss}}]}", NULL,
-        (mn_observer){NULL, NULL, NULL}, &node);
-    MUST(mn_estim_evaluate(e));
+        (mn_observer){.ud = NULL}, &node);
+    MUST(mn_estim_evaluate(e, NULL));
     static const char *const want[] = {"macs", "loss", "acc_top1", "acc_top5", "params"};
     ck_assert_int_eq(e->last_metrics.n, 5);
     for (int i = 0; i < 5; i++) ck_assert_str_eq(e->last_metrics.name[i], want[i]);
@@ -270,7 +270,7 @@ START_TEST(metrics_in_order) {
         s.ctx,
         "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics, criterion: {type: CrossEntropyLoss, mode: tain}}",
         "test", &node));
-    const mn_estim_env env = {"e", node, s.model, s.trainer, NULL, NULL, {NULL, NULL, NULL}};
+    const mn_estim_env env = {.name = "e", .conf = node, .model = s.model, .trainer = s.trainer};
     ck_assert_int_eq(mn_registry_build(s.ctx, "estim", node, mn_estim_keys, NULL, &env, &e), MODNAS_ECONFIG);
     ck_assert_ptr_nonnull(strstr(modnas_errmsg(s.ctx), "tain"));
     mn_node_free(s.ctx, node);

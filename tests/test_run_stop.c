@@ -129,7 +129,7 @@ END_TEST
 START_TEST(history) {
     const struct rlimit limit = {500, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
     const mn_metrics few = {1, {"acc_top1"}, {0.5}}, more = {2, {"acc_top1", "latency_ms"}, {0.25, 1e-3}};
-    mn_evaluation v = {0, "e", NULL, 0, 0.5, &few, 1};
+    mn_evaluation v = {0, "e", NULL, 0, 0.5, &few, 1, NULL};
     mn_node *config, *arch;
     mn_expdir dir;
     mn_history h;
@@ -140,7 +140,7 @@ START_TEST(history) {
     ck_assert_int_eq(mn_expdir_open(&dir), 0);
     ck_assert_int_eq(mn_history_open(&h, &dir), 0);
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
-    v = (mn_evaluation){1, "e", arch, 0, 0.25, &more, 0};
+    v = (mn_evaluation){1, "e", arch, 0, 0.25, &more, 0, NULL};
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
     v.metrics = &few;
     ck_assert_int_eq(mn_history_add(&h, &v), 0);

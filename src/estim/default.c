@@ -19,22 +19,22 @@ static int run(mn_estim *e) {
     MN_TRY(mn_estim_begin(e));
     if (!scores) mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: there is no validation data, nothing is scored", e->name);
     for (int64_t epoch = 0; epoch < e->epochs; epoch++) {
-        MN_TRY(mn_estim_train_epoch(e, epoch, NULL));
+        MN_TRY(mn_estim_train_epoch(e, NULL));
         const int due = epoch + 1 == e->epochs || (s->valid_intv && (epoch + 1) % s->valid_intv == 0);
-        if (scores && due) MN_TRY(mn_estim_evaluate(e));
-        mn_estim_log_epoch(e);
+        if (scores && due) MN_TRY(mn_estim_evaluate(e, NULL));
+        MN_TRY(mn_estim_epoch_done(e));
     }
     return 0;
 }
 
-static const mn_estim_vt vt = {"DefaultEstim", prepare, run, NULL};
+static const mn_estim_vt vt = {"DefaultEstim", prepare, run, NULL, 0};
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
     mn_estim *e;
     const int64_t intv = mn_args_given(a, "valid_intv") ? mn_args_int(a, "valid_intv") : 0;
     if (intv < 0) return mn_args_fail(a, "valid_intv", "is %lld, it is at least 0", (long long)intv);
-    MN_TRY(mn_estim_need_trainer(a->ctx, env, vt.type));
+    MN_TRY(mn_estim_check_trainer(a->ctx, env, vt.type));
     MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(default_estim), &e));
     ((default_estim *)e->state)->valid_intv = intv;
     *(mn_estim **)out = e;

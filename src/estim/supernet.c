@@ -31,10 +31,6 @@ static int is_gradient(const mn_estim *e) {
     return e->optim->vt->step != NULL;
 }
 
-static int prepare(mn_estim *e) {
-    return mn_trainer_prepare(e->trainer, is_gradient(e), e->optim->n_active);
-}
-
 static double interval(const mn_estim *e, int64_t epoch) {
     const supernet *s = e->state;
     const double n_train = (double)mn_trainer_n_train(e->trainer), n_valid = (double)mn_trainer_n_valid(e->trainer);
@@ -48,10 +44,7 @@ static int update_arch(mn_estim *e, int64_t step) {
     supernet *s = e->state;
     if (s->interval == 0 || floor((double)(step + 1) / s->interval) <= (double)s->n_updates) return 0;
     s->n_updates++;
-    for (int64_t i = 0; i < s->batch; i++) {
-        MN_TRY(e->optim->vt->step(e->optim, e));
-        MN_TRY(mn_estim_tick(e, "arch", step, mn_trainer_n_train(e->trainer), &e->arch_scores));
-    }
+    for (int64_t i = 0; i < s->batch; i++) MN_TRY(mn_estim_arch_step(e, NULL));
     return 0;
 }
 
@@ -85,22 +78,15 @@ static int before_step(mn_estim *e, int64_t step) {
     return next_path(e);
 }
 
-/* The optimizer learns of evaluations before anyone else does with them. */
-static int evaluate(mn_estim *e) {
-    const supernet *s = e->state;
-    MN_TRY(mn_estim_evaluate(e));
-    return s->arch ? e->optim->vt->tell(e->optim, s->arch, 0, &e->last_metrics) : 0;
-}
-
 static int run(mn_estim *e) {
     supernet *s = e->state;
     MN_TRY(mn_estim_begin(e));
     for (int64_t epoch = 0; epoch < e->epochs; epoch++) {
         s->interval = interval(e, epoch);
         s->n_updates = 0;
-        MN_TRY(mn_estim_train_epoch(e, epoch, before_step));
-        MN_TRY(evaluate(e));
-        mn_estim_log_epoch(e);
+        MN_TRY(mn_estim_train_epoch(e, before_step));
+        MN_TRY(mn_estim_evaluate(e, s->arch));
+        MN_TRY(mn_estim_epoch_done(e));
     }
     return 0;
 }
@@ -109,7 +95,7 @@ static void destroy(mn_estim *e) {
     mn_arch_free(((supernet *)e->state)->arch);
 }
 
-static const mn_estim_vt vt = {"SuperNetEstim", prepare, run, destroy};
+static const mn_estim_vt vt = {"SuperNetEstim", mn_estim_prepare, run, destroy, 0};
 
 /* ---- making ------------------------------------------------------------------------------------------ */
 
@@ -153,7 +139,7 @@ static int fill(mn_estim *e) {
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
     mn_estim *e;
-    MN_TRY(mn_estim_need_trainer(a->ctx, env, vt.type));
+    MN_TRY(mn_estim_check_trainer(a->ctx, env, vt.type));
     MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(supernet), &e));
     const int rc = fill(e);
     if (rc)

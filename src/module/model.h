@@ -54,7 +54,8 @@ struct modnas_model {
     int32_t record_all; /* 1: mixed ops record every candidate (counting) */
     int32_t standing;   /* 1: commit was called, the tree is not edited any more */
     int32_t of_host;    /* 1: the host made it and frees it */
-    int32_t busy;       /* > 0: a search runs on it */
+    int32_t busy;       /* > 0: a step of a search is under way */
+    int32_t derived;    /* > 0: mixed ops are reduced to one candidate each (search/derive.h) */
     mn_model_eval eval;
     int32_t depth;      /* modules whose forward is under way */
     int32_t located;    /* 1: the error's text says where */

@@ -51,5 +51,5 @@ static int evaluated(const mn_evaluation *v, void *ud) {
 }
 
 mn_observer mn_pipeline_observer(mn_pipeline *p) {
-    return (mn_observer){progress, evaluated, p};
+    return (mn_observer){.progress = progress, .evaluated = evaluated, .ud = p};
 }

@@ -2,19 +2,19 @@
 #include "search/derive.h"
 
 int mn_derive_begin(mn_model *m) {
-    for (int32_t i = 0; i < mn_model_n_mixed(m); i++) {
+    int rc = 0;
+    if (m->derived++) return 0;
+    for (int32_t i = 0; i < mn_model_n_mixed(m) && !rc; i++) {
         int32_t best;
-        const int rc = mn_mixed_top(mn_model_mixed(m, i), 1, &best);
-        if (rc) {
-            mn_derive_end(m);
-            return rc;
-        }
-        mn_mixed_force(mn_model_mixed(m, i), best);
+        rc = mn_mixed_top(mn_model_mixed(m, i), 1, &best);
+        if (!rc) mn_mixed_force(mn_model_mixed(m, i), best);
     }
-    return 0;
+    if (rc) mn_derive_end(m);
+    return rc;
 }
 
 void mn_derive_end(mn_model *m) {
+    if (--m->derived) return;
     for (int32_t i = 0; i < mn_model_n_mixed(m); i++) mn_mixed_force(mn_model_mixed(m, i), -1);
 }
 

@@ -4,7 +4,8 @@
 
 #include "space/space.h"
 
-/* Force the most probable candidate of every mixed op (an index op: its choice) until mn_derive_end. */
+/* Force the most probable candidate of every mixed op (an index op: its choice; one that is forced already stays) until
+ * mn_derive_end. May be nested: the outermost pair counts. */
 int mn_derive_begin(mn_model *m);
 void mn_derive_end(mn_model *m);
 

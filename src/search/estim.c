@@ -83,11 +83,13 @@ static int fill(mn_estim *e, const mn_estim_env *env) {
     e->epochs = conf->epochs;
     mn_estim_conf_free(e->ctx, conf);
     mn_node_where(env->conf, where, sizeof where);
+    if (e->epochs < 0 && e->vt->is_free) e->epochs = 0;
     if (e->epochs < 0)
         return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no epochs, %s needs them", where, env->name,
                        e->vt->type);
     MN_TRY(mn_specs_visit(mn_node_get(env->conf, "metrics"), add_metric, e));
-    if (!e->metric) return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no metrics", where, env->name);
+    if (!e->metric && !e->vt->is_free)
+        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no metrics", where, env->name);
     return mn_specs_visit(mn_node_get(env->conf, "criterion"), add_criterion, e);
 }
 
@@ -103,6 +105,7 @@ int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env
     e->optim = env->optim;
     e->exporter = env->exporter;
     e->observer = env->observer;
+    e->search = env->search;
     mn_vec_init(&e->criteria, sizeof(mn_criterion *));
     e->name = mn_strdup(ctx, env->name);
     e->state = mn_alloc(ctx, 1, state_bytes);
@@ -122,6 +125,7 @@ void mn_estim_free(mn_estim *e) {
     for (size_t i = 0; i < e->criteria.n; i++) mn_criterion_free(MN_AT(e->criteria, mn_criterion *, i));
     mn_vec_free(ctx, &e->criteria);
     mn_node_free(ctx, e->best_arch);
+    mn_arch_free(e->best_point);
     mn_free(ctx, e->name);
     mn_free(ctx, e->state);
     mn_free(ctx, e);
@@ -147,7 +151,7 @@ static void log_step(const mn_estim *e, const char *phase, int64_t step, int64_t
     mn_str_free(&text);
 }
 
-int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
+static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
     const double seconds = mn_seconds() - e->started;
     mn_progress p = {
         .estim = e->name, .phase = phase, .epoch = e->epoch, .epochs = e->epochs, .step = step, .steps = steps};
@@ -155,13 +159,19 @@ int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, c
     p.acc_top1 = mean(s->top1, s->n);
     p.lr = e->lr;
     p.seconds = seconds;
-    p.left = e->n_steps ? seconds / (double)e->n_steps * (double)(e->total_steps - e->n_steps) : -1;
+    const int64_t left = e->total_steps - e->n_steps;
+    p.left = e->n_steps && left >= 0 ? seconds / (double)e->n_steps * (double)left : -1;
+    return p;
+}
+
+int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
+    const mn_progress p = progress_of(e, phase, step, steps, s);
     log_step(e, phase, step, steps, s);
     if (e->observer.progress) MN_TRY(e->observer.progress(&p, e->observer.ud));
     return mn_canceled(e->ctx);
 }
 
-void mn_estim_log_epoch(const mn_estim *e) {
+static void log_epoch(const mn_estim *e) {
     const double per_epoch = (mn_seconds() - e->started) / (double)(e->epoch + 1);
     const int64_t left = (int64_t)(per_epoch * (double)(e->epochs - e->epoch - 1) + 0.5);
     char best[48] = "";
@@ -170,55 +180,149 @@ void mn_estim_log_epoch(const mn_estim *e) {
            e->name, e->epoch + 1, e->epochs, best, left / 3600, left / 60 % 60, left % 60);
 }
 
-/* ---- evaluation -------------------------------------------------------------------------------------- */
-
-static int measure(mn_estim *e, mn_metrics *m, mn_node **arch) {
-    int64_t macs;
-    int32_t input[3];
-    for (mn_metric *k = e->metric; k; k = k->next) MN_TRY(k->measure(k, e, m));
-    mn_trainer_input(e->trainer, input);
-    MN_TRY(mn_derived_macs(e->model, input, &macs));
-    MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
-    MN_TRY(mn_metrics_add(e->ctx, m, "macs", (double)macs));
-    return e->exporter ? e->exporter->run(e->exporter, e->model, arch) : 0;
+int mn_estim_epoch_done(mn_estim *e) {
+    const int64_t steps = e->trainer ? mn_trainer_n_train(e->trainer) : 0;
+    const mn_progress p = progress_of(e, "epoch", steps, steps, &e->scores);
+    log_epoch(e);
+    return e->observer.epoch_done ? e->observer.epoch_done(&p, e->observer.ud) : 0;
 }
 
-static void log_evaluation(const mn_estim *e, const mn_metrics *m, const mn_node *arch) {
+/* ---- what is evaluated --------------------------------------------------------------------------------- */
+
+typedef struct subject {
+    mn_arch *before; /* the model's setting, put back at the end */
+    mn_arch *point;
+} subject;
+
+static void put_down(mn_estim *e, subject *s) {
+    mn_derive_end(e->model);
+    if (mn_arch_apply(s->before)) mn_log(e->ctx, MODNAS_LOG_ERROR, "%s", modnas_errmsg(e->ctx)); /* it was set before */
+    mn_arch_free(s->before);
+    mn_arch_free(s->point);
+}
+
+/* Set the model to an architecture, open options as derived. Undone by put_down, on failure here. */
+static int take_up(mn_estim *e, const mn_arch *arch, subject *s) {
+    s->before = s->point = NULL;
+    MN_TRY(mn_arch_new(e->model, &s->before));
+    int rc = arch ? mn_arch_apply(arch) : 0;
+    if (!rc) rc = mn_derive_begin(e->model);
+    if (rc) {
+        mn_arch_free(s->before);
+        return rc;
+    }
+    rc = mn_arch_new(e->model, &s->point);
+    if (rc) put_down(e, s);
+    return rc;
+}
+
+static int measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
+    int64_t macs;
+    int32_t input[3];
+    e->subject = point;
+    int rc = 0;
+    for (mn_metric *k = e->metric; k && !rc; k = k->next) rc = k->measure(k, e, m);
+    e->subject = NULL;
+    MN_TRY(rc);
+    MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
+    if (!e->model->backend) return 0;
+    memcpy(input, e->model->input, sizeof input);
+    if (e->trainer) mn_trainer_input(e->trainer, input);
+    MN_TRY(mn_derived_macs(e->model, input, &macs));
+    return mn_metrics_add(e->ctx, m, "macs", (double)macs);
+}
+
+static int describe(mn_estim *e, mn_node **desc) {
+    *desc = NULL;
+    return e->exporter ? e->exporter->run(e->exporter, e->model, desc) : 0;
+}
+
+int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out) {
+    subject s;
+    MN_TRY(take_up(e, arch, &s));
+    const int rc = measure(e, s.point, out);
+    put_down(e, &s);
+    return rc;
+}
+
+int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc) {
+    subject s;
+    MN_TRY(take_up(e, arch, &s));
+    const int rc = describe(e, desc);
+    put_down(e, &s);
+    return rc;
+}
+
+/* ---- recording ----------------------------------------------------------------------------------------- */
+
+static void log_evaluation(const mn_estim *e, const mn_evaluation *v) {
     mn_str text = {.ctx = e->ctx};
-    mn_node_json(&text, arch);
+    mn_node_json(&text, v->arch);
     mn_str_add(&text, " -> ");
-    for (int32_t i = 0; i < m->n; i++) mn_str_addf(&text, "%s%s %.6g", i ? ", " : "", m->name[i], m->value[i]);
+    if (v->status) mn_str_addf(&text, "failed with %d", v->status);
+    for (int32_t i = 0; i < v->metrics->n; i++)
+        mn_str_addf(&text, "%s%s %.6g", i ? ", " : "", v->metrics->name[i], v->metrics->value[i]);
     if (!text.failed) mn_log(e->ctx, MODNAS_LOG_INFO, "Evaluate: %s", text.text);
     mn_str_free(&text);
 }
 
-/* Takes arch. */
-static int commit(mn_estim *e, const mn_metrics *m, mn_node *arch) {
-    const double score = mn_metrics_score(m);
-    const int is_best = isfinite(score) && (!e->best_metrics.n || score > e->best_score);
-    const mn_evaluation v = {e->n_evaluations++, e->name, arch, 0, score, m, is_best};
-    log_evaluation(e, m, arch);
-    e->last_metrics = *m;
-    if (is_best) {
+/* Takes desc and point. told: what the optimizer proposed; NULL: nothing. It learns of an evaluation first, observers do
+ * whatever it makes of that. */
+static int commit(mn_estim *e, const mn_evaluation *v, mn_node *desc, mn_arch *point, const mn_arch *told) {
+    e->n_evaluations++;
+    e->last_metrics = *v->metrics;
+    if (v->is_best) {
         mn_node_free(e->ctx, e->best_arch);
-        e->best_arch = arch;
-        e->best_metrics = *m;
-        e->best_score = score;
+        mn_arch_free(e->best_point);
+        e->best_arch = desc;
+        e->best_point = point;
+        e->best_metrics = *v->metrics;
+        e->best_score = v->score;
     }
-    const int rc = e->observer.evaluated ? e->observer.evaluated(&v, e->observer.ud) : 0;
-    if (!is_best) mn_node_free(e->ctx, arch);
+    log_evaluation(e, v);
+    const mn_optim *o = told ? e->optim : NULL;
+    const int rc = o && o->vt->tell ? o->vt->tell(e->optim, told, v->status, v->metrics) : 0;
+    const int seen = e->observer.evaluated ? e->observer.evaluated(v, e->observer.ud) : 0;
+    if (!v->is_best) {
+        mn_node_free(e->ctx, desc);
+        mn_arch_free(point);
+    }
+    return rc ? rc : seen;
+}
+
+/* What a record says of an architecture; the model is put back before anyone is told. Undoes take_up. */
+static int finish(mn_estim *e, subject *s, int rc, mn_node **desc, mn_arch **point) {
+    if (!rc) rc = describe(e, desc);
+    *point = rc ? NULL : s->point;
+    if (!rc) s->point = NULL;
+    put_down(e, s);
     return rc;
 }
 
-int mn_estim_evaluate(mn_estim *e) {
+static int record(mn_estim *e, int status, const mn_metrics *m, mn_node *desc, mn_arch *point, const mn_arch *told) {
+    static const mn_metrics none;
+    const double score = status ? NAN : mn_metrics_score(m);
+    const int is_best = isfinite(score) && (!e->best_metrics.n || score > e->best_score);
+    const mn_evaluation v = {e->n_evaluations, e->name, desc, status, score, status ? &none : m, is_best, point};
+    return commit(e, &v, desc, point, told);
+}
+
+int mn_estim_record(mn_estim *e, const mn_arch *arch, int status, const mn_metrics *m) {
+    subject s;
+    mn_node *desc;
+    mn_arch *point;
+    MN_TRY(take_up(e, arch, &s));
+    MN_TRY(finish(e, &s, 0, &desc, &point));
+    return record(e, status, m, desc, point, arch ? arch : point);
+}
+
+int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed) {
     mn_metrics m = {0};
-    mn_node *arch = NULL;
-    MN_TRY(mn_derive_begin(e->model));
-    const int rc = measure(e, &m, &arch);
-    mn_derive_end(e->model);
-    if (rc) {
-        mn_node_free(e->ctx, arch);
-        return rc;
-    }
-    return commit(e, &m, arch);
+    subject s;
+    mn_node *desc;
+    mn_arch *point;
+    MN_TRY(take_up(e, NULL, &s));
+    const int rc = measure(e, s.point, &m);
+    MN_TRY(finish(e, &s, rc, &desc, &point));
+    return record(e, 0, &m, desc, point, proposed);
 }

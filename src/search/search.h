@@ -3,7 +3,7 @@
  *   optimizer   ask(n) -> archs    tell(arch, status, metrics)    step(estim): one gradient update of the alphas
  *   estimator   run: drives the whole phase, evaluating as it goes (mn_estim_evaluate)
  *
- * The host owns the loop (pull), or an estimator's run does (push); both go through these. */
+ * The host owns the loop (pull), or an estimator's run does (push); both are made of the same steps (steps.c, estim.c). */
 #ifndef MN_SEARCH_H
 #define MN_SEARCH_H
 
@@ -79,16 +79,18 @@ typedef struct mn_evaluation { /* one line of history.tsv */
     int64_t index;
     const char *estim;
     const mn_node *arch; /* exported description; may be NULL */
-    int status;
-    double score;
+    int status;          /* not 0: it failed, and there are no metrics */
+    double score;        /* NaN when it failed */
     const mn_metrics *metrics;
     int is_best;
+    const mn_arch *point; /* the same as a point of the space */
 } mn_evaluation;
 
 typedef struct mn_observer {
     int (*progress)(const mn_progress *p, void *ud);
     int (*evaluated)(const mn_evaluation *v, void *ud);
     void *ud;
+    int (*epoch_done)(const mn_progress *p, void *ud);
 } mn_observer;
 
 /* ---- estimators: kind "estim" (DefaultEstim, SuperNetEstim) ------------------------------------------ */
@@ -99,6 +101,7 @@ typedef struct mn_estim_vt {
                                     not asked for */
     int (*run)(mn_estim *e);
     void (*destroy)(mn_estim *e); /* what `state` holds beyond its block; NULL: nothing */
+    int32_t is_free;              /* 1: whoever drives it counts: a section without epochs, metrics or trainer will do */
 } mn_estim_vt;
 
 struct mn_estim { /* out of the builder: mn_estim ** */
@@ -110,6 +113,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     mn_trainer *trainer;                      /* borrowed */
     mn_optim *optim;                          /* may be NULL; borrowed */
     mn_exporter *exporter;                    /* may be NULL; borrowed */
+    struct modnas_search *search;             /* whose it is, for components of hosts; NULL: nobody's */
     mn_metric *metric;                        /* owned; the first one's first value is the score */
     mn_vec criteria;                          /* mn_criterion *: of the section's `criterion`; owned */
     const mn_criterion *by_pass[MN_N_PASSES]; /* those that apply, NULL: the trainer's */
@@ -119,11 +123,14 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     double best_score;
     mn_metrics best_metrics; /* n 0: nothing was best yet */
     mn_node *best_arch;      /* owned; NULL while none, or without an exporter */
+    mn_arch *best_point;     /* owned; NULL while none */
+    const mn_arch *subject;  /* while metrics measure: what they measure */
     /* where it is */
     int64_t epoch, epochs;
+    int32_t epoch_open;           /* 1: the epoch was begun, and not all of its steps were made */
     int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
     double started, lr;
-    mn_scores arch_scores; /* of the architecture steps of this epoch */
+    mn_scores scores, arch_scores; /* of the weight and of the architecture steps of this epoch */
     void *state;           /* owned block */
 };
 typedef struct mn_estim_env {
@@ -134,6 +141,7 @@ typedef struct mn_estim_env {
     mn_optim *optim;
     mn_exporter *exporter;
     mn_observer observer;
+    struct modnas_search *search;
 } mn_estim_env;
 /* state_bytes of zeroed state; reads `epochs` and builds the metric from env->conf. */
 int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out);
@@ -143,12 +151,35 @@ extern const char *const mn_estim_keys[]; /* keys of an estimator's section besi
 /* Report a step (and log a fifth of an epoch); non-zero when the run is to stop: MODNAS_ECANCELED, or what the observer
  * returned. */
 int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *sofar);
-/* Measure the derived network with the weights as they are, and report it: the best choice of every mixed op (of a
- * sampled path, a mixture or an index alike), its metrics, then its params and macs. The first of equal scores stays
- * the best. */
-int mn_estim_evaluate(mn_estim *e);
-/* Log the end of an epoch. */
-void mn_estim_log_epoch(const mn_estim *e);
+/* The end of an epoch: logged and reported. */
+int mn_estim_epoch_done(mn_estim *e);
+
+/* ---- evaluations (estim.c): of an architecture (NULL: none given) whose open options are as derived ------------------- */
+
+/* Its metrics with the weights as they are, then its params and macs. Nothing is recorded. */
+int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
+/* How the exporter describes it; NULL without one. The caller's. */
+int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc);
+/* Record an evaluation: count it, keep the best (the first of equal scores stays it), tell the optimizer if it is one that
+ * proposes, and the observers. status 0: m has at least one metric; else m is not read. */
+int mn_estim_record(mn_estim *e, const mn_arch *arch, int status, const mn_metrics *m);
+/* Measure and record the network derived from the model as it is; the optimizer is told only when it proposed `arch`, which
+ * the model is set to (NULL: it is not told). */
+int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed);
+
+/* ---- steps of a phase (steps.c) -------------------------------------------------------------------------------------- */
+
+/* Start a phase: checkpoint of the section's `chkpt`, new optimizer and schedule, clocks. */
+int mn_estim_begin(mn_estim *e);
+/* All kernels that steps of this estimator's kind can need; nothing without a trainer. */
+int mn_estim_prepare(mn_estim *e);
+int mn_estim_need_trainer(const mn_estim *e); /* MODNAS_EINVAL when it has none */
+/* One weight step, reported; the first one of an epoch begins it. sum (may be NULL) is added to. */
+int mn_estim_train_step(mn_estim *e, mn_scores *sum);
+/* One step of a gradient optimizer, likewise. */
+int mn_estim_arch_step(mn_estim *e, mn_scores *sum);
+/* One epoch of weight steps; before (may be NULL) is called before each. */
+int mn_estim_train_epoch(mn_estim *e, int (*before)(mn_estim *e, int64_t step));
 
 int mn_optim_register(modnas_ctx *ctx);
 int mn_estim_register(modnas_ctx *ctx);
