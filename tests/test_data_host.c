@@ -11,6 +11,13 @@
 
 enum { N = 48, CLASSES = 4, SIDE = 8, CALLS_MAX = 1 << 14 };
 
+/* Binary form, 64-bit: a caller compiled with 0.1 passes this. */
+_Static_assert(sizeof(modnas_data_source) == 64 && offsetof(modnas_data_source, n) == 8 &&
+                   offsetof(modnas_data_source, dims) == 16 && offsetof(modnas_data_source, n_classes) == 28 &&
+                   offsetof(modnas_data_source, thread_safe) == 32 && offsetof(modnas_data_source, sample) == 40 &&
+                   offsetof(modnas_data_source, ud) == 48 && offsetof(modnas_data_source, ud_free) == 56,
+               "layout of modnas_data_source");
+
 /* A host: what it answers, and what it saw. */
 typedef struct host {
     int fail_at, code;               /* the fail_at-th call (from 1) answers code; 0: none */
@@ -29,10 +36,6 @@ static void setup(void) {
     memset(&h, 0, sizeof h);
     h.wrong_at = -1;
     h.thread = pthread_self();
-}
-
-static void teardown(void) {
-    rig_teardown();
 }
 
 /* Class k < 3: channel k is 1, the others -1; class 3: all are -1. Plus a ripple of the index, so that no two are
@@ -380,14 +383,14 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("data_host");
-    util_add(s, "use", setup, teardown, (const TTest *[]){learns, sections, same_source, balanced, NULL});
-    util_add(s, "codes", setup, teardown,
+    util_add(s, "use", setup, rig_teardown, (const TTest *[]){learns, sections, same_source, balanced, NULL});
+    util_add(s, "codes", setup, rig_teardown,
              (const TTest *[]){codes_of_another_thread, codes_elsewhere, canceled, wrong_labels, NULL});
     TCase *t = tcase_create("each call");
     tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_checked_fixture(t, setup, rig_teardown);
     tcase_add_loop_test(t, codes, 0, 9);
     suite_add_tcase(s, t);
-    util_add(s, "register", setup, teardown, (const TTest *[]){wrong_sources, life, out_of_memory, NULL});
+    util_add(s, "register", setup, rig_teardown, (const TTest *[]){wrong_sources, life, out_of_memory, NULL});
     return util_run(s);
 }
