@@ -67,20 +67,33 @@ static void walk(mn_optim *o, mn_estim *e) {
     ck_assert_int_eq(scores.n, 200 / 3 * 40 + 32);
 }
 
-#define ZERO_OPS                                                                                                       \
+#define ZERO_OPS_AND(more)                                                                                             \
     "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {add_zero_op: true, fix_first: false,"           \
-    " candidates: [MB3E1, MB3E3, MB5E3, MB7E6], mixed_op: BinaryGateMixedOp}}}\n"
+    " candidates: [MB3E1, MB3E3, MB5E3, MB7E6], mixed_op: BinaryGateMixedOp}}" more "}\n"
+#define ZERO_OPS ZERO_OPS_AND("")
 
-START_TEST(gates) {
+static void check_gates(int backend, const char *construct) {
     mn_estim e = {.trainer = NULL};
-    open_small(_i, ZERO_OPS);
+    open_small(backend, construct);
     mn_optim *o = open_optim("BinaryGateOptim");
     e.trainer = s.trainer;
     MUST(mn_trainer_reset(s.trainer, 70));
     MUST(mn_trainer_prepare(s.trainer, 1, o->n_active));
     walk(o, &e);
+    ck_assert_int_eq(s.model->epoch, 199 / 3);
+    ck_assert_int_eq(s.model->epochs, 70);
     mn_optim_free(o);
     util_small_close(&s);
+}
+
+START_TEST(gates) {
+    check_gates(_i, ZERO_OPS);
+}
+END_TEST
+
+/* Dropped from the second epoch on: the first one has other kernels. */
+START_TEST(drop_paths) {
+    check_gates(_i, ZERO_OPS_AND(", d: {type: DropPathConstructor, args: {drop_prob: 0.5}}"));
 }
 END_TEST
 
@@ -281,7 +294,7 @@ int main(void) {
     TCase *t = tcase_create("steps");
     tcase_set_timeout(t, 120);
     const TTest *const tests[] = {
-        gates, index_ops, evaluation, plain_net_is_recorded_once, unsampled_stay, candidates_cost_nothing};
+        gates, drop_paths, index_ops, evaluation, plain_net_is_recorded_once, unsampled_stay, candidates_cost_nothing};
     for (size_t i = 0; i < MN_COUNT(tests); i++) tcase_add_loop_test(t, tests[i], 0, 2);
     suite_add_tcase(suite, t);
     TCase *slow = tcase_create("planning");

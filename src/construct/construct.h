@@ -9,7 +9,7 @@
 /* When a constructor is run; those of one time in the order of the list. */
 enum mn_construct_when {
     MN_IN_ORDER,      /* it edits the tree */
-    MN_WHEN_FILLED,   /* it wants all Slots filled: initialisers */
+    MN_WHEN_FILLED,   /* it wants all Slots filled: initial values, drop path */
     MN_WHEN_COMMITTED /* it works on parameters in memory */
 };
 

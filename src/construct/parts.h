@@ -21,6 +21,7 @@ uint64_t mn_construct_seed(const mn_node *config, const mn_node *list);
 
 int mn_construct_infra_register(modnas_ctx *ctx);
 int mn_construct_initialise_register(modnas_ctx *ctx);
+int mn_construct_drop_path_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);
 int mn_construct_arch_desc_register(modnas_ctx *ctx);
 

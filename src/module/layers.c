@@ -223,6 +223,10 @@ int mn_identity_new(mn_model *model, mn_module **out) {
     return plain_new(model, &identity_vt, NULL, 0, out);
 }
 
+int mn_module_is_identity(const mn_module *m) {
+    return m->vt == &identity_vt;
+}
+
 int mn_sequential_new(mn_model *model, mn_module **out) {
     return plain_new(model, &sequential_vt, NULL, 0, out);
 }

@@ -22,8 +22,11 @@ int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out);
 int mn_global_pool_new(mn_model *model, mn_module **out); /* average */
 int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn_module **out);
 int mn_dropout_new(mn_model *model, double p, mn_module **out);
+/* p goes from low to high over the epochs of a training phase (mn_model_set_epoch): both in [0, 1). */
+int mn_drop_path_new(mn_model *model, double low, double high, mn_module **out);
 int mn_flatten_new(mn_model *model, mn_module **out); /* (N, C H W, 1, 1) */
 int mn_identity_new(mn_model *model, mn_module **out);
+int mn_module_is_identity(const mn_module *m);
 int mn_sequential_new(mn_model *model, mn_module **out); /* add children with mn_module_add */
 /* A convolution, batch norm and activation (NONE: none) as the next children of a sequential. */
 int mn_conv_bn_act_append(mn_module *m, const mn_conv_desc *d, int32_t act);

@@ -133,6 +133,17 @@ int mn_model_forward(mn_model *m, mn_run *run, mn_value *x, mn_value **logits) {
     return mn_forward1(m->root, run, x, logits);
 }
 
+void mn_model_set_epoch(mn_model *m, int64_t epoch, int64_t epochs) {
+    const double before = mn_model_progress(m);
+    m->epoch = epoch;
+    m->epochs = epochs;
+    if (m->n_by_epoch && mn_model_progress(m) != before) m->version++;
+}
+
+double mn_model_progress(const mn_model *m) {
+    return m->epochs > 0 ? (double)m->epoch / (double)m->epochs : 0;
+}
+
 /* ---- counts -------------------------------------------------------------------------------------------- */
 
 static int count_params(mn_module *m, void *ud) {

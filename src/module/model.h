@@ -59,6 +59,8 @@ struct modnas_model {
     mn_model_eval eval;
     int32_t depth;      /* modules whose forward is under way */
     int32_t located;    /* 1: the error's text says where */
+    int64_t epoch, epochs; /* of the training phase; 0, 0 before the first */
+    int32_t n_by_epoch; /* modules that record differently from epoch to epoch */
     uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
 };
 
@@ -77,6 +79,10 @@ void mn_model_free(mn_model *m); /* NULL is fine; runs of the model are freed be
 int mn_model_commit(mn_model *m);
 int mn_model_committed(const mn_model *m);
 int mn_model_forward(mn_model *m, mn_run *run, mn_value *x, mn_value **logits);
+
+/* A training phase has come to epoch `epoch` of `epochs`; version moves if any module records differently then. */
+void mn_model_set_epoch(mn_model *m, int64_t epoch, int64_t epochs);
+double mn_model_progress(const mn_model *m); /* epoch / epochs, from 0 on */
 
 /* Trainable weights and biases (BN gamma and beta included; running statistics and architecture parameters not). Before
  * or after commit. */

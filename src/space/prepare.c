@@ -89,8 +89,9 @@ static void set_candidate(const walk *w, mn_mixed *m, int32_t c, const mn_prepar
 
 /* ---- paths --------------------------------------------------------------------------------------------- */
 
-static int record_path(walk *w, size_t path) {
+static int record_path(walk *w) {
     const mn_prepare_opts *o = w->opts;
+    const size_t path = w->n_paths;
     for (int32_t r = 0; r < o->n_runs; r++) {
         for (int32_t i = 0; i < w->n_mixed; i++) set_candidate(w, mn_model_mixed(w->model, i), w->pick[i], &o->runs[r]);
         w->model->arch_step = o->runs[r].arch_step;
@@ -115,21 +116,34 @@ static int record_path(walk *w, size_t path) {
 static int record_paths(walk *w) {
     mn_rng rng;
     mn_rng_init(&rng, w->model->seed, mn_stream("prepare"), 0);
+    memset(w->pick, 0, (size_t)w->n_mixed * sizeof *w->pick);
     w->natural = 1;
-    MN_TRY(record_path(w, 0));
+    MN_TRY(record_path(w));
     w->natural = 0;
     for (int32_t j = 0; j < w->n_widest; j++) {
         for (int32_t i = 0; i < w->n_mixed; i++) w->pick[i] = j % mn_model_mixed(w->model, i)->n;
-        MN_TRY(record_path(w, w->n_paths));
+        MN_TRY(record_path(w));
     }
     if (!w->n_mixed) return 0;
     for (int32_t j = 0; j < N_RANDOM; j++) {
         for (int32_t i = 0; i < w->n_mixed; i++)
             w->pick[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_model_mixed(w->model, i)->n);
-        MN_TRY(record_path(w, w->n_paths));
+        MN_TRY(record_path(w));
     }
     memcpy(w->pick, w->heaviest, (size_t)w->n_mixed * sizeof *w->pick);
-    return record_path(w, w->n_paths);
+    return record_path(w);
+}
+
+/* What depends on the epoch may be absent in the first one: the last one is met as well. */
+static int record_epochs(walk *w) {
+    mn_model *m = w->model;
+    const int64_t epoch = m->epoch, epochs = m->epochs;
+    mn_model_set_epoch(m, 0, 1);
+    int rc = record_paths(w);
+    mn_model_set_epoch(m, 1, 1);
+    if (!rc && m->n_by_epoch) rc = record_paths(w);
+    mn_model_set_epoch(m, epoch, epochs);
+    return rc;
 }
 
 static size_t bound(const walk *w) {
@@ -153,7 +167,7 @@ static int allocate(walk *w) {
     w->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *w->saved);
     if (!w->before || !w->pick || !w->heaviest || !w->saved) return MODNAS_ENOMEM;
     MN_TRY(keep_settings(w));
-    const size_t paths = 1 + (size_t)w->n_widest + N_RANDOM + 1;
+    const size_t rounds = w->model->n_by_epoch ? 2 : 1, paths = rounds * (1 + (size_t)w->n_widest + N_RANDOM + 1);
     w->need = mn_alloc(ctx, paths * runs, sizeof *w->need);
     w->saved_now = mn_alloc(ctx, paths * runs, (n + 1) * sizeof *w->saved_now);
     return w->need && w->saved_now ? 0 : MODNAS_ENOMEM;
@@ -167,7 +181,7 @@ int mn_prepare(mn_model *model, const mn_prepare_opts *opts, size_t *slab_bytes)
     const int32_t arch_step = model->arch_step;
     walk w = {.model = model, .opts = opts, .n_mixed = mn_model_n_mixed(model)};
     int rc = allocate(&w);
-    if (!rc) rc = record_paths(&w);
+    if (!rc) rc = record_epochs(&w);
     if (w.before) restore_settings(&w);
     model->arch_step = arch_step;
     model->version++;

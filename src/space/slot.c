@@ -1,14 +1,22 @@
-/* Slots. A Slot is a module whose only child, "ent", is what a constructor put there; while it has none it cannot be
- * run. */
+/* Slots. A Slot is a module whose child "ent" is what a constructor put there; while it has none it cannot be run. What
+ * it gives may go through a drop path, so that an entity keeps its name whether there is one or not. */
 #include "space/slot.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "module/layers.h"
+
 static int slot_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     mn_slot *s = m->state;
     s->n_forwards++;
-    if (s->entity) return mn_forward(s->entity, run, src, n_src, dst);
+    if (s->entity) {
+        mn_value *v;
+        MN_TRY(mn_forward(s->entity, run, src, n_src, &v));
+        if (s->drop_path && !mn_module_is_identity(s->entity)) return mn_forward1(s->drop_path, run, v, dst);
+        *dst = v;
+        return 0;
+    }
     return mn_fail(m->model->ctx, MODNAS_EINVAL, "slot %s (%d -> %d channels, stride %d) is empty", s->name, s->chn_in,
                    s->chn_out, s->stride);
 }
@@ -85,6 +93,14 @@ int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op) {
     mn_free(ctx, s->op);
     s->op = name;
     s->entity = entity;
+    return 0;
+}
+
+int mn_slot_drop_path(mn_slot *s, double low, double high) {
+    mn_module *drop;
+    MN_TRY(mn_drop_path_new(s->module->model, low, high, &drop));
+    MN_TRY(s->drop_path ? mn_module_replace(s->drop_path, drop) : mn_module_add(s->module, "drop_path", drop));
+    s->drop_path = drop;
     return 0;
 }
 

@@ -13,6 +13,7 @@ typedef struct mn_slot {
     char *kwargs_json; /* the same as text, made when it is asked for; NULL before */
     mn_node *own;      /* spec of the candidate that the backbone itself has here; NULL: see model->predefined */
     mn_module *entity; /* NULL while empty */
+    mn_module *drop_path; /* of what the entity gives, unless that is an identity; NULL: none */
     int64_t n_forwards; /* how often it was recorded */
     char *op;          /* name of the candidate that is the entity; NULL: none, or a mixed op, or the backbone's own */
 } mn_slot;
@@ -23,6 +24,8 @@ int mn_slot_type_register(modnas_ctx *ctx); /* layer "Slot" */
 mn_slot *mn_slot_of(mn_module *m); /* NULL if m is no slot */
 /* Takes entity (also on failure), frees the old one. op: name of the candidate, or NULL. */
 int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op);
+/* Drop what the entity gives, whatever it is or will be: see mn_drop_path_new. */
+int mn_slot_drop_path(mn_slot *s, double low, double high);
 mn_slot *mn_model_slot(const mn_model *model, size_t i);
 /* The first Slot without an entity, NULL if all are filled. */
 mn_slot *mn_model_empty_slot(const mn_model *model);

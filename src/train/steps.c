@@ -10,6 +10,7 @@
 
 int mn_trainer_start_epoch(mn_trainer *t, int64_t epoch) {
     MN_TRY(mn_loader_start(t->loaders.train, t->epoch_base + epoch));
+    mn_model_set_epoch(t->model, epoch, t->epochs);
     t->epoch = epoch;
     t->step = 0;
     return 0;
