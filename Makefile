@@ -1,7 +1,7 @@
 # libmodnas: one non-recursive Makefile.
 #   make            build/release/{libmodnas.so, modnas, modnas-plugins/}        make demo   search on real data
 #   make check      set up, build, run all tests                                 make deps   install what is missing
-#   make tests      build the test programs          make check-headers check-symbols        make demo-compare
+#   make tests      build tests and benchmarks       make check-headers check-symbols        make demo-compare
 #   make install uninstall        DESTDIR= prefix=/usr/local bindir= libdir= includedir= datadir=
 #   make bench      measure (docs/performance.md)    make bench-deps   what it compares with     make bench-page
 #   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/        Q= shows the commands
@@ -154,7 +154,7 @@ $(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c
 	$(Q)$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<
 $(B)/tests/test_backend: | $(FAKES)
 
-tests: all $(TEST_BIN) $(B)/tests/cases
+tests: all $(TEST_BIN) $(B)/tests/cases $(BENCH_BIN)
 
 # ---- installing: builds what is missing; tools/install.sh says what goes where ---------------------------------------------
 prefix     := /usr/local

@@ -1,15 +1,16 @@
 /* How long a search's steps take, beside the original on PyTorch.
  *
  *   step [--reps N] [--paths N] [--batch N] [--threads N] [--model NAME] [--measure NAME] [--alone] [--json FILE]
- * [--python FILE]
+ *        [--python FILE]
  *
  * Each side is a process of its own with one supernet, ours too (this program started again with --serve). This process
  * makes one fixed list of paths, and asks each side in turn for a step on path i: at no time do two sides compute.
- * After each answer it waits a little, as OpenMP's threads spin for some milliseconds when their work is done. The
- * order of the sides rotates.
+ * Before each request it waits a little, as OpenMP's threads spin for some milliseconds when their work is done. The
+ * order of the sides rotates. What runs:
  *
- *   model: start-up            each side from the start of its process to the end of its first step, nothing else
- * running supernet: warm-up        all paths once, not counted measure: rep: path: side
+ *   model     start-up: each side from the start of its process to the end of its first step, alone on the machine
+ *     supernet
+ *       measure     all paths once to warm up, then repetition by repetition, path by path, side by side
  *
  * A ratio is the median over paths and repetitions of (their time / our time on the same path in the same repetition).
  */

@@ -1,9 +1,8 @@
 /* Our side of bench/step. Requests and answers are lines on standard input and output:
  *
- *   (at the start)           ready PARAMS N,N,... VERSION         N: candidates of each mixed op
- *   run KIND PATH OTHERS     ran MILLISECONDS LOSS FLOP           PATH: a candidate of each mixed op; OTHERS: a second
- * one, for architecture steps; FLOP: multiply-adds times two rss                      rss BYTES the peak of this
- * process
+ *   (at the start)           ready PARAMS N,N,... VERSION    N: candidates of each mixed op
+ *   run KIND PATH OTHERS     ran MILLISECONDS LOSS FLOP      PATH: a candidate of each mixed op; OTHERS: a second one
+ *   rss                      rss BYTES                       the peak of this process
  *
  * A step is what an estimator makes of it; only the choices are set by hand. Its time has everything in it but the wait
  * for a batch that the loader's thread has prepared long before. */
@@ -51,7 +50,7 @@ typedef struct session {
     mn_trainer *trainer;
     mn_optim *optim; /* NULL: none */
     mn_estim estim;  /* as much of one as an architecture step asks for */
-    mn_arch arch;
+    mn_arch *arch;
     int32_t batch, n_ops;
     int32_t path[MAX_OPS], others[MAX_OPS];
 } session;
@@ -99,7 +98,9 @@ static int session_open(session *s, char *const argv[5]) {
     MN_TRY(build(s));
     s->n_ops = mn_model_n_mixed(s->model);
     if (s->n_ops > MAX_OPS) return mn_fail(s->ctx, MODNAS_EINVAL, "%d mixed ops, %d is the most", s->n_ops, MAX_OPS);
-    MN_TRY(mn_arch_new(s->ctx, s->n_ops, &s->arch));
+    MN_TRY(mn_arch_new(s->model, &s->arch));
+    if (s->arch->n != s->n_ops)
+        return mn_fail(s->ctx, MODNAS_EINVAL, "%d choices of %d mixed ops", s->arch->n, s->n_ops);
     if (net->optim) MN_TRY(build_optim(s, net->optim));
     s->estim.trainer = s->trainer;
     MN_TRY(mn_trainer_reset(s->trainer, 100));
@@ -113,7 +114,7 @@ static void session_close(session *s) {
     mn_loader_free(s->loaders.train);
     mn_loader_free(s->loaders.valid);
     mn_dataset_free(s->set);
-    if (s->ctx) mn_arch_free(s->ctx, &s->arch);
+    mn_arch_free(s->arch);
     mn_model_free(s->model);
     if (s->ctx) mn_node_free(s->ctx, s->docs);
     modnas_ctx_free(s->ctx);
@@ -132,8 +133,8 @@ static int weight_step(session *s, mn_scores *scores) {
 
 static int spos_step(session *s, mn_scores *scores) {
     force(s, 0);
-    memcpy(s->arch.index, s->path, (size_t)s->n_ops * sizeof *s->path);
-    MN_TRY(mn_space_apply(s->model->space, &s->arch));
+    memcpy(s->arch->index, s->path, (size_t)s->n_ops * sizeof *s->path);
+    MN_TRY(mn_arch_apply(s->arch));
     return mn_trainer_step(s->trainer, scores);
 }
 

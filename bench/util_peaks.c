@@ -1,7 +1,6 @@
 /* Peaks of the machine: fused multiply-adds from registers to registers, and bytes to and from a working set.
  *
- *   n threads:  gate -> work -> gate        the first thread looks at the clock behind both gates; the fastest of
- * N_TRIES counts
+ *   n threads:  gate -> work -> gate        the first thread reads the clock at both gates; the fastest try counts
  *
  * The loops exist for each instruction set, the widest that the CPU has is taken. */
 #include "util_peaks.h"
