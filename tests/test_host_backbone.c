@@ -239,6 +239,54 @@ START_TEST(borrowed_model_stays) {
 }
 END_TEST
 
+static modnas_model *own;
+
+static int free_in_forward(modnas_module *m, modnas_tape *tape, modnas_value *const *src, int32_t n_src,
+                           modnas_value **dst, void *ud) {
+    (void)m, (void)n_src, (void)ud;
+    modnas_model_free(own);
+    return modnas_op_global_pool(tape, "avg", src[0], dst);
+}
+
+static int small_input(modnas_module *m, const modnas_args *args, void *ud) {
+    (void)args, (void)ud;
+    return modnas_model_set_input(modnas_module_model(m), 2, 2, 2);
+}
+
+/* Freed by its own forward: it goes afterwards. (The fixture counts what is left.) */
+START_TEST(freed_while_recorded) {
+    const modnas_module_vt vt = {.size = sizeof vt, .build = small_input, .forward = free_in_forward};
+    const float x[8] = {4};
+    float y[2] = {0, 7};
+    int64_t macs = 7;
+    ck_assert_int_eq(hosted_register(hosted_ctx, "model", "Fleeting", NULL, &vt, NULL), 0);
+    own = NULL;
+    modnas_model *m = hosted_model("backend: ref\nmodel: Fleeting\n");
+    own = m;
+    ck_assert_int_eq(modnas_model_forward(m, x, 1, y), 0);
+    ck_assert_float_eq(y[0], 1);
+    own = NULL;
+    m = hosted_model("backend: ref\nmodel: Fleeting\n");
+    own = m;
+    ck_assert_int_eq(modnas_model_macs(m, &macs), 0);
+    ck_assert_int_eq(macs, 0);
+}
+END_TEST
+
+START_TEST(double_precision) {
+    float a[2 * HOSTED_RESNET_CLASSES], b[2 * HOSTED_RESNET_CLASSES];
+    modnas_model *wide = hosted_model("backend: ref\nprecision: f64\nseed: 1\nmodel: HostResNet\n"),
+                 *narrow = hosted_model("backend: ref\nseed: 1\nmodel: HostResNet\n");
+    forward(wide, a);
+    forward(narrow, b);
+    ck_assert_int_ne(memcmp(a, b, sizeof a), 0);
+    for (size_t i = 0; i < MN_COUNT(a); i++)
+        ck_assert_float_eq_tol(a[i], b[i], 1e-5f); /* f32, sums of under 200 terms */
+    modnas_model_free(wide);
+    modnas_model_free(narrow);
+}
+END_TEST
+
 START_TEST(without_backend) {
     modnas_model *m = hosted_model("backend: none\nmodel: HostMobileNetV2\n");
     float x[4] = {0}, logits[10];
@@ -317,7 +365,8 @@ int main(void) {
     tcase_add_loop_test(c, evaluation_repeats, 0, BACKENDS);
     suite_add_tcase(s, c);
     util_add(s, "model", setup, hosted_teardown,
-             (const TTest *const[]){tree, short_structs, tensors, borrowed_model_stays, without_backend, NULL});
+             (const TTest *const[]){tree, short_structs, tensors, borrowed_model_stays, freed_while_recorded,
+                                    double_precision, without_backend, NULL});
     util_add(s, "runs", rig_setup, rig_teardown, (const TTest *const[]){same_search, found_is_built, NULL});
     return util_run(s);
 }

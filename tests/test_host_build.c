@@ -118,6 +118,23 @@ BUILD(another_model) {
     return modnas_registry_build(hosted_ctx, "model", "CIFAR_MobileNetV2", &place);
 }
 
+BUILD(other_classes) {
+    MN_TRY(modnas_model_set_classes(modnas_module_model(m), 7));
+    return hosted_small_build(m, args, ud);
+}
+
+BUILD(calls_itself) {
+    HELD;
+    return modnas_module_add(m, "again", "Self", NULL, NULL);
+}
+
+BUILD(fills_with_itself) {
+    modnas_module *a;
+    HELD;
+    MN_TRY(modnas_module_add(m, "a", "Slot", "chn_in: 4", &a));
+    return modnas_slot_fill(a, "Self");
+}
+
 BUILD(refused_arg) {
     HELD;
     return modnas_args_fail(args, "width", "4 is too narrow");
@@ -150,6 +167,10 @@ static const struct {
     {"fills with what does not fit", slot_that_does_not_fit, MODNAS_ECONFIG, "slot 0 (4 -> 8 channels, stride 1)"},
     {"mixes without candidates", mix_without_candidates, MODNAS_ECONFIG, "slot 0: this mixed_op has no candidates"},
     {"builds another model", another_model, MODNAS_EINVAL, "the model is a Bad already"},
+    {"says other classes than it gives", other_classes, MODNAS_ESHAPE, "2x7x1x1 is wanted"},
+    {"builds itself as a layer", calls_itself, MODNAS_EINVAL, "64 builds are inside of each other: Self calls itself"},
+    {"builds itself as a candidate", fills_with_itself, MODNAS_EINVAL,
+     "64 builds are inside of each other: Self calls itself"},
     {"refuses an argument", refused_arg, MODNAS_ECONFIG, "test.yaml:2: Bad.width: 4 is too narrow"},
 };
 
@@ -157,7 +178,11 @@ START_TEST(wrong_build) {
     const modnas_module_vt good = {.size = sizeof good, .build = hosted_small_build},
                            bad = {.size = sizeof bad, .build = builds[_i].build};
     hosted_register_net(hosted_ctx, "Good", &good, NULL);
+    const modnas_module_vt layer = {.size = sizeof layer, .build = calls_itself},
+                           candidate = {.size = sizeof candidate, .build = fills_with_itself};
     ck_assert_int_eq(hosted_register(hosted_ctx, "model", "Bad", "width: 8", &bad, NULL), 0);
+    ck_assert_int_eq(hosted_register(hosted_ctx, "layer", "Self", NULL, &layer, NULL), 0);
+    ck_assert_int_eq(hosted_register(hosted_ctx, "candidate", "Self", NULL, &candidate, NULL), 0);
     const int rc = hosted_describe("backend: ref\nmodel: {type: Bad, args: {width: 4}}\n", NULL);
     ck_assert_msg(rc == builds[_i].status, "%s: %d, %s", builds[_i].name, rc, modnas_errmsg(hosted_ctx));
     hosted_expect_text(builds[_i].text);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "space/prepare.h"
 #include "util_hosted.h"
 #include "util_model.h"
 
@@ -194,9 +195,52 @@ START_TEST(backends_agree) {
 }
 END_TEST
 
+/* ---- the hot path -------------------------------------------------------------------------------------- */
+
+static const mn_run_opts weight_step = {.train = 1, .update_stats = 1, .grads = MN_ROLE_WEIGHT};
+
+typedef struct recording {
+    mn_model *model;
+    step step;
+} recording;
+
+static int record(mn_run *run, int32_t i, void *ud) {
+    recording *r = ud;
+    (void)run, (void)i;
+    step_record(r->model, &r->step, &weight_step);
+    return 0;
+}
+
+/* Once prepared, a host's forward is recorded again for every path that is drawn, and nothing is allocated. */
+START_TEST(no_allocation) {
+    ck_assert_int_eq(hosted_add_mobilenet(model_ctx), 0);
+    for (size_t b = 0; b < MN_COUNT(backends); b++) {
+        char yaml[512];
+        recording r;
+        snprintf(yaml, sizeof yaml,
+                 "%s" HOSTED_SMALL_COPY "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB5E3, MB7E6]}\n",
+                 backends[b]);
+        r.model = model_of(yaml, MODNAS_F32);
+        step_new(r.model, 4, &r.step);
+        const mn_prepare_opts opts = {.n_runs = 1, .runs = {{.run = r.step.run}}, .record = record, .ud = &r};
+        ck_assert_int_eq(mn_prepare(r.model, &opts, NULL), 0);
+        const int64_t before = model_ctx->n_allocs;
+        for (uint64_t draw = 0; draw < 100; draw++) {
+            mn_model_set_draw(r.model, draw);
+            step_record(r.model, &r.step, &weight_step);
+            step_go(&r.step);
+        }
+        ck_assert_int_eq(model_ctx->n_allocs, before);
+        step_free(&r.step);
+        mn_model_free(r.model);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("host_tape");
     util_add(s, "use", hosted_setup, hosted_teardown, (const TTest *const[]){refused, knows_the_mode, NULL});
-    util_add(s, "parameters", model_setup, model_teardown, (const TTest *const[]){gradients, backends_agree, NULL});
+    util_add(s, "parameters", model_setup, model_teardown,
+             (const TTest *const[]){gradients, backends_agree, no_allocation, NULL});
     return util_run(s);
 }

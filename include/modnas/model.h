@@ -59,7 +59,8 @@ MODNAS_API MODNAS_MUST_USE int modnas_slot_mix(modnas_module *slot, const char *
  * @return 0; MODNAS_ECONFIG, MODNAS_ENOTFOUND, ... with "file:line: ..."; MODNAS_ENOBACKEND; MODNAS_ENOMEM
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_model_new(modnas_config *cfg, modnas_model **out);
-/** Release. NULL is fine, and so is a borrowed model: it stays. Since 0.1. */
+/** Release. NULL is fine, and so is a borrowed model: it stays. Inside of a forward of the model it goes when that has
+ * returned. Since 0.1. */
 MODNAS_API void modnas_model_free(modnas_model *model);
 
 /** Borrowed; NULL while the model has no modules. Since 0.1. */

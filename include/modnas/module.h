@@ -3,7 +3,7 @@
  * A module has a name within its parent, children and parameters; names join with '.' to those of checkpoints, as PyTorch
  * has them ("layer1.0.conv1.weight"). Modules are added from the top down while the model is built, by a backbone's, a
  * candidate's, a layer's or a constructor's callback; after that the tree stands and its modules are only recorded
- * (tape.h). All handles are borrowed and live as long as the model. */
+ * (tape.h). All handles are borrowed and live as long as the model; what a Slot held goes when it is filled anew. */
 #ifndef MODNAS_MODULE_H
 #define MODNAS_MODULE_H
 

@@ -17,6 +17,11 @@ const char *mn_construct_backend(const mn_node *config) {
     return b->kind == MN_STR ? b->text : "auto";
 }
 
+int32_t mn_construct_dtype(const mn_node *config) {
+    const mn_node *precision = mn_node_get(config, "precision");
+    return precision && precision->kind == MN_STR && strcmp(precision->text, "f64") == 0 ? MODNAS_F64 : MODNAS_F32;
+}
+
 uint64_t mn_construct_seed(const mn_node *config, const mn_node *list) {
     const mn_node *places[] = {mn_node_get(config, "seed"), mn_node_path(list, "init.args.seed")};
     for (size_t i = 0; i < MN_COUNT(places); i++)

@@ -40,6 +40,8 @@ const char *mn_construct_backend(const mn_node *config);
 /* That backend with the configuration's `threads`; *out = NULL for "none". Closed by the caller. */
 int mn_construct_open_backend(modnas_ctx *ctx, const mn_node *config, mn_backend **out);
 
+int32_t mn_construct_dtype(const mn_node *config); /* key precision: MODNAS_F32 or MODNAS_F64 */
+
 /* arch_desc as given (path ending .yaml, .yml, .json that must exist; else YAML text; or a tree) -> tree, owned by the
  * caller. */
 int mn_arch_desc_load(modnas_ctx *ctx, const mn_node *given, mn_node **out);

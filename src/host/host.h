@@ -53,6 +53,9 @@ int mn_host_take(mn_str *s, int rc, char **out);
 
 /* MODNAS_EINVAL when the model stands already, so that its tree is not edited any more. */
 int mn_host_may_edit(const mn_model *model);
+/* Before a callback that may build more: model->depth is one more then, and the caller takes it back. MODNAS_EINVAL when
+ * builds call each other in a circle. */
+int mn_host_enter(mn_model *model, const char *name);
 int mn_host_put_candidate(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place); /* slots.c */
 
 #endif

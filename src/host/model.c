@@ -29,6 +29,8 @@ int modnas_model_set_classes(modnas_model *model, int32_t n) {
     return 0;
 }
 
+enum { OWNED = 1, FREED = 2 }; /* of_host */
+
 /* ---- a host's own -------------------------------------------------------------------------------------- */
 
 int modnas_model_new(modnas_config *cfg, modnas_model **out) {
@@ -39,14 +41,24 @@ int modnas_model_new(modnas_config *cfg, modnas_model **out) {
     if (!out) return mn_fail(ctx, MODNAS_EINVAL, "modnas_model_new: out is NULL");
     MN_TRY(mn_register_builtins(ctx));
     MN_TRY(mn_config_tree(cfg, &tree));
-    MN_TRY(mn_construct_model(ctx, tree, MODNAS_F32, 1, &m));
-    m->of_host = 1;
+    MN_TRY(mn_construct_model(ctx, tree, mn_construct_dtype(tree), 1, &m));
+    m->of_host = OWNED;
     *out = m;
     return 0;
 }
 
+/* While it is recorded it only takes note: leave() then frees it. */
 void modnas_model_free(modnas_model *model) {
-    if (model && model->of_host) mn_model_free(model);
+    if (!model || !model->of_host) return;
+    if (model->depth)
+        model->of_host = FREED;
+    else
+        mn_model_free(model);
+}
+
+static int leave(mn_model *model, int rc) {
+    if (model->of_host == FREED && !model->depth) mn_model_free(model);
+    return rc;
 }
 
 modnas_module *modnas_model_root(const modnas_model *model) {
@@ -71,7 +83,7 @@ int64_t modnas_model_n_params(const modnas_model *model) {
 int modnas_model_macs(modnas_model *model, int64_t *macs) {
     if (!model) return MODNAS_EINVAL;
     if (!macs) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_macs: macs is NULL");
-    return mn_model_macs(model, NULL, macs);
+    return leave(model, mn_model_macs(model, NULL, macs));
 }
 
 int modnas_model_save(modnas_model *model, const char *path) {
@@ -175,5 +187,5 @@ int modnas_model_forward(modnas_model *model, const float *x, int64_t n, float *
     MN_TRY(mn_derive_begin(model));
     const int rc = evaluate(model, x, n, logits);
     mn_derive_end(model);
-    return rc;
+    return leave(model, rc);
 }

@@ -21,6 +21,16 @@ int mn_host_may_edit(const mn_model *model) {
     return mn_fail(model->ctx, MODNAS_EINVAL, "the model stands: its modules are not edited any more");
 }
 
+enum { MAX_DEPTH = 64 }; /* builds and constructors inside of each other: their frames are large */
+
+int mn_host_enter(mn_model *model, const char *name) {
+    if (model->depth >= MAX_DEPTH)
+        return mn_fail(model->ctx, MODNAS_EINVAL, "%d builds are inside of each other: %s calls itself", (int)MAX_DEPTH,
+                       name);
+    model->depth++;
+    return 0;
+}
+
 /* ---- forward ------------------------------------------------------------------------------------------- */
 
 static int forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
@@ -62,8 +72,11 @@ static int call_build(mn_module *m, const mn_args *args) {
     const host_module *h = m->state;
     modnas_ctx *ctx = m->model->ctx;
     if (!h->vt->build) return 0;
+    MN_TRY(mn_host_enter(m->model, m->vt->type));
     mn_callback_begin(ctx);
-    return mn_callback_end(ctx, h->vt->build(m, args, h->ud), "the build of %s", m->vt->type);
+    const int rc = h->vt->build(m, args, h->ud);
+    m->model->depth--;
+    return mn_callback_end(ctx, rc, "the build of %s", m->vt->type);
 }
 
 static int build_module(mn_host *host, mn_model *model, mn_module *parent, const char *name, const mn_args *args,

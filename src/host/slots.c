@@ -72,10 +72,13 @@ static int init(modnas_ctx *ctx, mn_host *h) {
 static int run(const mn_component *c, const mn_args *args, const void *env, void *out) {
     const mn_host *h = c->data;
     const modnas_construct_vt *vt = h->vt;
+    mn_model *model = ((const mn_construct_env *)env)->model;
     (void)out;
+    MN_TRY(mn_host_enter(model, h->name));
     mn_callback_begin(args->ctx);
-    return mn_callback_end(args->ctx, vt->run(((const mn_construct_env *)env)->model, args, h->ud), "constructor %s",
-                           h->name);
+    const int rc = vt->run(model, args, h->ud);
+    model->depth--;
+    return mn_callback_end(args->ctx, rc, "constructor %s", h->name);
 }
 
 static int put(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {

@@ -53,11 +53,11 @@ struct modnas_model {
     int32_t arch_step;  /* 1: mixed ops record their architecture step */
     int32_t record_all; /* 1: mixed ops record every candidate (counting) */
     int32_t standing;   /* 1: commit was called, the tree is not edited any more */
-    int32_t of_host;    /* 1: the host made it and frees it */
+    int32_t of_host;    /* not 0: the host made it and frees it (src/host/model.c) */
     int32_t busy;       /* > 0: a step of a search is under way */
     int32_t derived;    /* > 0: mixed ops are reduced to one candidate each (search/derive.h) */
     mn_model_eval eval;
-    int32_t depth;      /* modules whose forward is under way */
+    int32_t depth;      /* modules whose forward, and host's builds, that are under way */
     int32_t located;    /* 1: the error's text says where */
     int64_t epoch, epochs; /* of the training phase; 0, 0 before the first */
     int32_t n_by_epoch; /* modules that record differently from epoch to epoch */

@@ -83,13 +83,8 @@ static int prepare_estims(mn_pipeline *p) {
 
 /* ---- the whole --------------------------------------------------------------------------------------- */
 
-static int32_t dtype_of(const mn_node *tree) {
-    const mn_node *precision = mn_node_get(tree, "precision");
-    return precision && precision->kind == MN_STR && strcmp(precision->text, "f64") == 0 ? MODNAS_F64 : MODNAS_F32;
-}
-
 static int build_model(mn_pipeline *p) {
-    MN_TRY(mn_construct_model(p->ctx, p->tree, dtype_of(p->tree), 1, &p->model));
+    MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
     return p->model->backend ? mn_backend_enter(p->model->backend) : 0;
 }
 
