@@ -115,7 +115,11 @@ START_TEST(finding) {
     }
     b = NULL;
     ck_assert_int_eq(modnas_registry_get_builder(hosted_ctx, "arch_space", "CIFAR_MobileNetV3", &b), MODNAS_ENOTFOUND);
-    hosted_expect_text("no model named 'CIFAR_MobileNetV3'; did you mean 'CIFAR_MobileNetV2'?");
+    hosted_expect_text("no arch_space named 'CIFAR_MobileNetV3'; did you mean 'CIFAR_MobileNetV2'?");
+    ck_assert_int_eq(modnas_list_json(hosted_ctx, "arch_space", &json), 0);
+    ck_assert(strstr(json, "\"MB3E6\"") && strstr(json, "\"CIFAR_MobileNetV2\"") && strstr(json, "\"IndexMixedOp\""));
+    ck_assert(!strstr(json, "\"SGD\"") && !strstr(json, "\"Conv2d\""));
+    modnas_string_free(hosted_ctx, json);
     ck_assert_int_eq(modnas_registry_get_builder(hosted_ctx, "optimiser", "SGD", &b), MODNAS_ENOTFOUND);
     ck_assert_ptr_null(b);
     ck_assert_int_eq(hosted_register(hosted_ctx, "construct", "Mine", "a: {b: 1}", &runs, NULL), 0);

@@ -52,7 +52,7 @@ MODNAS_API MODNAS_MUST_USE int modnas_run(modnas_config *cfg, const modnas_run_o
 /** Every registered component as a JSON array of {"kind","name","text","args":[{"name","type","default","text"}]}. An
  * arg also has "required" (its default is then null) and, where its type is a component or one of some words, "of".
  *
- * @param kind  only this kind; NULL: all
+ * @param kind  only this kind; arch_space: backbones, candidates and mixed ops; NULL: all
  * @param text  [out] freed with modnas_string_free
  * @return 0; MODNAS_ENOTFOUND (no such kind, with a suggestion); MODNAS_ENOMEM
  * Since 0.1. */

@@ -6,13 +6,6 @@
 
 #include "host/host.h"
 
-/* Backbones, candidates and mixed ops are one place in ModularNAS. */
-static const char *const arch_space[] = {"model", "candidate", "mixed_op"};
-
-static int is_arch_space(const char *kind) {
-    return strcmp(kind, "arch_space") == 0;
-}
-
 /* ---- registering --------------------------------------------------------------------------------------- */
 
 static int check_name(modnas_ctx *ctx, const modnas_component *c) {
@@ -27,7 +20,7 @@ static int check_name(modnas_ctx *ctx, const modnas_component *c) {
 }
 
 static int find_kind(modnas_ctx *ctx, const char *kind, const mn_host_kind **out) {
-    const mn_host_kind *k = mn_host_kind_find(is_arch_space(kind) ? "model" : kind);
+    const mn_host_kind *k = mn_host_kind_find(strcmp(kind, "arch_space") == 0 ? "model" : kind);
     if (k && k->build) {
         *out = k;
         return 0;
@@ -140,14 +133,6 @@ int modnas_registry_register(modnas_ctx *ctx, const modnas_component *component)
 
 /* ---- finding ------------------------------------------------------------------------------------------- */
 
-/* The kind of arch_space that has the name, for messages `model`. */
-static const char *real_kind(modnas_ctx *ctx, const char *kind, const char *name) {
-    if (!is_arch_space(kind)) return kind;
-    for (size_t i = 0; name && i < MN_COUNT(arch_space); i++)
-        if (mn_registry_find(ctx, arch_space[i], name)) return arch_space[i];
-    return arch_space[0];
-}
-
 int modnas_registry_get_builder(modnas_ctx *ctx, const char *kind, const char *name, const modnas_builder **out) {
     if (!ctx) return MODNAS_EINVAL;
     if (!kind || !name || !out)
@@ -156,7 +141,7 @@ int modnas_registry_get_builder(modnas_ctx *ctx, const char *kind, const char *n
                        : !name ? "name"
                                : "out");
     MN_TRY(mn_register_builtins(ctx));
-    return mn_registry_need(ctx, real_kind(ctx, kind, name), name, NULL, out);
+    return mn_registry_need(ctx, kind, name, NULL, out);
 }
 
 const char *modnas_builder_kind(const modnas_builder *b) {
@@ -191,12 +176,18 @@ static int no_place(modnas_ctx *ctx, const char *kind) {
     return rc;
 }
 
+/* arch_space is told apart by the name. */
 static int build(modnas_ctx *ctx, const char *kind, const mn_node *spec, const modnas_place *place) {
-    const char *name = NULL;
-    const mn_node *args;
     static const char *const extra[] = {"candidates", NULL};
-    if (is_arch_space(kind)) MN_TRY(mn_spec_parse(ctx, spec, extra, &name, &args));
-    const mn_host_kind *k = mn_host_kind_find(real_kind(ctx, kind, name));
+    const mn_host_kind *k = mn_host_kind_find(kind);
+    if (!k && mn_kind_holds(kind, "model")) {
+        const mn_component *c;
+        const mn_node *args;
+        const char *name;
+        MN_TRY(mn_spec_parse(ctx, spec, extra, &name, &args));
+        MN_TRY(mn_registry_need(ctx, kind, name, spec, &c));
+        k = mn_host_kind_find(c->kind);
+    }
     return k && k->put ? k->put(ctx, spec, place) : no_place(ctx, kind);
 }
 

@@ -26,7 +26,7 @@ static int get_kinds(modnas_ctx *ctx, const char *only, kinds *k) {
     MN_TRY(mn_registry_visit(ctx, NULL, add_kind, k));
     if (!only) return 0;
     for (size_t i = 0; i < k->n; i++)
-        if (strcmp(k->name[i], only) == 0) return 0;
+        if (mn_kind_holds(only, k->name[i])) return 0;
     const char *near = mn_suggest(only, k->name, k->n);
     mn_str all = {.ctx = ctx};
     for (size_t i = 0; i < k->n; i++) mn_str_addf(&all, "%s%s", i ? ", " : "", k->name[i]);
@@ -104,7 +104,7 @@ int modnas_list_text(modnas_ctx *ctx, const char *kind, char **text) {
     mn_str s = {.ctx = ctx};
     int rc = 0;
     for (size_t i = 0; i < k.n && !rc; i++) {
-        if (kind && strcmp(kind, k.name[i]) != 0) continue;
+        if (!mn_kind_holds(kind, k.name[i])) continue;
         mn_str_addf(&s, "%s%s\n", s.n ? "\n" : "", k.name[i]);
         rc = mn_registry_visit(ctx, k.name[i], add_text, &s);
     }

@@ -106,10 +106,29 @@ int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, cons
     return add_key(ctx, ctx->registry, c, alias);
 }
 
-const mn_component *mn_registry_find(modnas_ctx *ctx, const char *kind, const char *name) {
+static const char *const arch_space[] = {"model", "candidate", "mixed_op"};
+
+static int is_arch_space(const char *kind) {
+    return strcmp(kind, "arch_space") == 0;
+}
+
+int mn_kind_holds(const char *asked, const char *kind) {
+    if (!asked || strcmp(asked, kind) == 0) return 1;
+    for (size_t i = 0; is_arch_space(asked) && i < MN_COUNT(arch_space); i++)
+        if (strcmp(arch_space[i], kind) == 0) return 1;
+    return 0;
+}
+
+static const mn_component *find(modnas_ctx *ctx, const char *kind, const char *name) {
     char key[KEY_BYTES];
     if (!ctx->registry || make_key(key, kind, name)) return NULL;
     return mn_map_get(&ctx->registry->keys, key);
+}
+
+const mn_component *mn_registry_find(modnas_ctx *ctx, const char *kind, const char *name) {
+    const mn_component *c = find(ctx, kind, name);
+    for (size_t i = 0; !c && is_arch_space(kind) && i < MN_COUNT(arch_space); i++) c = find(ctx, arch_space[i], name);
+    return c;
 }
 
 /* The name of a kind that is near, or NULL. */
@@ -117,7 +136,7 @@ static const char *near_name(modnas_ctx *ctx, const char *kind, const char *name
     const char *best = NULL;
     for (size_t i = 0; ctx->registry && i < ctx->registry->rows.n; i++) {
         const mn_component *c = MN_AT(ctx->registry->rows, const mn_component *, i);
-        if (strcmp(c->kind, kind) != 0) continue;
+        if (!mn_kind_holds(kind, c->kind)) continue;
         const char *const pair[] = {best ? best : c->name, c->name};
         best = mn_suggest(name, pair, 2);
     }
@@ -141,7 +160,7 @@ int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const 
 int mn_registry_visit(modnas_ctx *ctx, const char *kind, int (*fn)(const mn_component *c, void *ud), void *ud) {
     for (size_t i = 0; ctx->registry && i < ctx->registry->rows.n; i++) {
         const mn_component *c = MN_AT(ctx->registry->rows, const mn_component *, i);
-        if (kind && strcmp(c->kind, kind) != 0) continue;
+        if (!mn_kind_holds(kind, c->kind)) continue;
         MN_TRY(fn(c, ud));
     }
     return 0;

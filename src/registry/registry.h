@@ -65,6 +65,9 @@ int mn_registry_alias(modnas_ctx *ctx, const char *kind, const char *alias, cons
  * its own). Every public entry that looks at components calls this first. Defined in src/pipeline/builtin.c, the one
  * place that knows all folders: a call upwards by name, so that nothing here includes what is above. */
 int mn_register_builtins(modnas_ctx *ctx);
+/* Is a component of `kind` one of what `asked` names: the same, or arch_space, which is backbones, candidates and mixed
+ * ops together, as ModularNAS has them in one place. asked NULL: any. */
+int mn_kind_holds(const char *asked, const char *kind);
 /* NULL when absent. mn_registry_need: MODNAS_ENOTFOUND "where: no optim named 'X'; did you mean 'Y'?". */
 const mn_component *mn_registry_find(modnas_ctx *ctx, const char *kind, const char *name);
 int mn_registry_need(modnas_ctx *ctx, const char *kind, const char *name, const mn_node *where,
