@@ -133,15 +133,19 @@ static int fail_item(const mn_slot *slot, const mn_node *item, const char *what)
     return rc;
 }
 
-static int fill_item(mn_slot *slot, void *ud) {
-    building *b = ud;
-    const mn_node *item = b->desc->items[b->at++];
-    if (b->fix_first && b->at == 1) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
+int mn_fill_item(mn_slot *slot, const mn_node *item) {
     if (item->kind == MN_SEQ && item->n == 1) item = item->items[0];
     if (item->kind == MN_NULL) return mn_fill_predefined(slot);
     if (item->kind == MN_SEQ) return fail_item(slot, item, "wanted the name of one operator");
     if (item->kind != MN_STR && item->kind != MN_MAP) return fail_item(slot, item, "wanted the name of an operator");
     return mn_fill_candidate(slot, item);
+}
+
+static int fill_next(mn_slot *slot, void *ud) {
+    building *b = ud;
+    const mn_node *item = b->desc->items[b->at++];
+    if (b->fix_first && b->at == 1) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
+    return mn_fill_item(slot, item);
 }
 
 static int check_desc(mn_model *model, const mn_node *desc) {
@@ -183,7 +187,7 @@ static int run_arch_desc(const mn_component *c, const mn_args *args, const void 
     MN_TRY(mn_arch_desc_load(model->ctx, mn_args_node(args, "arch_desc"), &desc));
     building b = {model->ctx, desc, 0, c->args == mbv2_args && mn_args_bool(args, "fix_first")};
     int rc = check_desc(model, desc);
-    if (!rc) rc = mn_each_empty_slot(model, fill_item, &b);
+    if (!rc) rc = mn_each_empty_slot(model, fill_next, &b);
     mn_node_free(model->ctx, desc);
     return rc;
 }

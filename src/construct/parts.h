@@ -11,6 +11,8 @@ int mn_has_predefined(const mn_slot *slot);
 /* Record the committed model once, with every candidate: MODNAS_EINVAL or MODNAS_ESHAPE when its forward leaves a Slot
  * out or gives something else than (N, classes, 1, 1). Sets model->n_classes where it is not known. */
 int mn_try_model(mn_model *model);
+/* What one item of an architecture says: a name, a list of one, a spec, or null for the backbone's own operator. */
+int mn_fill_item(mn_slot *slot, const mn_node *item);
 /* `ops` of a configuration into model->ops; NULL: nothing. */
 int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */
@@ -24,5 +26,6 @@ int mn_construct_initialise_register(modnas_ctx *ctx);
 int mn_construct_drop_path_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);
 int mn_construct_arch_desc_register(modnas_ctx *ctx);
+int mn_construct_arch_tree_register(modnas_ctx *ctx);
 
 #endif

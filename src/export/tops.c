@@ -1,7 +1,8 @@
 /* Exporters of mixed ops: the most probable candidates, by Slot or by mixed op.
  *
  *   by Slot        [null, ["MB3E6"], ...]     null: no mixed op; a choice by index is a plain string
- *   by mixed op    [["MB3E6"], ...] */
+ *   by mixed op    [["MB3E6"], ...]
+ *   by module      {"conv_first": {}, "blocks": {"0": {"conv": ["MB3E6"]}}, ...}     at a Slot as by Slot */
 #include "export/parts.h"
 
 /* Append a child that may be NULL for lack of memory. */
@@ -10,6 +11,10 @@ static int append(modnas_ctx *ctx, mn_node *list, mn_node *child) {
 }
 
 /* ---- mixed ops ----------------------------------------------------------------------------------------- */
+
+typedef struct top_kind { /* data of a row */
+    int (*run)(mn_exporter *e, mn_model *model, mn_node **desc);
+} top_kind;
 
 typedef struct top_state {
     int32_t k;
@@ -53,6 +58,14 @@ static int run_mixed(mn_exporter *e, mn_model *model, mn_node **desc) {
 
 /* ---- Slots --------------------------------------------------------------------------------------------- */
 
+/* null: no mixed op. */
+static int slot_desc(const mn_slot *slot, int32_t k, mn_node **out) {
+    const mn_mixed *m = slot->entity ? mn_mixed_of(slot->entity) : NULL;
+    if (m) return mixed_desc(m, k, out);
+    *out = mn_node_new(slot->module->model->ctx, MN_NULL);
+    return *out ? 0 : MODNAS_ENOMEM;
+}
+
 /* Is there a Slot above this one? What is inside is exported by whatever holds it. */
 static int is_nested(const mn_slot *s) {
     for (mn_module *m = s->module->parent; m; m = m->parent)
@@ -66,11 +79,10 @@ static int run_slots(mn_exporter *e, mn_model *model, mn_node **desc) {
     int rc = list ? 0 : MODNAS_ENOMEM;
     for (size_t i = 0; i < model->slots.n && !rc; i++) {
         const mn_slot *slot = mn_model_slot(model, i);
-        const mn_mixed *m = slot->entity ? mn_mixed_of(slot->entity) : NULL;
         mn_node *item = NULL;
         if (is_nested(slot)) continue;
-        rc = m ? mixed_desc(m, s->k, &item) : 0;
-        if (!rc) rc = append(e->ctx, list, m ? item : mn_node_new(e->ctx, MN_NULL));
+        rc = slot_desc(slot, s->k, &item);
+        if (!rc) rc = append(e->ctx, list, item);
     }
     if (rc)
         mn_node_free(e->ctx, list);
@@ -79,22 +91,47 @@ static int run_slots(mn_exporter *e, mn_model *model, mn_node **desc) {
     return rc;
 }
 
+/* ---- modules ------------------------------------------------------------------------------------------- */
+
+static int module_desc(mn_module *m, int32_t k, mn_node **out) {
+    modnas_ctx *ctx = m->model->ctx;
+    const mn_slot *slot = mn_slot_of(m);
+    if (slot) return slot_desc(slot, k, out);
+    mn_node *map = mn_node_new(ctx, MN_MAP);
+    int rc = map ? 0 : MODNAS_ENOMEM;
+    for (size_t i = 0; i < m->children.n && !rc; i++) {
+        mn_module *child = MN_AT(m->children, mn_module *, i);
+        mn_node *item = NULL;
+        rc = module_desc(child, k, &item);
+        if (!rc) rc = mn_node_push(ctx, map, child->name, item);
+    }
+    if (rc)
+        mn_node_free(ctx, map);
+    else
+        *out = map;
+    return rc;
+}
+
+static int run_modules(mn_exporter *e, mn_model *model, mn_node **desc) {
+    return module_desc(model->root, ((const top_state *)e->state)->k, desc);
+}
+
+/* ---- rows ---------------------------------------------------------------------------------------------- */
+
 /* fn_args: {k: n} */
 static int build_top(const mn_component *c, const mn_args *args, const void *env, void *out) {
     const mn_node *fn_args = mn_args_node(args, "fn_args"), *k = fn_args ? mn_node_get(fn_args, "k") : NULL;
-    const int by_slot = c->data != NULL;
+    const top_kind *kind = c->data;
     (void)env;
     if (fn_args && fn_args->n > (k ? 1u : 0u)) return mn_args_fail(args, "fn_args", "only k is known");
     if (k && (k->kind != MN_INT || k->i < 1 || k->i > 1 << 20))
         return mn_args_fail(args, "fn_args", "k is no whole number from 1 on");
     mn_exporter *e;
-    MN_TRY(mn_exporter_new(args->ctx, sizeof(top_state), by_slot ? run_slots : run_mixed, &e));
+    MN_TRY(mn_exporter_new(args->ctx, sizeof(top_state), kind->run, &e));
     ((top_state *)e->state)->k = k ? (int32_t)k->i : 1;
     *(mn_exporter **)out = e;
     return 0;
 }
-
-/* ---- rows ---------------------------------------------------------------------------------------------- */
 
 #define END                                                                                                            \
     { NULL, 0, NULL, NULL, NULL }
@@ -104,12 +141,18 @@ static const mn_arg_def slot_args[] = {
     {"fn_args", MN_ARG_MAP, "null", NULL, "{k: n}: the n most probable candidates, default 1"},
     {"gen", MN_ARG_ANY, "null", NULL, "accepted and not used"},
     END};
+static const mn_arg_def tree_args[] = {
+    {"export_fn", MN_ARG_STR, "to_arch_desc", NULL, "accepted and not used"},
+    {"fn_args", MN_ARG_MAP, "null", NULL, "{k: n}: the n most probable candidates, default 1"},
+    END};
 static const mn_arg_def mixed_args[] = {
     {"fn_args", MN_ARG_MAP, "null", NULL, "{k: n}: the n most probable candidates, default 1"}, END};
 
 static const mn_component rows[] = {
-    {"export", "DefaultSlotTraversalExporter", "one item a Slot", slot_args, build_top, "slot"},
-    {"export", "DefaultMixedOpExporter", "one item a mixed op", mixed_args, build_top, NULL},
+    {"export", "DefaultSlotTraversalExporter", "one item a Slot", slot_args, build_top, &(const top_kind){run_slots}},
+    {"export", "DefaultMixedOpExporter", "one item a mixed op", mixed_args, build_top, &(const top_kind){run_mixed}},
+    {"export", "DefaultRecursiveExporter", "one item a Slot, by the names of modules", tree_args, build_top,
+     &(const top_kind){run_modules}},
 };
 
 int mn_export_tops_register(modnas_ctx *ctx) {
