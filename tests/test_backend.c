@@ -69,8 +69,7 @@ START_TEST(plugin_missing) {
     mn_backend *b = NULL;
     ck_assert_int_eq(mn_backend_open(ctx, "nowhere", 0, &b), MODNAS_ENOBACKEND);
     ck_assert_ptr_null(b);
-    check_err("modnas-nowhere.so");
-    check_err("cannot open shared object file: No such file or directory"); /* the loader's text */
+    check_err("no modnas-nowhere.so in ");
     check_err("/nonexistent");
     check_err("/modnas-plugins");
     static const char *const bad[] = {"", "../x", "a/b", "Dnnl", "a.b"};

@@ -62,33 +62,33 @@ static int list_folders(modnas_ctx *ctx, mn_vec *folders) {
     return add_own_folders(ctx, folders);
 }
 
-static int fail_missing(modnas_ctx *ctx, const char *name, const mn_vec *folders, const char *loader_text) {
+static int fail_missing(modnas_ctx *ctx, const char *name, const mn_vec *folders) {
     mn_str s = {.ctx = ctx};
     for (size_t i = 0; i < folders->n; i++) mn_str_addf(&s, "%s%s", i ? ", " : "", MN_AT(*folders, char *, i));
     char *list = mn_str_take(&s);
     if (!list) return MODNAS_ENOMEM;
-    mn_fail(ctx, MODNAS_ENOBACKEND, "backend %s is not here: %s; sought in %s", name, loader_text, list);
+    mn_fail(ctx, MODNAS_ENOBACKEND, "backend %s is not here: no modnas-%s.so in %s", name, name, list);
     mn_free(ctx, list);
     return MODNAS_ENOBACKEND;
 }
 
 /* Load modnas-<name>.so from the first folder that has it; its path goes to *path. */
 static int open_first(modnas_ctx *ctx, const char *name, const mn_vec *folders, char **path, void **handle) {
-    const char *text = "no folder to seek in";
     for (size_t i = 0; i < folders->n; i++) {
         mn_str s = {.ctx = ctx};
         mn_str_addf(&s, "%s/modnas-%s.so", MN_AT(*folders, char *, i), name);
         mn_free(ctx, *path);
         *path = mn_str_take(&s);
         if (!*path) return MODNAS_ENOMEM;
-        const int is_there = access(*path, F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
+        if (access(*path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
+        errno = 0;
         *handle = dlopen(*path, RTLD_NOW | RTLD_LOCAL);
         if (*handle) return 0;
-        text = dlerror();
-        if (!text) text = *path;
-        if (is_there) return mn_fail(ctx, MODNAS_ENOBACKEND, "backend %s does not load: %s", name, text);
+        const int code = errno == ENOMEM ? MODNAS_ENOMEM : MODNAS_ENOBACKEND;
+        const char *text = dlerror();
+        return mn_fail(ctx, code, "backend %s does not load: %s", name, text ? text : *path);
     }
-    return fail_missing(ctx, name, folders, text);
+    return fail_missing(ctx, name, folders);
 }
 
 /* The functions that a backend cannot do without. */
