@@ -142,13 +142,11 @@ static void log_step(const mn_estim *e, const char *phase, int64_t step, int64_t
     const int64_t every = steps / LOGS_PER_EPOCH ? steps / LOGS_PER_EPOCH : 1;
     const int train = phase[0] == 't', valid = phase[0] == 'v', last = step + 1 == steps;
     if (!(train && ((step + 1) % every == 0 || last)) && !(valid && last)) return;
-    mn_str text = {.ctx = e->ctx};
-    mn_str_addf(&text, "%s: [%3" PRId64 "/%" PRId64 "] Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f",
-                train ? "Train" : "Valid", step + 1, steps, mean(s->top1, s->n), mean(s->top5, s->n),
-                mean(s->loss, s->n));
-    if (train) mn_str_addf(&text, " | LR: %.4f", e->lr);
-    if (!text.failed) mn_log(e->ctx, MODNAS_LOG_INFO, "%s", text.text);
-    mn_str_free(&text);
+    char lr[32] = ""; /* no allocation: steps make none */
+    if (train) snprintf(lr, sizeof lr, " | LR: %.4f", e->lr);
+    mn_log(e->ctx, MODNAS_LOG_INFO, "%s: [%3" PRId64 "/%" PRId64 "] Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f%s",
+           train ? "Train" : "Valid", step + 1, steps, mean(s->top1, s->n), mean(s->top5, s->n), mean(s->loss, s->n),
+           lr);
 }
 
 static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
@@ -255,15 +253,17 @@ int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc) {
 
 /* ---- recording ----------------------------------------------------------------------------------------- */
 
-static void log_evaluation(const mn_estim *e, const mn_evaluation *v) {
+static int log_evaluation(const mn_estim *e, const mn_evaluation *v) {
     mn_str text = {.ctx = e->ctx};
     mn_node_json(&text, v->arch);
     mn_str_add(&text, " -> ");
     if (v->status) mn_str_addf(&text, "failed with %d", v->status);
     for (int32_t i = 0; i < v->metrics->n; i++)
         mn_str_addf(&text, "%s%s %.6g", i ? ", " : "", v->metrics->name[i], v->metrics->value[i]);
-    if (!text.failed) mn_log(e->ctx, MODNAS_LOG_INFO, "Evaluate: %s", text.text);
+    const int failed = text.failed;
+    if (!failed) mn_log(e->ctx, MODNAS_LOG_INFO, "Evaluate: %s", text.text);
     mn_str_free(&text);
+    return failed ? MODNAS_ENOMEM : 0;
 }
 
 /* Takes desc and point. told: what the optimizer proposed; NULL: nothing. It learns of an evaluation first, observers do
@@ -279,9 +279,9 @@ static int commit(mn_estim *e, const mn_evaluation *v, mn_node *desc, mn_arch *p
         e->best_metrics = *v->metrics;
         e->best_score = v->score;
     }
-    log_evaluation(e, v);
+    int rc = log_evaluation(e, v);
     const mn_optim *o = told ? e->optim : NULL;
-    const int rc = o && o->vt->tell ? o->vt->tell(e->optim, told, v->status, v->metrics) : 0;
+    if (!rc && o && o->vt->tell) rc = o->vt->tell(e->optim, told, v->status, v->metrics);
     const int seen = e->observer.evaluated ? e->observer.evaluated(v, e->observer.ud) : 0;
     if (!v->is_best) {
         mn_node_free(e->ctx, desc);
