@@ -128,6 +128,7 @@ UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
 # The vector runner is made of several files.
 $(B)/tests/cases: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/cases_*.c))
 $(B)/tests/test_cases: | $(B)/tests/cases
+$(B)/tests/test_torture: $(B)/obj/tests/torture_malloc.o
 $(B)/tests/%: $(B)/obj/tests/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
 	@echo "  link  $@"
