@@ -56,6 +56,7 @@ static int is_excused(void) {
     const int n = backtrace(frame, 24);
     const char *self = object_of((const void *)(uintptr_t)is_excused);
     int i = 0;
+    while (i < n && strcmp(object_of(frame[i]), self) != 0) i++; /* a sanitizer's own */
     while (i < n && strcmp(object_of(frame[i]), self) == 0) i++;
     if (i < n && is_one_of(object_of(frame[i]), direct)) return 1;
     while (i < n && is_one_of(object_of(frame[i]), between)) i++;

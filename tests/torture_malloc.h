@@ -16,9 +16,9 @@ enum torture_outcome {
 void torture_arm(int64_t n);
 /* Nothing fails from here on: what became of the call. */
 int torture_disarm(int64_t *n_calls); /* n_calls: since torture_arm; may be NULL */
-int64_t torture_live(void);           /* blocks that the process holds */
+int64_t torture_live(void);           /* blocks that the process holds; not to be relied on above a sanitizer */
 
-int torture_is_instrumented(void); /* is a sanitizer below? */
+int torture_is_instrumented(void); /* is a sanitizer below? Some of its calls (strdup, operator new) pass malloc by */
 
 /* A symbol of a library that is loaded already; NULL if it is not. Leaves no block behind. */
 void *torture_symbol(const char *library, const char *name);
