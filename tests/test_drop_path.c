@@ -253,12 +253,91 @@ START_TEST(wrong_probabilities_are_named) {
 }
 END_TEST
 
+/* ---- on one operator ----------------------------------------------------------------------------------- */
+
+#define CONSTRUCTED(module, construct) "{type: Constructed, args: {module: " module ", construct: " construct "}}"
+#define DROPPED(module)                CONSTRUCTED(module, "{type: DropPathConverter, args: {drop_prob: [0.5, 0.5]}}")
+
+/* With weights that do not depend on their names. */
+static double loss_with(const char *op, int drop) {
+    mn_model *m = slot_empty_model("ref", MODNAS_F64);
+    mn_slot *slot = slot_model(m, 4, 4, 1, 5);
+    step s;
+    if (drop) OK(mn_slot_drop_path(slot, 0.5, 0.5));
+    OK(slot_fill(slot, op));
+    OK(mn_model_commit(m));
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++) {
+        mn_param *p = mn_store_param(m->weights, i);
+        const int64_t n = mn_param_numel(p);
+        double *x = mn_alloc(model_ctx, (size_t)n, sizeof *x);
+        ck_assert_ptr_nonnull(x);
+        for (int64_t k = 0; k < n; k++) x[k] = 0.5 + sin((double)(k + 1) * (double)(i + 1)) / 3;
+        OK(mn_param_set(p, x));
+        mn_free(model_ctx, x);
+    }
+    step_new(m, 8, &s);
+    step_record(m, &s, &(mn_run_opts){.train = 1});
+    const double loss = step_go(&s);
+    step_free(&s);
+    mn_model_free(m);
+    return loss;
+}
+
+/* A Slot's drop path and that of its operator are the same: sites are told apart by their place in the recording. */
+START_TEST(one_operator_is_dropped) {
+    ck_assert(loss_with("NC3", 1) == loss_with(DROPPED("NC3"), 0));
+    ck_assert(loss_with("NC3", 0) != loss_with(DROPPED("NC3"), 0));
+    ck_assert(loss_with("NC3", 0) == loss_with(CONSTRUCTED("NC3", "null"), 0));
+    ck_assert(loss_with("IDT", 0) == loss_with(DROPPED("IDT"), 0));
+}
+END_TEST
+
+/* Constructors are run in order, each on what the one before it has left. */
+START_TEST(operators_go_through_constructors) {
+    mn_model *m = slot_empty_model("ref", MODNAS_F32);
+    OK(slot_fill(slot_model(m, 4, 4, 1, 5),
+                 CONSTRUCTED("NC3", "[{type: DefaultModelInitializer, args: {init_config: {conv: {type: zeros}}}}, "
+                                    "DropPathConverter, DropPathConverter]")));
+    OK(mn_model_commit(m));
+    ck_assert_int_eq(m->n_by_epoch, 2);
+    ck_assert_int_eq(model_param(m, "slot.ent.0.0.net.2.weight")->init, MN_INIT_ZEROS);
+    ck_assert_int_eq(model_param(m, "stem.weight")->init, MN_INIT_UNIFORM); /* not of the operator */
+    mn_model_free(m);
+    m = model_of(MODEL_NET "mixed_op: {type: Index, candidates: {a: NC3, b: " DROPPED("MB3E3") "}}\n", MODNAS_F32);
+    ck_assert_int_eq(m->n_by_epoch, 3);
+    ck_assert_str_eq(mn_mixed_candidate(mn_model_mixed(m, 2), 1), "b");
+    mn_model_free(m);
+}
+END_TEST
+
+START_TEST(wrong_operators_are_refused) {
+    static const char *const bad[][2] = {{CONSTRUCTED("NC3", "DropPathConstructor"),
+                                          "slot 0 (4 -> 4 channels, stride 1): DropPathConstructor works on a model"},
+                                         {CONSTRUCTED("NC3", "{type: DropPathConverter, args: {drop_prob: 1}}"),
+                                          "DropPathConverter.drop_prob: a number in [0, 1)"},
+                                         {CONSTRUCTED("NC4", "null"), "no candidate named 'NC4'"},
+                                         {CONSTRUCTED("NC3", "DropPathConvert"), "did you mean 'DropPathConverter'?"},
+                                         {"Constructed", "needs the arg 'module'"}};
+    mn_model *m = slot_empty_model("ref", MODNAS_F32);
+    mn_slot *slot = slot_model(m, 4, 4, 1, 5);
+    for (size_t i = 0; i < MN_COUNT(bad); i++) {
+        ck_assert(slot_fill(slot, bad[i][0]) != 0);
+        ck_assert_msg(strstr(modnas_errmsg(model_ctx), bad[i][1]) != NULL, "%s", modnas_errmsg(model_ctx));
+    }
+    ck_assert_int_eq(m->n_by_epoch, 0);
+    mn_model_free(m);
+    expect_refused(MODEL_NET "construct: {d: DropPathConverter}\n", MODNAS_ECONFIG,
+                   "DropPathConverter works on the operator", NULL);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("drop_path");
     util_add(s, "drop_path", model_setup, model_teardown,
              (const TTest *[]){samples_are_dropped_as_a_whole, backends_draw_the_same, probabilities_follow_the_epoch,
                                recordings_end_with_their_epoch, evaluation_drops_nothing, probabilities_are_below_one,
                                gradients_go_through_what_is_kept, identities_are_left_alone, every_slot_gets_one,
-                               wrong_probabilities_are_named, NULL});
+                               wrong_probabilities_are_named, one_operator_is_dropped,
+                               operators_go_through_constructors, wrong_operators_are_refused, NULL});
     return util_run(s);
 }

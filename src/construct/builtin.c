@@ -7,5 +7,6 @@ int mn_construct_register(modnas_ctx *ctx) {
     MN_TRY(mn_construct_arch_tree_register(ctx));
     MN_TRY(mn_construct_initialise_register(ctx));
     MN_TRY(mn_construct_drop_path_register(ctx));
+    MN_TRY(mn_construct_constructed_register(ctx));
     return mn_construct_arch_desc_register(ctx);
 }

@@ -149,7 +149,7 @@ static int32_t when(modnas_ctx *ctx, const char *type) {
 
 int mn_construct_run(mn_model *model, const mn_node *spec) {
     modnas_ctx *ctx = model->ctx;
-    const mn_construct_env env = {model};
+    const mn_construct_env env = {.model = model};
     const char *type;
     const mn_node *args;
     MN_TRY(mn_spec_parse(ctx, spec, NULL, &type, &args));
@@ -160,7 +160,7 @@ int mn_construct_run(mn_model *model, const mn_node *spec) {
 }
 
 static int run_list(mn_model *model, const mn_node *list, int32_t now) {
-    const mn_construct_env env = {model};
+    const mn_construct_env env = {.model = model};
     for (size_t i = 0; i < list->n; i++) {
         const mn_node *type = mn_node_get(list->items[i], "type");
         if (when(model->ctx, type && type->kind == MN_STR ? type->text : "") == now)

@@ -16,10 +16,12 @@ enum mn_construct_when {
 /* What the data of a constructor's row begins with; NULL: all zero. */
 typedef struct mn_construct_row {
     int32_t when;
+    int32_t on_module; /* 1: heeds mn_construct_env.module */
 } mn_construct_row;
 
 typedef struct mn_construct_env {
     mn_model *model;
+    mn_module **module; /* the operator to edit or to replace instead of the model's tree; NULL: none */
 } mn_construct_env;
 
 /* Build the model that a merged, checked configuration describes: backend, `init`, `ops`, `model`, `mixed_op`,

@@ -135,7 +135,7 @@ static const mn_component rows[] = {
     {"construct", "TorchToDevice", "accepted; a model stands on its backend from the start", device_args, run_device,
      NULL},
     {"construct", "TorchCheckpointLoader", "weights from a file, after the network is complete", weights_args,
-     run_weights, &(const mn_construct_row){MN_WHEN_COMMITTED}},
+     run_weights, &(const mn_construct_row){.when = MN_WHEN_COMMITTED}},
 };
 
 int mn_construct_infra_register(modnas_ctx *ctx) {

@@ -227,11 +227,11 @@ static int init_module(mn_module *m, void *ud) {
 }
 
 static int run_initialiser(const mn_component *c, const mn_args *args, const void *env, void *out) {
-    mn_model *model = ((const mn_construct_env *)env)->model;
+    const mn_construct_env *e = env;
     plan p = {.gain = 1};
     (void)c, (void)out;
     MN_TRY(read_plan(args, &p));
-    return mn_module_walk(model->root, init_module, &p);
+    return mn_module_walk(e->module ? *e->module : e->model->root, init_module, &p);
 }
 
 static const mn_arg_def args_of[] = {
@@ -247,7 +247,7 @@ static const mn_arg_def args_of[] = {
     {NULL, 0, NULL, NULL, NULL}};
 
 static const mn_component row = {"construct", "DefaultModelInitializer", "initial values by rule",
-                                 args_of,     run_initialiser,           &(const mn_construct_row){MN_WHEN_FILLED}};
+                                 args_of,     run_initialiser,           &(const mn_construct_row){MN_WHEN_FILLED, 1}};
 
 int mn_construct_initialise_register(modnas_ctx *ctx) {
     return mn_registry_add(ctx, &row);

@@ -21,9 +21,15 @@ int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out);
 /* Of everything that is drawn: the key `seed`, else that of the list's init, else 0. */
 uint64_t mn_construct_seed(const mn_node *config, const mn_node *list);
 
+/* The arg drop_prob. A number: from 0 towards it; [first, last]: from one towards the other. */
+#define MN_DROP_PROB_ARG                                                                                               \
+    {"drop_prob", MN_ARG_ANY, "0.1", NULL, "rises from 0 towards it, by epoch / epochs; [first, last]: from first towards last"}
+int mn_drop_prob_read(const mn_args *args, double p[2]);
+
 int mn_construct_infra_register(modnas_ctx *ctx);
 int mn_construct_initialise_register(modnas_ctx *ctx);
 int mn_construct_drop_path_register(modnas_ctx *ctx);
+int mn_construct_constructed_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);
 int mn_construct_arch_desc_register(modnas_ctx *ctx);
 int mn_construct_arch_tree_register(modnas_ctx *ctx);

@@ -8,7 +8,7 @@
 /* The section's `chkpt`, looked for now: an estimator before this one may have written it. */
 static int load_checkpoint(mn_estim *e) {
     const mn_node *chkpt = mn_node_get(e->conf, "chkpt");
-    const mn_construct_env env = {e->model};
+    const mn_construct_env env = {.model = e->model};
     if (!chkpt || chkpt->kind != MN_STR) return 0;
     mn_node *more = mn_node_new(e->ctx, MN_MAP), *spec = mn_node_str(e->ctx, "TorchCheckpointLoader"),
             *path = mn_node_copy(e->ctx, chkpt);
