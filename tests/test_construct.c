@@ -217,6 +217,37 @@ START_TEST(misfits_are_found_at_construction) {
 }
 END_TEST
 
+/* Each allocation in turn: a status, nothing leaked (by the fixture), and the next attempt is as if nothing had been.
+ */
+START_TEST(memory_may_run_out) {
+    static const char *const configs[] = {
+        MODEL_NET
+        "construct: {d: DropPathConstructor, i: {type: DefaultModelInitializer, args: {init_config: {conv: {type: "
+        "he_normal_fin}, norm: {}}}}}\nops: {ops_order: [weight, bn]}\ninit: [TorchInitConstructor, {seed: 1}]\n"
+        "mixed_op: {type: Index, candidates: {a: SC3, b: {type: Constructed, args: {module: NC3, construct: "
+        "DropPathConverter}}}}\n",
+        MODEL_NET
+        "construct: {arch_desc: DefaultRecursiveArchDescConstructor}\narch_desc: {bottlenecks: {Bottlenecks_0: "
+        "{MobileInvertedResidualBlock_0_0: {conv: FC3}}, Bottlenecks_1: {MobileInvertedResidualBlock_1_0: {conv: "
+        "[IDT]}, MobileInvertedResidualBlock_1_1: {conv: {type: AVG}}}}}\n"};
+    for (size_t i = 0; i < MN_COUNT(configs); i++) {
+        mn_node *tree = yaml(configs[i]);
+        mn_model *m = NULL;
+        int64_t n = 0;
+        for (int rc = MODNAS_ENOMEM; rc; n++) {
+            model_host.left = n;
+            rc = mn_construct_model(model_ctx, tree, MODNAS_F32, 1, &m);
+            model_host.left = -1;
+            ck_assert_msg(!rc || rc == MODNAS_ENOMEM, "allocation %d: status %d: %s", (int)n, rc,
+                          modnas_errmsg(model_ctx));
+        }
+        ck_assert_int_gt(n, 300);
+        mn_model_free(m);
+        mn_node_free(model_ctx, tree);
+    }
+}
+END_TEST
+
 /* ---- architecture descriptions ------------------------------------------------------------------------- */
 
 START_TEST(descriptions_in_every_form) {
@@ -320,7 +351,8 @@ int main(void) {
     util_add(s, "construct", setup, teardown,
              (const TTest *[]){constructors_in_order, entries_merge_in_place, constructors_are_chained,
                                a_model_is_wanted_once, slots_are_filled, zero_op_is_added, a_slot_left_empty_is_named,
-                               misfits_are_found_at_construction, descriptions_in_every_form, a_scalar_is_text,
-                               wrong_descriptions_are_refused, weights_are_loaded_after_the_commit, NULL});
+                               misfits_are_found_at_construction, memory_may_run_out, descriptions_in_every_form,
+                               a_scalar_is_text, wrong_descriptions_are_refused, weights_are_loaded_after_the_commit,
+                               NULL});
     return util_run(s);
 }

@@ -1,6 +1,7 @@
 /* The form of `ops`: what candidates made of batch norm, activation and weight have in common.
  *
- *   ops: {ops_order: bn_act_weight, bn: {affine: true, eps: 1e-5, momentum: 0.1}, conv: {bias: false}, act: {inplace: false}} */
+ *   ops: {ops_order: bn_act_weight, bn: {affine: true, eps: 1e-5, momentum: 0.1}, conv: {bias: false}, act: {inplace:
+ * false}} */
 #include <string.h>
 
 #include "config/forms.h"
@@ -69,7 +70,8 @@ int mn_form_ops(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
         {{"track_running_stats", MN_ARG_BOOL, "true", NULL, "accepted"}, always},
         {{0}, NULL},
     };
-    static const mn_key_def conv[] = {{{"bias", MN_ARG_BOOL, "false", NULL, "of every convolution"}, NULL}, {{0}, NULL}};
+    static const mn_key_def conv[] = {{{"bias", MN_ARG_BOOL, "false", NULL, "of every convolution"}, NULL},
+                                      {{0}, NULL}};
     static const mn_key_def act[] = {{{"inplace", MN_ARG_BOOL, "false", NULL, "accepted"}, NULL}, {{0}, NULL}};
     static const mn_key_def fields[] = {
         {{"ops_order", MN_ARG_ANY, "bn_act_weight", NULL, "order within an operator"}, ops_order},
