@@ -8,7 +8,7 @@
 START_TEST(kernel_names) { /* numbers as pinned in kernel.h */
     ck_assert_str_eq(mn_kernel_name(1), "conv2d");
     ck_assert_str_eq(mn_kernel_name(21), "reduce");
-    static const int32_t unknown[] = {0, -1, 22, INT32_MAX, INT32_MIN};
+    static const int32_t unknown[] = {0, -1, 1000, INT32_MAX, INT32_MIN};
     for (size_t i = 0; i < MN_COUNT(unknown); i++) ck_assert_str_eq(mn_kernel_name(unknown[i]), "?");
 }
 END_TEST
