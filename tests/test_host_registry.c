@@ -4,6 +4,17 @@
 
 #include "util_hosted.h"
 
+/* No public struct ends in padding: a field added later would lie in what an older caller left undefined. */
+#define NO_TAIL(type, last)                                                                                            \
+    _Static_assert(offsetof(type, last) + sizeof(((type *)0)->last) == sizeof(type), #type " ends in padding")
+NO_TAIL(modnas_component, ud_free);
+NO_TAIL(modnas_place, search);
+NO_TAIL(modnas_module_vt, forward);
+NO_TAIL(modnas_construct_vt, reserved);
+NO_TAIL(modnas_slot_info, filled);
+NO_TAIL(modnas_tensor_info, trained);
+NO_TAIL(modnas_window_opts, reserved);
+
 static int nothing_build(modnas_module *m, const modnas_args *args, void *ud) {
     (void)m, (void)args, (void)ud;
     return 0;
