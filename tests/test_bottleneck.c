@@ -24,6 +24,7 @@ static const shape shapes[] = {
     {17, 24, 2, 8, 3, 5, 1, MODNAS_ACT_RELU6},  {20, 13, 1, 7, 3, 7, 3, MODNAS_ACT_RELU6},  {24, 40, 1, 16, 2, 3, 6, MODNAS_ACT_RELU},
     {16, 8, 1, 1, 6, 3, 3, MODNAS_ACT_RELU6},   {96, 96, 1, 4, 9, 7, 6, MODNAS_ACT_RELU6},  {32, 32, 1, 33, 1, 3, 3, MODNAS_ACT_RELU6},
     {16, 320, 1, 4, 2, 3, 6, MODNAS_ACT_RELU6}, {64, 24, 2, 32, 2, 7, 3, MODNAS_ACT_RELU6}, {5, 7, 1, 6, 2, 5, 2, MODNAS_ACT_RELU},
+    {128, 24, 2, 16, 2, 3, 2, MODNAS_ACT_RELU6}, {20, 30, 2, 17, 3, 5, 3, MODNAS_ACT_RELU6}, {16, 24, 1, 20, 1, 7, 6, MODNAS_ACT_RELU6},
 };
 
 static void add(mn_model *m, const char *name, mn_module *part) {

@@ -102,6 +102,16 @@ static int64_t part_floats(const mn_bottleneck_plan *p) {
     return larger(2 * p->t1.plane + 2 * p->t2.plane + 2 * p->n * p->t2.plane, (p->t1.blocks + p->x.blocks) * tile);
 }
 
+/* Bytes of a part's own place. */
+static size_t part_bytes(const mn_dnnl *s, const mn_bottleneck_plan *p) {
+    const int forward = p->base.k.pass == MODNAS_FORWARD;
+    const size_t usual = floats(part_floats(p));
+    if (!p->is_large) return usual;
+    if (!forward) return mn_bottleneck_large_backward_bytes(p, s->simd->block);
+    const size_t large = mn_bottleneck_large_forward_bytes(p, s->simd->block);
+    return large > usual ? large : usual;
+}
+
 static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     mn_bottleneck_plan *p = (mn_bottleneck_plan *)base;
     const modnas_kernel *k = &base->k;
@@ -118,10 +128,15 @@ static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     mn_dnnl_cover_init(s, &p->geometry, 1, &p->back);
     p->taps = p->geometry.kernel[0] * p->geometry.kernel[1] * block;
     p->parts = s->threads;
-    if (p->expands) p->t1_at = save(base, p->t1.blocks * p->t1.stride);
+    p->is_large = mn_bottleneck_is_large(k);
+    if (p->expands && !p->is_large) p->t1_at = save(base, p->t1.blocks * p->t1.stride);
     p->t2_at = save(base, p->t2.blocks * p->t2.stride);
     for (int i = 0; i < 2; i++) p->stats_at[i] = save(base, 2 * p->t2.blocks * block);
-    p->part_bytes = floats(part_floats(p));
+    if (p->is_large) {
+        p->moments_at = save(base, p->x.blocks * block);
+        p->cov_w_at = save(base, p->t1.blocks * p->x.blocks * block * block);
+    }
+    p->part_bytes = part_bytes(s, p);
     p->part_at = mn_dnnl_reserve(base, (size_t)p->parts * p->part_bytes);
     if (k->pass == MODNAS_FORWARD) return 0;
     const int64_t w3 = p->y.blocks * p->t2.blocks * block * block, w1 = p->x.blocks * p->t1.blocks * block * block;
@@ -129,12 +144,18 @@ static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     p->g_w3_at = mn_dnnl_reserve(base, floats(w3));
     if (!p->expands) return 0;
     p->w1_at = mn_dnnl_reserve(base, floats(w1));
-    p->dt1_at = mn_dnnl_reserve(base, floats(p->t1.blocks * p->t1.stride));
+    if (p->is_large) {
+        p->back2_at = mn_dnnl_reserve(base, (size_t)p->t1.blocks * sizeof(mn_simd_norm_block));
+        p->correction_at = mn_dnnl_reserve(base, mn_bottleneck_correction_bytes(p, block));
+    } else
+        p->dt1_at = mn_dnnl_reserve(base, floats(p->t1.blocks * p->t1.stride));
     return 0;
 }
 
 static int bottleneck_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
     const mn_bottleneck_plan *p = (const mn_bottleneck_plan *)base;
+    if (p->is_large)
+        return base->k.pass == MODNAS_FORWARD ? mn_bottleneck_large_forward(s, p, r) : mn_bottleneck_large_backward(s, p, r);
     return base->k.pass == MODNAS_FORWARD ? mn_bottleneck_forward(s, p, r) : mn_bottleneck_backward(s, p, r);
 }
 

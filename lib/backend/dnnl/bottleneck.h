@@ -4,7 +4,8 @@
  *
  *   bottleneck.c            which ones are ours; the plan: sizes, places in scratch and in what is saved
  *   bottleneck_norm.c       from sums to the constants of one channel block's batch norm, both ways
- *   bottleneck_forward.c    bottleneck_backward.c
+ *   bottleneck_forward.c    bottleneck_backward.c      small planes, as said below
+ *   bottleneck_large_forward.c    ..._backward.c       large planes, as said there
  *
  * From x to t2 a channel block depends on x alone, and so does its gradient on the gradient of z2: a part takes its share of the
  * channel blocks and does all of that for one block, over all images, before it goes on to the next. What lies between is read
@@ -57,6 +58,9 @@ typedef struct mn_bottleneck_plan {
     size_t t1_at, t2_at, stats_at[2];           /* in what is saved */
     size_t part_at, part_bytes;                 /* in scratch: a place for each part; the rest is common */
     size_t w1_at, w3_at, g_w3_at, dt1_at;
+    int32_t is_large;                           /* an expansion on large planes */
+    size_t back2_at, correction_at;             /* large, in scratch: bn2's backward constants; what bn1's is made up from */
+    size_t moments_at, cov_w_at;                /* large, in what is saved: means of x; Cov(x) w for each wide channel */
 } mn_bottleneck_plan;
 
 /* The arguments of one run by name. */
@@ -64,6 +68,7 @@ typedef struct mn_bottleneck_job {
     const mn_bottleneck_plan *p;
     const mn_simd *simd;
     const float *x, *gy, *w1, *w2, *w3;         /* backward: w1 and w3 turned round */
+    const float *w1_rests, *mean_x;             /* large: w1 as it is given; means of x */
     float *y, *gx, *g_w1, *g_w2, *g_w3, *t1, *t2, *dt1;
     mn_bottleneck_norm norm[2];
     char *parts;
@@ -75,6 +80,28 @@ void mn_bottleneck_norm_forward(const mn_bottleneck_norm *m, int64_t block, cons
 void mn_bottleneck_norm_saved(const mn_bottleneck_norm *m, int64_t block, mn_simd_norm_block *c);
 void mn_bottleneck_norm_backward(const mn_bottleneck_norm *m, int64_t block, const mn_bottleneck_sums *s, mn_simd_norm_block *c);
 void mn_bottleneck_sums_add(mn_bottleneck_sums *to, const double *first, const double *second);
+
+/* bottleneck_forward.c: parts of it that the large planes share. */
+mn_bottleneck_job mn_bottleneck_forward_job(const mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
+void mn_bottleneck_project(const mn_bottleneck_job *j);
+void mn_bottleneck_depthwise(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2);
+/* Add the sums over one plane; the first pixel of image `first` is what they are taken from. */
+void mn_bottleneck_add_plane(const mn_bottleneck_job *j, int is_first, int64_t hw, const float *plane, mn_bottleneck_sums *s);
+/* bottleneck_backward.c: likewise. */
+void mn_bottleneck_depthwise_back(const mn_bottleneck_job *j, int64_t b, const float *z1, const float *g_t2, float *g_z1, float *g_w2);
+mn_bottleneck_job mn_bottleneck_backward_job(const mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
+
+/* bottleneck_large_forward.c, ..._backward.c */
+int mn_bottleneck_is_large(const modnas_kernel *k);
+size_t mn_bottleneck_large_forward_bytes(const mn_bottleneck_plan *p, int64_t block); /* of a part's place in scratch */
+size_t mn_bottleneck_large_backward_bytes(const mn_bottleneck_plan *p, int64_t block);
+size_t mn_bottleneck_correction_bytes(const mn_bottleneck_plan *p, int64_t block);
+/* The next `bytes` behind base, in whole cache lines; NULL, and counted only, without a base. */
+void *mn_bottleneck_take(char *base, size_t *at, size_t bytes);
+/* w becomes the expansion's weights of wide block b with bn1 in them, post what is left of bn1 and the activation. */
+void mn_bottleneck_fold_norm1(const mn_bottleneck_job *j, const float *w1, int64_t b, float *w, mn_simd_clamp *post);
+int mn_bottleneck_large_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
+int mn_bottleneck_large_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 
 int mn_bottleneck_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 int mn_bottleneck_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);

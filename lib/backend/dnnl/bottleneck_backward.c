@@ -39,7 +39,7 @@ static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places
         const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
         float *z2 = m->z2 + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
         double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
-        j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, p->y.hw, m->g_z2);
+        j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, NULL, p->y.hw, m->g_z2);
         norm->apply(&px, p->base.k.act, &c, t2, NULL, z2);
         norm->back_sums(&px, p->base.k.act, &c, t2, z2, m->g_z2, e2, sum, dot);
         mn_bottleneck_sums_add(&s, sum, dot);
@@ -52,11 +52,11 @@ static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places
 }
 
 /* The depthwise convolution's gradients from g_t2 of one image; z1 is what it read. */
-static void depthwise_plane(const mn_bottleneck_job *j, int64_t b, const float *z1, const float *g_t2, float *g_z1) {
+void mn_bottleneck_depthwise_back(const mn_bottleneck_job *j, int64_t b, const float *z1, const float *g_t2, float *g_z1, float *g_w2) {
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_dw_geometry *g = &p->geometry;
-    for (int32_t i = 0; j->g_w2 && i < p->forward.n; i++)
-        p->forward.strips[i]->back_weights(g, p->forward.first[i], z1, g_t2, j->g_w2 + b * p->taps);
+    for (int32_t i = 0; g_w2 && i < p->forward.n; i++)
+        p->forward.strips[i]->back_weights(g, p->forward.first[i], z1, g_t2, g_w2 + b * p->taps);
     for (int32_t i = 0; g_z1 && i < p->back.n; i++)
         p->back.strips[i]->back_data(g, p->back.first[i], g_t2, j->w2 + b * p->taps, g_z1);
 }
@@ -85,7 +85,7 @@ static void before_depthwise(const mn_bottleneck_job *j, int64_t b, const places
         const int64_t at = n * p->t1.plane;
         through_norm2(j, b, n, m, back2);
         norm->apply(&px, p->base.k.act, &c, t1 + at, NULL, m->z1);
-        depthwise_plane(j, b, m->z1, m->g_t2, m->g_z1);
+        mn_bottleneck_depthwise_back(j, b, m->z1, m->g_t2, m->g_z1, j->g_w2);
         norm->back_sums(&px, p->base.k.act, &c, t1 + at, m->z1, m->g_z1, dt1 + at, sum, dot);
         mn_bottleneck_sums_add(&s, sum, dot);
     }
@@ -102,7 +102,7 @@ static void onto_src(const mn_bottleneck_job *j, int64_t b, const places *m, con
     for (int64_t n = 0; n < p->n; n++) {
         const int64_t at = n * p->x.image + b * p->x.plane;
         through_norm2(j, b, n, m, back2);
-        depthwise_plane(j, b, j->x + at, m->g_t2, j->gx ? j->gx + at : NULL);
+        mn_bottleneck_depthwise_back(j, b, j->x + at, m->g_t2, j->gx ? j->gx + at : NULL, j->g_w2);
     }
 }
 
@@ -163,31 +163,36 @@ static mn_bottleneck_norm norm_of(const mn_bottleneck_job *j, const mn_dnnl_run 
     return m;
 }
 
-int mn_bottleneck_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
+mn_bottleneck_job mn_bottleneck_backward_job(const mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
     char *saved = (char *)mn_dnnl_arg(r, 2);
-    float *w3 = mn_dnnl_scratch(r, p->w3_at), *w1 = mn_dnnl_scratch(r, p->w1_at), *g_w3 = mn_dnnl_arg(r, 17);
-    const mn_simd_matrix *matrix = s->simd->matrix;
+    float *w3 = mn_dnnl_scratch(r, p->w3_at);
     mn_bottleneck_job j = {.p = p,
                            .simd = s->simd,
                            .x = mn_dnnl_arg(r, 0),
                            .gy = mn_dnnl_arg(r, 1),
-                           .w1 = w1,
+                           .w1 = mn_dnnl_scratch(r, p->w1_at),
                            .w2 = mn_dnnl_arg(r, 10),
                            .w3 = w3,
                            .gx = mn_dnnl_arg(r, 3),
                            .g_w1 = mn_dnnl_arg(r, 7),
                            .g_w2 = mn_dnnl_arg(r, 13),
-                           .g_w3 = g_w3 ? mn_dnnl_scratch(r, p->g_w3_at) : NULL,
+                           .g_w3 = mn_dnnl_arg(r, 17) ? mn_dnnl_scratch(r, p->g_w3_at) : NULL,
                            .t1 = (float *)(saved + p->t1_at),
                            .t2 = (float *)(saved + p->t2_at),
                            .dt1 = mn_dnnl_scratch(r, p->dt1_at),
                            .parts = mn_dnnl_scratch(r, p->part_at)};
     for (int i = 0; i < 2; i++) j.norm[i] = norm_of(&j, r, i);
-    matrix->transpose(mn_dnnl_arg(r, 16), p->y.blocks, p->t2.blocks, w3);
+    s->simd->matrix->transpose(mn_dnnl_arg(r, 16), p->y.blocks, p->t2.blocks, w3);
+    return j;
+}
+
+int mn_bottleneck_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
+    const mn_bottleneck_job j = mn_bottleneck_backward_job(s, p, r);
+    const mn_simd_matrix *matrix = s->simd->matrix;
     mn_dnnl_parallel(p->parts, wide_part, &j);
-    if (g_w3) matrix->transpose(j.g_w3, p->t2.blocks, p->y.blocks, g_w3);
+    if (j.g_w3) matrix->transpose(j.g_w3, p->t2.blocks, p->y.blocks, mn_dnnl_arg(r, 17));
     if (!p->expands || !j.gx) return 0;
-    matrix->transpose(mn_dnnl_arg(r, 4), p->t1.blocks, p->x.blocks, w1);
+    matrix->transpose(mn_dnnl_arg(r, 4), p->t1.blocks, p->x.blocks, mn_dnnl_scratch(r, p->w1_at));
     mn_dnnl_parallel(p->parts, reduce_part, &j);
     return 0;
 }

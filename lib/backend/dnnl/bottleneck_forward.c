@@ -12,12 +12,10 @@ static void start_sums(mn_bottleneck_sums *s, const float *origin, int64_t block
     memcpy(s->origin, origin, (size_t)block * sizeof *origin);
 }
 
-/* Add the sums over one plane; the first pixel of the first image is what they are taken from. */
-static void add_plane(const mn_bottleneck_job *j, int64_t image, const mn_bottleneck_tensor *t, const float *plane,
-                      mn_bottleneck_sums *s) {
-    const mn_simd_pixels px = {.n = 1, .hw = t->hw};
+void mn_bottleneck_add_plane(const mn_bottleneck_job *j, int is_first, int64_t hw, const float *plane, mn_bottleneck_sums *s) {
+    const mn_simd_pixels px = {.n = 1, .hw = hw};
     double sum[MN_SIMD_BLOCK_MAX], squares[MN_SIMD_BLOCK_MAX];
-    if (image == 0) start_sums(s, plane, j->simd->block);
+    if (is_first) start_sums(s, plane, j->simd->block);
     j->simd->norm->sums(&px, s->origin, plane, sum, squares);
     mn_bottleneck_sums_add(s, sum, squares);
 }
@@ -29,13 +27,13 @@ static void expand_block(const mn_bottleneck_job *j, int64_t b, mn_simd_norm_blo
     mn_bottleneck_sums s;
     for (int64_t n = 0; n < p->n; n++) {
         float *t1 = j->t1 + b * p->t1.stride + n * p->t1.plane;
-        j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, p->x.hw, t1);
-        add_plane(j, n, &p->t1, t1, &s);
+        j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, NULL, p->x.hw, t1);
+        mn_bottleneck_add_plane(j, n == 0, p->t1.hw, t1, &s);
     }
     mn_bottleneck_norm_forward(&j->norm[0], b, &s, c);
 }
 
-static void depthwise_plane(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2) {
+void mn_bottleneck_depthwise(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2) {
     mn_simd_dw_post post = {.low = -INFINITY, .high = INFINITY};
     for (int i = 0; i < MN_SIMD_BLOCK_MAX; i++) post.scale[i] = 1;
     for (int32_t i = 0; i < p->forward.n; i++) p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, &post, t2);
@@ -52,8 +50,8 @@ static void wide_block(const mn_bottleneck_job *j, int64_t b, float *z1) {
         float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
         if (p->expands)
             j->simd->norm->apply(&px, p->base.k.act, &c, j->t1 + b * p->t1.stride + n * p->t1.plane, NULL, z1);
-        depthwise_plane(p, from, j->w2 + b * p->taps, t2);
-        add_plane(j, n, &p->t2, t2, &s);
+        mn_bottleneck_depthwise(p, from, j->w2 + b * p->taps, t2);
+        mn_bottleneck_add_plane(j, n == 0, p->t2.hw, t2, &s);
     }
     mn_bottleneck_norm_forward(&j->norm[1], b, &s, &c);
 }
@@ -118,7 +116,7 @@ static mn_bottleneck_norm norm_of(const mn_bottleneck_job *j, const mn_dnnl_run 
     return m;
 }
 
-int mn_bottleneck_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
+mn_bottleneck_job mn_bottleneck_forward_job(const mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
     char *saved = (char *)mn_dnnl_arg(r, 2);
     mn_bottleneck_job j = {.p = p,
                            .simd = s->simd,
@@ -131,7 +129,16 @@ int mn_bottleneck_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl
                            .t2 = (float *)(saved + p->t2_at),
                            .parts = mn_dnnl_scratch(r, p->part_at)};
     for (int i = 0; i < 2; i++) j.norm[i] = norm_of(&j, r, i);
+    return j;
+}
+
+void mn_bottleneck_project(const mn_bottleneck_job *j) {
+    mn_dnnl_parallel(j->p->parts, project_part, j);
+}
+
+int mn_bottleneck_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r) {
+    const mn_bottleneck_job j = mn_bottleneck_forward_job(s, p, r);
     mn_dnnl_parallel(p->parts, wide_part, &j);
-    mn_dnnl_parallel(p->parts, project_part, &j);
+    mn_bottleneck_project(&j);
     return 0;
 }

@@ -6,15 +6,18 @@
  *     reduce   narrow[p] += sum over c: wide[c][p] w[c]         a tile of pixels times narrow blocks in registers
  *
  * In all three one operand is a vector and the other a float that is broadcast from memory. */
+#include <stddef.h>
+
 #include "backend/dnnl/simd.h"
 
 #define UNROLL _Pragma("GCC unroll 64")
 
 /* ---- expand ---- */
 
-VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t channels, const float *w, float *wide) {
+VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t channels, const float *w,
+                        const mn_simd_clamp *post, float *wide) {
     vec acc[VEC_TILE];
-    UNROLL for (int i = 0; i < n; i++) acc[i] = vec_zero();
+    UNROLL for (int i = 0; i < n; i++) acc[i] = post ? vec_load(post->shift) : vec_zero();
     for (int64_t c = 0; c < channels; c += VL, narrow += step) {
         const int64_t end = channels - c < VL ? channels - c : VL;
         for (int64_t j = 0; j < end; j++, w += VL) {
@@ -22,16 +25,28 @@ VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t 
             UNROLL for (int i = 0; i < n; i++) acc[i] = vec_fma(vec_set1(narrow[i * VL + j]), v, acc[i]);
         }
     }
+    if (post) /* constants first: a NaN comes through */
+        UNROLL for (int i = 0; i < n; i++)
+            acc[i] = vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
     UNROLL for (int i = 0; i < n; i++) vec_store(wide + i * VL, acc[i]);
 }
 
-static void expand(const float *narrow, int64_t step, int64_t channels, const float *w, int64_t n_px, float *wide) {
+VEC_FN void expand_pixels(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
+                          int64_t n_px, float *wide) {
     int64_t p = 0;
     for (; p + VEC_TILE <= n_px; p += VEC_TILE)
-        expand_tile(VEC_TILE, narrow + p * VL, step, channels, w, wide + p * VL);
+        expand_tile(VEC_TILE, narrow + p * VL, step, channels, w, post, wide + p * VL);
     for (; p + VEC_TILE / 4 <= n_px; p += VEC_TILE / 4)
-        expand_tile(VEC_TILE / 4, narrow + p * VL, step, channels, w, wide + p * VL);
-    for (; p < n_px; p++) expand_tile(1, narrow + p * VL, step, channels, w, wide + p * VL);
+        expand_tile(VEC_TILE / 4, narrow + p * VL, step, channels, w, post, wide + p * VL);
+    for (; p < n_px; p++) expand_tile(1, narrow + p * VL, step, channels, w, post, wide + p * VL);
+}
+
+static void expand(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
+                   int64_t n_px, float *wide) {
+    if (post)
+        expand_pixels(narrow, step, channels, w, post, n_px, wide);
+    else
+        expand_pixels(narrow, step, channels, w, NULL, n_px, wide);
 }
 
 /* ---- outer ---- */

@@ -141,11 +141,17 @@ typedef struct mn_simd_reduce {
     int32_t add;                            /* 1: to what is there */
 } mn_simd_reduce;
 
+/* y = min(max(sum + shift, low), high) of one channel block. */
+typedef struct mn_simd_clamp {
+    float shift[MN_SIMD_BLOCK_MAX], low, high;
+} mn_simd_clamp;
+
 /* Products of channels over pixels. A narrow tensor has `channels` channels, whose blocks lie `step` floats apart; `wide` is one
  * block. */
 typedef struct mn_simd_matrix {
-    /* wide[p] = sum over c: narrow[c][p] w[c]; w has a vector a channel */
-    void (*expand)(const float *narrow, int64_t step, int64_t channels, const float *w, int64_t n_px, float *wide);
+    /* wide[p] = sum over c: narrow[c][p] w[c], clamped unless `post` is NULL; w has a vector a channel */
+    void (*expand)(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
+                   int64_t n_px, float *wide);
     /* gw[c] += sum over p: narrow[c][p] wide[p], over images px->step floats apart in narrow, side by side in wide */
     void (*outer)(const mn_simd_pixels *px, const float *narrow, int64_t step, int64_t channels, const float *wide,
                   float *gw);
