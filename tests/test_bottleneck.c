@@ -1,9 +1,10 @@
-/* The wide part of inverted residual blocks as one kernel: losses, gradients, running statistics and the bytes at other thread counts.
+/* The wide part of inverted residual blocks as one kernel: losses, gradients, running statistics and the bytes at other
+ * thread counts.
  *
- * The reference is ref, which has no such kernel and runs convolutions and batch norms one by one (each of them checked elsewhere
- * against finite differences and PyTorch). Models are a stem, one block and a head; weights follow from seed and name, so both
- * backends have the same. Sums over thousands of products in f32: tensors agree to 2e-4 of their largest element (or 1e-6,
- * for gradients that cancel). */
+ * The reference is ref, which has no such kernel and runs convolutions and batch norms one by one (each of them checked
+ * elsewhere against finite differences and PyTorch). Models are a stem, one block and a head; weights follow from seed
+ * and name, so both backends have the same. Sums over thousands of products in f32: tensors agree to 2e-4 of their
+ * largest element (or 1e-6, for gradients that cancel). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,12 +20,15 @@ typedef struct shape {
 
 /* Channels that are no multiple of a block, planes of one pixel up to several tiles, batches that leave a rest. */
 static const shape shapes[] = {
-    {16, 24, 1, 8, 4, 3, 6, MODNAS_ACT_RELU6},  {24, 24, 1, 4, 5, 5, 3, MODNAS_ACT_RELU6},  {8, 16, 2, 9, 3, 3, 3, MODNAS_ACT_RELU6},
-    {32, 16, 1, 8, 2, 7, 6, MODNAS_ACT_RELU6},  {40, 80, 2, 14, 2, 5, 6, MODNAS_ACT_RELU6}, {16, 16, 1, 8, 3, 3, 1, MODNAS_ACT_RELU6},
-    {17, 24, 2, 8, 3, 5, 1, MODNAS_ACT_RELU6},  {20, 13, 1, 7, 3, 7, 3, MODNAS_ACT_RELU6},  {24, 40, 1, 16, 2, 3, 6, MODNAS_ACT_RELU},
-    {16, 8, 1, 1, 6, 3, 3, MODNAS_ACT_RELU6},   {96, 96, 1, 4, 9, 7, 6, MODNAS_ACT_RELU6},  {32, 32, 1, 33, 1, 3, 3, MODNAS_ACT_RELU6},
-    {16, 320, 1, 4, 2, 3, 6, MODNAS_ACT_RELU6}, {64, 24, 2, 32, 2, 7, 3, MODNAS_ACT_RELU6}, {5, 7, 1, 6, 2, 5, 2, MODNAS_ACT_RELU},
-    {128, 24, 2, 16, 2, 3, 2, MODNAS_ACT_RELU6}, {20, 30, 2, 17, 3, 5, 3, MODNAS_ACT_RELU6}, {16, 24, 1, 20, 1, 7, 6, MODNAS_ACT_RELU6},
+    {16, 24, 1, 8, 4, 3, 6, MODNAS_ACT_RELU6},  {24, 24, 1, 4, 5, 5, 3, MODNAS_ACT_RELU6},
+    {8, 16, 2, 9, 3, 3, 3, MODNAS_ACT_RELU6},   {32, 16, 1, 8, 2, 7, 6, MODNAS_ACT_RELU6},
+    {40, 80, 2, 14, 2, 5, 6, MODNAS_ACT_RELU6}, {16, 16, 1, 8, 3, 3, 1, MODNAS_ACT_RELU6},
+    {17, 24, 2, 8, 3, 5, 1, MODNAS_ACT_RELU6},  {20, 13, 1, 7, 3, 7, 3, MODNAS_ACT_RELU6},
+    {24, 40, 1, 16, 2, 3, 6, MODNAS_ACT_RELU},  {16, 8, 1, 1, 6, 3, 3, MODNAS_ACT_RELU6},
+    {96, 96, 1, 4, 9, 7, 6, MODNAS_ACT_RELU6},  {32, 32, 1, 33, 1, 3, 3, MODNAS_ACT_RELU6},
+    {16, 320, 1, 4, 2, 3, 6, MODNAS_ACT_RELU6}, {64, 24, 2, 32, 2, 7, 3, MODNAS_ACT_RELU6},
+    {5, 7, 1, 6, 2, 5, 2, MODNAS_ACT_RELU},     {128, 24, 2, 16, 2, 3, 2, MODNAS_ACT_RELU6},
+    {20, 30, 2, 17, 3, 5, 3, MODNAS_ACT_RELU6}, {16, 24, 1, 20, 1, 7, 6, MODNAS_ACT_RELU6},
 };
 
 static void add(mn_model *m, const char *name, mn_module *part) {
@@ -65,15 +69,17 @@ static int has_dnnl(void) {
     return 1;
 }
 
-static void compare(const shape *c, const char *name, const char *what, const double *want, const double *got, int64_t n) {
+static void compare(const shape *c, const char *name, const char *what, const double *want, const double *got,
+                    int64_t n) {
     double largest = 0, worst = 0;
     for (int64_t i = 0; i < n; i++) {
         largest = fmax(largest, fabs(want[i]));
         worst = fmax(worst, fabs(want[i] - got[i]));
         ck_assert_msg(got[i] == got[i], "%s %s: element %lld is no number", name, what, (long long)i);
     }
-    ck_assert_msg(worst <= 2e-4 * largest + 1e-6, "%d -> %d, expansion %d, kernel %d, stride %d, %dx%d: %s of %s is off by %g of %g", c->in,
-                  c->out, c->expansion, c->kernel, c->stride, c->size, c->size, what, name, worst, largest);
+    ck_assert_msg(worst <= 2e-4 * largest + 1e-6,
+                  "%d -> %d, expansion %d, kernel %d, stride %d, %dx%d: %s of %s is off by %g of %g", c->in, c->out,
+                  c->expansion, c->kernel, c->stride, c->size, c->size, what, name, worst, largest);
 }
 
 static void compare_params(const shape *c, mn_model *a, mn_model *b) {
@@ -107,7 +113,8 @@ START_TEST(test_equals_ref) {
     int64_t calls_ref, calls_dnnl;
     if (!has_dnnl()) return;
     mn_model *ref = build(c, "ref", 1), *dnnl = build(c, "dnnl", 1);
-    const double a = one_step(ref, c->batch, &weight_step, &calls_ref), b = one_step(dnnl, c->batch, &weight_step, &calls_dnnl);
+    const double a = one_step(ref, c->batch, &weight_step, &calls_ref),
+                 b = one_step(dnnl, c->batch, &weight_step, &calls_dnnl);
     ck_assert_msg(fabs(a - b) <= 1e-5 * fabs(a), "loss %.9g on ref, %.9g on dnnl", a, b);
     ck_assert_msg(calls_dnnl < calls_ref, "%lld calls on dnnl, %lld on ref: nothing was fused", (long long)calls_dnnl,
                   (long long)calls_ref);
@@ -124,7 +131,8 @@ START_TEST(test_threads) {
     if (!has_dnnl()) return;
     mn_model *ref = build(c, "ref", 1), *first = build(c, "dnnl", _i), *second = build(c, "dnnl", _i);
     one_step(ref, c->batch, &weight_step, &calls);
-    const double a = one_step(first, c->batch, &weight_step, &calls), b = one_step(second, c->batch, &weight_step, &calls);
+    const double a = one_step(first, c->batch, &weight_step, &calls),
+                 b = one_step(second, c->batch, &weight_step, &calls);
     const size_t bytes = mn_store_count(first->weights) * sizeof(float);
     ck_assert(a == b && memcmp(mn_store_grads(first->weights), mn_store_grads(second->weights), bytes) == 0);
     compare_params(c, ref, first);

@@ -2,18 +2,20 @@
  *
  *   [conv 1x1 -> batch_norm, act ->] depthwise conv -> batch_norm, act -> conv 1x1
  *
- * become one vertex, if the backend has a kernel for it: the tensors between these operators are several times as wide as those at the
- * ends, and such a kernel need not write all of them. The last convolution survives as the whole.
+ * become one vertex, if the backend has a kernel for it: the tensors between these operators are several times as wide
+ * as those at the ends, and such a kernel need not write all of them. The last convolution survives as the whole.
  *
  * The search starts at a depthwise convolution and looks both ways. */
 #include "graph/run.h"
 
-static int is_param(const mn_value *v) { return v && v->param; }
+static int is_param(const mn_value *v) {
+    return v && v->param;
+}
 
 /* Batch norm with the statistics of the batch and nothing else in it than an activation. */
 static int is_plain_norm(mn_run *run, const mn_vertex *x) {
-    return x && !x->dead && x->op == &mn_op_batch_norm && !x->u.bn.o.freeze && !x->residual && is_param(mn_src(run, x, 1)) &&
-           is_param(mn_src(run, x, 2));
+    return x && !x->dead && x->op == &mn_op_batch_norm && !x->u.bn.o.freeze && !x->residual &&
+           is_param(mn_src(run, x, 1)) && is_param(mn_src(run, x, 2));
 }
 
 static int is_plain_conv(mn_run *run, const mn_vertex *x) {

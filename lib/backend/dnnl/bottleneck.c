@@ -73,7 +73,8 @@ static int32_t bottleneck_want(mn_dnnl *s, const modnas_kernel *k, int32_t role)
 /* ---- the plan ---- */
 
 static mn_bottleneck_tensor tensor_of(const mn_dnnl *s, const modnas_tdesc *t, int64_t channels) {
-    mn_bottleneck_tensor b = {.channels = channels, .blocks = mn_dnnl_blocks(s, channels), .hw = t->dims[2] * t->dims[3]};
+    mn_bottleneck_tensor b = {
+        .channels = channels, .blocks = mn_dnnl_blocks(s, channels), .hw = t->dims[2] * t->dims[3]};
     b.plane = b.hw * s->simd->block;
     b.image = b.blocks * b.plane;
     b.stride = t->dims[0] * b.plane + FLOATS_APART;
@@ -94,7 +95,8 @@ static int64_t larger(int64_t a, int64_t b) {
     return a > b ? a : b;
 }
 
-/* Floats of a part's own place: planes and buffers of a channel block, or a tile of all wide blocks with the narrow tile behind it. */
+/* Floats of a part's own place: planes and buffers of a channel block, or a tile of all wide blocks with the narrow
+ * tile behind it. */
 static int64_t part_floats(const mn_bottleneck_plan *p) {
     const int64_t block = p->x.plane / p->x.hw;
     const int64_t tile = MN_BOTTLENECK_TILE * block;
@@ -155,7 +157,8 @@ static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
 static int bottleneck_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
     const mn_bottleneck_plan *p = (const mn_bottleneck_plan *)base;
     if (p->is_large)
-        return base->k.pass == MODNAS_FORWARD ? mn_bottleneck_large_forward(s, p, r) : mn_bottleneck_large_backward(s, p, r);
+        return base->k.pass == MODNAS_FORWARD ? mn_bottleneck_large_forward(s, p, r)
+                                              : mn_bottleneck_large_backward(s, p, r);
     return base->k.pass == MODNAS_FORWARD ? mn_bottleneck_forward(s, p, r) : mn_bottleneck_backward(s, p, r);
 }
 

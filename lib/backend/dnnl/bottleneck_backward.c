@@ -1,9 +1,9 @@
 /* Bottleneck, backward: see bottleneck.h. With e for a gradient behind an activation's mask:
  *
  *   for each channel block    e2 = act'(z2) expand(g_y, w3 turned round), its sums; g_w3 = outer(g_y, z2)
- *                             then, image by image, g_t2 = bn2'(e2), g_w2 += depthwise'(z1, g_t2), e1 = act'(z1) depthwise'(g_t2),
- *                             its sums; g_t1 = bn1'(e1); g_w1 = outer(x, g_t1)
- *   for each tile of pixels   g_x = reduce(g_t1, w1 turned round)
+ *                             then, image by image, g_t2 = bn2'(e2), g_w2 += depthwise'(z1, g_t2), e1 = act'(z1)
+ * depthwise'(g_t2), its sums; g_t1 = bn1'(e1); g_w1 = outer(x, g_t1) for each tile of pixels   g_x = reduce(g_t1, w1
+ * turned round)
  *
  * Without an expansion the depthwise convolution reads x and its gradient is g_x. */
 #include <string.h>
@@ -39,7 +39,8 @@ static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places
         const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
         float *z2 = m->z2 + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
         double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
-        j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, NULL, p->y.hw, m->g_z2);
+        j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, NULL, p->y.hw,
+                                m->g_z2);
         norm->apply(&px, p->base.k.act, &c, t2, NULL, z2);
         norm->back_sums(&px, p->base.k.act, &c, t2, z2, m->g_z2, e2, sum, dot);
         mn_bottleneck_sums_add(&s, sum, dot);
@@ -52,7 +53,8 @@ static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places
 }
 
 /* The depthwise convolution's gradients from g_t2 of one image; z1 is what it read. */
-void mn_bottleneck_depthwise_back(const mn_bottleneck_job *j, int64_t b, const float *z1, const float *g_t2, float *g_z1, float *g_w2) {
+void mn_bottleneck_depthwise_back(const mn_bottleneck_job *j, int64_t b, const float *z1, const float *g_t2,
+                                  float *g_z1, float *g_w2) {
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_dw_geometry *g = &p->geometry;
     for (int32_t i = 0; g_w2 && i < p->forward.n; i++)
@@ -62,7 +64,8 @@ void mn_bottleneck_depthwise_back(const mn_bottleneck_job *j, int64_t b, const f
 }
 
 /* g_t2 = bn2'(e2) of one image. */
-static void through_norm2(const mn_bottleneck_job *j, int64_t b, int64_t n, const places *m, const mn_simd_norm_block *back) {
+static void through_norm2(const mn_bottleneck_job *j, int64_t b, int64_t n, const places *m,
+                          const mn_simd_norm_block *back) {
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_pixels px = {.n = 1, .hw = p->t2.hw};
     const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;

@@ -1,7 +1,7 @@
 /* Bottleneck, forward: see bottleneck.h.
  *
- *   for each channel block    t1 = expand(x), its sums; then, image by image, z1 = act(bn1(t1)), t2 = depthwise(z1), its sums
- *   for each tile of pixels   z2 = act(bn2(t2)) of all channel blocks, y = project(z2) */
+ *   for each channel block    t1 = expand(x), its sums; then, image by image, z1 = act(bn1(t1)), t2 = depthwise(z1),
+ * its sums for each tile of pixels   z2 = act(bn2(t2)) of all channel blocks, y = project(z2) */
 #include <math.h>
 #include <string.h>
 
@@ -12,7 +12,8 @@ static void start_sums(mn_bottleneck_sums *s, const float *origin, int64_t block
     memcpy(s->origin, origin, (size_t)block * sizeof *origin);
 }
 
-void mn_bottleneck_add_plane(const mn_bottleneck_job *j, int is_first, int64_t hw, const float *plane, mn_bottleneck_sums *s) {
+void mn_bottleneck_add_plane(const mn_bottleneck_job *j, int is_first, int64_t hw, const float *plane,
+                             mn_bottleneck_sums *s) {
     const mn_simd_pixels px = {.n = 1, .hw = hw};
     double sum[MN_SIMD_BLOCK_MAX], squares[MN_SIMD_BLOCK_MAX];
     if (is_first) start_sums(s, plane, j->simd->block);
@@ -36,7 +37,8 @@ static void expand_block(const mn_bottleneck_job *j, int64_t b, mn_simd_norm_blo
 void mn_bottleneck_depthwise(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2) {
     mn_simd_dw_post post = {.low = -INFINITY, .high = INFINITY};
     for (int i = 0; i < MN_SIMD_BLOCK_MAX; i++) post.scale[i] = 1;
-    for (int32_t i = 0; i < p->forward.n; i++) p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, &post, t2);
+    for (int32_t i = 0; i < p->forward.n; i++)
+        p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, &post, t2);
 }
 
 static void wide_block(const mn_bottleneck_job *j, int64_t b, float *z1) {
@@ -70,7 +72,8 @@ static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t
     for (int64_t b = 0; b < p->t2.blocks; b++) {
         mn_simd_norm_block c;
         mn_bottleneck_norm_saved(&j->norm[1], b, &c);
-        const mn_simd_pixels px = {.n = 1, .hw = t->images * t->n_px}; /* whole images, or pixels of one: side by side */
+        const mn_simd_pixels px = {.n = 1,
+                                   .hw = t->images * t->n_px}; /* whole images, or pixels of one: side by side */
         const float *t2 = j->t2 + b * p->t2.stride + t->image * p->t2.plane + t->first * block;
         j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, z2 + b * step);
     }

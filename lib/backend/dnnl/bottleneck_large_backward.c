@@ -1,14 +1,15 @@
 /* Bottleneck with an expansion on large planes, backward. The parts share out images; nothing wide is written at all.
  *
- *   for each image and channel block    e2 = act'(z2) expand(g_y, w3 turned round): its sums, and g_w3 += outer(g_y, z2)
- *   for each image and channel block    e2 again, g_t2 = bn2'(e2), z1 from x, g_w2 += depthwise'(z1, g_t2),
- *                                       e1 = act'(z1) depthwise'(g_t2): its sum S, P += outer(x, e1), g_x += reduce(e1, a w1)
+ *   for each image and channel block    e2 = act'(z2) expand(g_y, w3 turned round): its sums, and g_w3 += outer(g_y,
+ * z2) for each image and channel block    e2 again, g_t2 = bn2'(e2), z1 from x, g_w2 += depthwise'(z1, g_t2), e1 =
+ * act'(z1) depthwise'(g_t2): its sum S, P += outer(x, e1), g_x += reduce(e1, a w1)
  *
- * bn1's backward is linear in e1 and t1 = w1 x, so it is made up for afterwards, on narrow tensors. With a = gamma rstd, M pixels,
- * D = sum e1 (t1 - mean1) = sum over c: w1[c] (P[c] - S E[x[c]]), for every wide channel:
+ * bn1's backward is linear in e1 and t1 = w1 x, so it is made up for afterwards, on narrow tensors. With a = gamma
+ * rstd, M pixels, D = sum e1 (t1 - mean1) = sum over c: w1[c] (P[c] - S E[x[c]]), for every wide channel:
  *
  *   g_beta = S, g_gamma = rstd D, g_w1 = a (P - S E[x] - rstd^2 D Cov(x) w1)
- *   g_x   -= sum over wide channels: a w1 (S / M + rstd^2 D / M w1' (x - E[x]))        = constant - Q x, Q of channels x channels */
+ *   g_x   -= sum over wide channels: a w1 (S / M + rstd^2 D / M w1' (x - E[x]))        = constant - Q x, Q of channels
+ * x channels */
 #include <string.h>
 
 #include "backend/dnnl/bottleneck.h"
@@ -64,7 +65,8 @@ static void open_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t
     const mn_simd_pixels px = {.n = 1, .hw = pixels};
     j->simd->matrix->expand(j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels,
                             j->w3 + b * tile_floats(&p->y, block), NULL, pixels, m->g_z2);
-    j->simd->norm->apply(&px, p->base.k.act, c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block, NULL, m->z2);
+    j->simd->norm->apply(&px, p->base.k.act, c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block, NULL,
+                         m->z2);
 }
 
 static int64_t chunk_at(const mn_bottleneck_plan *p, int64_t first) {
@@ -85,8 +87,8 @@ static void first_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const 
         if (j->g_w3)
             j->simd->matrix->outer(&px, j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels, m->z2,
                                    m->g_w3 + b * tiles);
-        j->simd->norm->back_sums(&px, p->base.k.act, &c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block, m->z2,
-                                 m->g_z2, NULL, sum, dot);
+        j->simd->norm->back_sums(&px, p->base.k.act, &c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block,
+                                 m->z2, m->g_z2, NULL, sum, dot);
         mn_bottleneck_sums_add(&m->sums2[b], sum, dot);
     }
 }
@@ -106,7 +108,8 @@ static void first_part(const void *job, int32_t part, int32_t parts) {
 /* ---- second: through the depthwise convolution and onto x ---- */
 
 /* g_t2 of one image and channel block. */
-static void through_norm2(const mn_bottleneck_job *j, int64_t n, int64_t b, const places *m, const mn_simd_norm_block *back) {
+static void through_norm2(const mn_bottleneck_job *j, int64_t n, int64_t b, const places *m,
+                          const mn_simd_norm_block *back) {
     const mn_bottleneck_plan *p = j->p;
     mn_simd_norm_block c;
     mn_bottleneck_norm_saved(&j->norm[1], b, &c);
@@ -114,8 +117,8 @@ static void through_norm2(const mn_bottleneck_job *j, int64_t n, int64_t b, cons
         const int64_t at = first * j->simd->block;
         const mn_simd_pixels px = {.n = 1, .hw = chunk_at(p, first)};
         open_chunk(j, n, b, first, px.hw, &c, m);
-        j->simd->norm->back_apply(&px, p->base.k.act, back, j->t2 + b * p->t2.stride + n * p->t2.plane + at, m->z2, m->g_z2,
-                                  m->g_t2 + at);
+        j->simd->norm->back_apply(&px, p->base.k.act, back, j->t2 + b * p->t2.stride + n * p->t2.plane + at, m->z2,
+                                  m->g_z2, m->g_t2 + at);
     }
 }
 
@@ -133,7 +136,8 @@ static void onto_src(const mn_bottleneck_job *j, int64_t n, int64_t b, const pla
     j->simd->matrix->reduce(&r, m->g_z1, j->w1 + b * block * block, j->gx + n * p->x.image);
 }
 
-static void second_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const places *m, const mn_simd_norm_block *back) {
+static void second_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const places *m,
+                         const mn_simd_norm_block *back) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t tiles = tile_floats(&p->x, j->simd->block);
     const float *x = j->x + n * p->x.image;
@@ -183,7 +187,8 @@ static void join_first(const mn_bottleneck_job *j, mn_simd_norm_block *back) {
     for (int32_t part = 1; part < p->parts; part++) {
         const places m = places_of(j, part);
         if (j->g_w3) add_floats(total.g_w3, m.g_w3, n);
-        for (int64_t b = 0; b < p->t1.blocks; b++) mn_bottleneck_sums_add(&total.sums2[b], m.sums2[b].first, m.sums2[b].second);
+        for (int64_t b = 0; b < p->t1.blocks; b++)
+            mn_bottleneck_sums_add(&total.sums2[b], m.sums2[b].first, m.sums2[b].second);
     }
     for (int64_t b = 0; b < p->t1.blocks; b++) mn_bottleneck_norm_backward(&j->norm[1], b, &total.sums2[b], &back[b]);
 }
@@ -195,7 +200,8 @@ static void join_second(const mn_bottleneck_job *j) {
         const places m = places_of(j, part);
         add_floats(total.products, m.products, p->t1.blocks * tile_floats(&p->x, j->simd->block));
         add_floats(total.g_w2, m.g_w2, p->t1.blocks * p->taps);
-        for (int64_t b = 0; b < p->t1.blocks; b++) mn_bottleneck_sums_add(&total.sums1[b], m.sums1[b].first, m.sums1[b].second);
+        for (int64_t b = 0; b < p->t1.blocks; b++)
+            mn_bottleneck_sums_add(&total.sums1[b], m.sums1[b].first, m.sums1[b].second);
     }
     if (j->g_w2) memcpy(j->g_w2, total.g_w2, (size_t)(p->t1.blocks * p->taps) * sizeof *j->g_w2);
 }
@@ -204,8 +210,8 @@ static void join_second(const mn_bottleneck_job *j) {
 
 /* What is left to take from g_x: a constant for each channel, and Q. */
 typedef struct correction {
-    double *constant, *q; /* channels; channels x channels */
-    float *minus_q;       /* as weights of a reduction: [narrow block][channel][B] */
+    double *constant, *q;          /* channels; channels x channels */
+    float *minus_q;                /* as weights of a reduction: [narrow block][channel][B] */
     mn_simd_norm_block *constants; /* of each block of x */
     const float *cov_w;
 } correction;
@@ -229,7 +235,8 @@ size_t mn_bottleneck_correction_bytes(const mn_bottleneck_plan *p, int64_t block
 static void norm1_channel(const mn_bottleneck_job *j, int64_t b, int64_t i, const places *m, const correction *k) {
     const mn_bottleneck_norm *norm = &j->norm[0];
     const int64_t block = j->simd->block, c = j->p->x.channels, tiles = tile_floats(&j->p->x, block), x = b * block + i;
-    const float *w = j->w1_rests + b * tiles + i, *products = m->products + b * tiles + i, *cov_w = k->cov_w + b * tiles + i;
+    const float *w = j->w1_rests + b * tiles + i, *products = m->products + b * tiles + i,
+                *cov_w = k->cov_w + b * tiles + i;
     const double s = m->sums1[b].first[i], rstd = norm->rstd[x], a = norm->gamma[x] * rstd;
     double d = 0;
     for (int64_t ch = 0; ch < c; ch++) d += w[ch * block] * (products[ch * block] - s * j->mean_x[ch]);
@@ -268,7 +275,8 @@ static void correct_part(const void *job, int32_t part, int32_t parts) {
         float *gx = c->j->gx + n * p->x.image;
         c->j->simd->matrix->reduce(&r, c->j->x + n * p->x.image, c->k->minus_q, gx);
         for (int64_t b = 0; b < p->x.blocks; b++)
-            c->j->simd->norm->apply(&px, MODNAS_ACT_NONE, &c->k->constants[b], gx + b * p->x.plane, NULL, gx + b * p->x.plane);
+            c->j->simd->norm->apply(&px, MODNAS_ACT_NONE, &c->k->constants[b], gx + b * p->x.plane, NULL,
+                                    gx + b * p->x.plane);
     }
 }
 
@@ -311,7 +319,8 @@ static void scaled_weights(const mn_bottleneck_job *j, const float *w1, float *t
         mn_simd_norm_block n;
         mn_bottleneck_norm_saved(&j->norm[0], b, &n);
         for (int64_t k = 0; k < p->x.blocks; k++)
-            for (int64_t i = 0; i < block * block; i++) turned[(k * p->t1.blocks + b) * block * block + i] *= n.scale[i / block];
+            for (int64_t i = 0; i < block * block; i++)
+                turned[(k * p->t1.blocks + b) * block * block + i] *= n.scale[i / block];
     }
 }
 

@@ -1,8 +1,9 @@
-/* Bottleneck with an expansion on large planes, forward. There the wide tensors do not fit into the caches, and what counts is how often
- * they pass through memory. The parts share out images.
+/* Bottleneck with an expansion on large planes, forward. There the wide tensors do not fit into the caches, and what
+ * counts is how often they pass through memory. The parts share out images.
  *
- * t1 = w1 x is linear, so its statistics follow from those of x, which is narrow: mean1 = w1 E[x], var1 = w1' Cov(x) w1. Then bn1 and
- * the activation are part of the expansion, z1 of one image and channel block is made where it is wanted, and t1 is never written:
+ * t1 = w1 x is linear, so its statistics follow from those of x, which is narrow: mean1 = w1 E[x], var1 = w1' Cov(x)
+ * w1. Then bn1 and the activation are part of the expansion, z1 of one image and channel block is made where it is
+ * wanted, and t1 is never written:
  *
  *   mean of x; covariance of x, from products of x - mean, one image after the other
  *   for each image and channel block    z1 = act(expand(x) with bn1 in it), t2 = depthwise(z1), its sums
@@ -17,7 +18,8 @@
 enum { LARGE_PIXELS = 256, LARGE_CHANNELS = 128 };
 
 int mn_bottleneck_is_large(const modnas_kernel *k) {
-    return (k->flags & MODNAS_KF_EXPAND) && k->src.dims[2] * k->src.dims[3] >= LARGE_PIXELS && k->src.dims[1] <= LARGE_CHANNELS;
+    return (k->flags & MODNAS_KF_EXPAND) && k->src.dims[2] * k->src.dims[3] >= LARGE_PIXELS &&
+           k->src.dims[1] <= LARGE_CHANNELS;
 }
 
 void *mn_bottleneck_take(char *base, size_t *at, size_t bytes) {
@@ -92,11 +94,13 @@ static void products_part(const void *job, int32_t part, int32_t parts) {
             mn_simd_norm_block centre = {.scale = {0}};
             for (int64_t i = 0; i < block; i++) centre.scale[i] = 1;
             memcpy(centre.mean, j->mean_x + b * block, (size_t)block * sizeof(float));
-            j->simd->norm->apply(&px, MODNAS_ACT_NONE, &centre, j->x + n * p->x.image + b * p->x.plane, NULL, m.x + b * p->x.plane);
+            j->simd->norm->apply(&px, MODNAS_ACT_NONE, &centre, j->x + n * p->x.image + b * p->x.plane, NULL,
+                                 m.x + b * p->x.plane);
         }
         memset(m.product, 0, (size_t)(c * c) * sizeof *m.product);
         for (int64_t b = 0; b < p->x.blocks; b++)
-            j->simd->matrix->outer(&px, m.x, p->x.plane, p->x.channels, m.x + b * p->x.plane, m.product + b * c * block);
+            j->simd->matrix->outer(&px, m.x, p->x.plane, p->x.channels, m.x + b * p->x.plane,
+                                   m.product + b * c * block);
         for (int64_t i = 0; i < c * c; i++) m.products[i] += m.product[i];
     }
 }
@@ -117,8 +121,8 @@ static void join_products(const mn_bottleneck_job *j, double *total, int64_t n, 
 }
 
 /* Statistics of wide channel x, and Cov(x) w for the backward. */
-static void wide_moments(const mn_bottleneck_job *j, const places *m, const float *mean_x, int64_t x, float *cov_w, double *mean,
-                         double *var) {
+static void wide_moments(const mn_bottleneck_job *j, const places *m, const float *mean_x, int64_t x, float *cov_w,
+                         double *mean, double *var) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t block = j->simd->block, c = narrow_channels(p, block);
     const float *w = j->w1 + x / block * c * block + x % block; /* w of channel i: w[i block] */

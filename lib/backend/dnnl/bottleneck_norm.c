@@ -28,7 +28,8 @@ void mn_bottleneck_norm_saved(const mn_bottleneck_norm *m, int64_t block, mn_sim
     }
 }
 
-void mn_bottleneck_norm_forward(const mn_bottleneck_norm *m, int64_t block, const mn_bottleneck_sums *s, mn_simd_norm_block *c) {
+void mn_bottleneck_norm_forward(const mn_bottleneck_norm *m, int64_t block, const mn_bottleneck_sums *s,
+                                mn_simd_norm_block *c) {
     int64_t first;
     const int64_t n = channels_of(m, block, &first);
     for (int64_t i = 0; i < n; i++) {
@@ -41,7 +42,8 @@ void mn_bottleneck_norm_forward(const mn_bottleneck_norm *m, int64_t block, cons
     mn_bottleneck_norm_saved(m, block, c);
 }
 
-void mn_bottleneck_norm_backward(const mn_bottleneck_norm *m, int64_t block, const mn_bottleneck_sums *s, mn_simd_norm_block *c) {
+void mn_bottleneck_norm_backward(const mn_bottleneck_norm *m, int64_t block, const mn_bottleneck_sums *s,
+                                 mn_simd_norm_block *c) {
     int64_t first;
     const int64_t n = channels_of(m, block, &first);
     memset(c, 0, sizeof *c);

@@ -1,8 +1,8 @@
-/* Products of channels over pixels (1x1 convolutions), between a "narrow" tensor (few channel blocks) and single blocks of a "wide"
- * one: see mn_simd_matrix in simd.h.
+/* Products of channels over pixels (1x1 convolutions), between a "narrow" tensor (few channel blocks) and single blocks
+ * of a "wide" one: see mn_simd_matrix in simd.h.
  *
- *     expand   wide[p]    = sum over c: narrow[c][p] w[c]       a tile of pixels in registers, one FMA a pixel and channel
- *     outer    gw[c]     += sum over p: narrow[c][p] wide[p]    a block of gw in registers, all pixels run past it
+ *     expand   wide[p]    = sum over c: narrow[c][p] w[c]       a tile of pixels in registers, one FMA a pixel and
+ * channel outer    gw[c]     += sum over p: narrow[c][p] wide[p]    a block of gw in registers, all pixels run past it
  *     reduce   narrow[p] += sum over c: wide[c][p] w[c]         a tile of pixels times narrow blocks in registers
  *
  * In all three one operand is a vector and the other a float that is broadcast from memory. */
@@ -26,13 +26,12 @@ VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t 
         }
     }
     if (post) /* constants first: a NaN comes through */
-        UNROLL for (int i = 0; i < n; i++)
-            acc[i] = vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
+        UNROLL for (int i = 0; i < n; i++) acc[i] = vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
     UNROLL for (int i = 0; i < n; i++) vec_store(wide + i * VL, acc[i]);
 }
 
-VEC_FN void expand_pixels(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
-                          int64_t n_px, float *wide) {
+VEC_FN void expand_pixels(const float *narrow, int64_t step, int64_t channels, const float *w,
+                          const mn_simd_clamp *post, int64_t n_px, float *wide) {
     int64_t p = 0;
     for (; p + VEC_TILE <= n_px; p += VEC_TILE)
         expand_tile(VEC_TILE, narrow + p * VL, step, channels, w, post, wide + p * VL);
@@ -79,8 +78,8 @@ static void outer(const mn_simd_pixels *px, const float *narrow, int64_t step, i
 VEC_FN void reduce_tile(const int n, const int z, const mn_simd_reduce *r, int64_t wide_blocks, const float *wide,
                         const float *w, float *narrow, int add) {
     vec acc[VEC_TILE * 2];
-    UNROLL for (int i = 0; i < n * z; i++)
-        acc[i] = add ? vec_load(narrow + i % z * r->narrow_step + i / z * VL) : vec_zero();
+    UNROLL for (int i = 0; i < n * z; i++) acc[i] =
+        add ? vec_load(narrow + i % z * r->narrow_step + i / z * VL) : vec_zero();
     for (int64_t b = 0; b < wide_blocks; b++, wide += r->wide_step)
         for (int64_t j = 0; j < VL; j++, w += VL) {
             vec v[4];
@@ -113,10 +112,18 @@ static void reduce(const mn_simd_reduce *r, const float *wide, const float *w, f
     while (left > 0) {
         const int64_t z = left >= 8 || left == 4 ? 4 : left >= 6 || left == 3 ? 3 : left == 5 || left == 2 ? 2 : 1;
         switch (z) {
-        case 4: reduce_blocks(4, r, wide, w, narrow); break;
-        case 3: reduce_blocks(3, r, wide, w, narrow); break;
-        case 2: reduce_blocks(2, r, wide, w, narrow); break;
-        default: reduce_blocks(1, r, wide, w, narrow); break;
+        case 4:
+            reduce_blocks(4, r, wide, w, narrow);
+            break;
+        case 3:
+            reduce_blocks(3, r, wide, w, narrow);
+            break;
+        case 2:
+            reduce_blocks(2, r, wide, w, narrow);
+            break;
+        default:
+            reduce_blocks(1, r, wide, w, narrow);
+            break;
         }
         left -= z;
         w += z * r->w_step;

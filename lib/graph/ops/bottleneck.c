@@ -3,7 +3,9 @@
 
 #include "graph/run.h"
 
-static const mn_vertex *depthwise_of(mn_run *run, const mn_vertex *x) { return mn_vertex_at(run, x->u.bottleneck.depthwise); }
+static const mn_vertex *depthwise_of(mn_run *run, const mn_vertex *x) {
+    return mn_vertex_at(run, x->u.bottleneck.depthwise);
+}
 
 static mn_value *source_of(mn_run *run, const mn_vertex *x) {
     const int32_t first = x->u.bottleneck.expand < 0 ? x->u.bottleneck.depthwise : x->u.bottleneck.expand;
@@ -37,7 +39,8 @@ void mn_bottleneck_kernel(mn_run *run, const mn_vertex *x, int32_t pass, modnas_
     k->weights.layout = weights->param->layout;
 }
 
-/* One of the two convolutions with batch norm: weights, gamma, beta; the batch norm's vertex, NULL if they are not there. */
+/* One of the two convolutions with batch norm: weights, gamma, beta; the batch norm's vertex, NULL if they are not
+ * there. */
 static const mn_vertex *parts_of(mn_run *run, int32_t conv, int32_t norm, mn_value *own[3]) {
     memset(own, 0, 3 * sizeof *own);
     if (conv < 0) return NULL;
