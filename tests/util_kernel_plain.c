@@ -160,10 +160,9 @@ static void act_build(int row, kc_case *c) {
 }
 
 static const same_row shuffle_rows[] = {
-    {"c12_g3", {2, 12, 3, 3}, 0, 0, 3, 0, {0}},
-    {"c24_g2", {1, 24, 5, 3}, 0, 0, 2, 0, {0}},
-    {"c17_g17", {2, 17, 4, 4}, 0, 0, 17, 0, {0}},
-    {"c32_g1", {1, 32, 2, 2}, 0, 0, 1, 0, {0}},
+    {"c12_g3", {2, 12, 3, 3}, 0, 0, 3, 0, {0}},        {"c24_g2", {1, 24, 5, 3}, 0, 0, 2, 0, {0}},
+    {"c17_g17", {2, 17, 4, 4}, 0, 0, 17, 0, {0}},      {"c32_g1", {1, 32, 2, 2}, 0, 0, 1, 0, {0}},
+    {"c48_g2_h16", {64, 48, 16, 16}, 0, 0, 2, 1, {0}},
 };
 static void shuffle_build(int row, kc_case *c) {
     same_build(&shuffle_rows[row], c);
@@ -175,6 +174,7 @@ static const same_row softmax_rows[] = {
     {"c1", {3, 1, 1, 1}, 0, 0, 0, 0, {0}},
     {"log_c6", {5, 6, 1, 1}, MODNAS_KF_LOG, 0, 0, 0, {0}},
     {"log_c24_hw", {2, 24, 2, 3}, MODNAS_KF_LOG, 0, 0, 0, {0}},
+    {"c1000_b64", {64, 1000, 1, 1}, 0, 0, 0, 1, {0}},
 };
 static void softmax_build(int row, kc_case *c) {
     same_build(&softmax_rows[row], c);
@@ -184,6 +184,7 @@ static const same_row dropout_rows[] = {
     {"p03_c17", {2, 17, 3, 3}, 0, 0, 0, 0, {0.3, 7}},
     {"p05_c24", {3, 24, 1, 1}, 0, 0, 0, 0, {0.5, 1}},
     {"p0_c3", {1, 3, 5, 5}, 0, 0, 0, 0, {0, 0}},
+    {"p02_c1280", {64, 1280, 1, 1}, 0, 0, 0, 1, {0.2, 1}},
 };
 
 static void dropout_build(int row, kc_case *c) {
@@ -196,6 +197,7 @@ static void dropout_build(int row, kc_case *c) {
 static const same_row reorder_rows[] = {
     {"plain_c17", {2, 17, 3, 5}, 0, 0, 0, 0, {0}},
     {"plain_c24", {1, 24, 4, 4}, 0, 0, 0, 0, {0}},
+    {"images_c3_h32", {64, 3, 32, 32}, 0, 0, 0, 1, {0}},
 };
 static void reorder_build(int row, kc_case *c) {
     same_build(&reorder_rows[row], c);
@@ -255,6 +257,7 @@ static void sum_build(int row, kc_case *c) {
 static const trio_row scale_rows[] = {
     {"i0_c17", 0, {2, 17, 5, 3}, {1, 1, 1, 1}, {2, 17, 5, 3}, 0},
     {"i4_c24", 4, {2, 24, 5, 3}, {1, 1, 1, 6}, {2, 24, 5, 3}, 0},
+    {"i1_c24_h32", 1, {64, 24, 32, 32}, {1, 1, 1, 6}, {64, 24, 32, 32}, 1},
 };
 static const trio_row dot_rows[] = {
     {"i0_c17", 0, {2, 17, 5, 3}, {2, 17, 5, 3}, {1, 1, 1, 1}, 0},
