@@ -138,8 +138,9 @@ START_TEST(history) {
     ck_assert_int_eq(mn_yaml_value(rig.ctx, "[[MB3E3], null]", "test", &arch), 0);
     ck_assert_int_eq(mn_expdir_init(&dir, rig.ctx, config), 0);
     ck_assert_int_eq(mn_expdir_open(&dir), 0);
-    ck_assert_int_eq(mn_history_open(&h, &dir), 0);
+    mn_history_init(&h, &dir);
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
+    ck_assert_int_eq(mn_history_open(&h), 0);
     v = (mn_evaluation){1, "e", arch, 0, 0.25, &more, 0, NULL};
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
     v.metrics = &few;

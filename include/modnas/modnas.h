@@ -11,6 +11,7 @@
 #include "modnas/registry.h"
 #include "modnas/inspect.h"
 #include "modnas/run.h"
+#include "modnas/search.h"
 #include "modnas/status.h"
 #include "modnas/tape.h"
 #include "modnas/version.h"

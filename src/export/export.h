@@ -11,6 +11,9 @@ struct mn_exporter {
     void (*destroy)(mn_exporter *e);
     void *state;
 };
+/* state_bytes of zeroed state, freed with the exporter after its destroy. */
+int mn_exporter_new(modnas_ctx *ctx, size_t state_bytes, int (*run)(mn_exporter *e, mn_model *model, mn_node **desc),
+                    mn_exporter **out);
 void mn_exporter_free(mn_exporter *e); /* NULL is fine */
 /* The exporters of the configuration's `export` section (absent: DefaultSlotTraversalExporter; null: *out = NULL). */
 int mn_exporters_build(modnas_ctx *ctx, const mn_node *config, mn_exporter **out);

@@ -8,7 +8,9 @@
 
 #include "construct/construct.h"
 #include "modnas/model.h"
+#include "modnas/search.h"
 #include "modnas/tape.h"
+#include "search/search.h"
 
 typedef struct mn_host mn_host;
 
@@ -31,10 +33,13 @@ struct mn_host { /* data of a row */
     void *vt;         /* full copy */
     void *ud;
     void (*ud_free)(void *ud);
-    mn_module_vt module_vt; /* kinds whose builders make modules */
+    mn_module_vt module_vt; /* kinds whose builders make modules; likewise below */
+    mn_optim_vt optim_vt;
+    mn_estim_vt estim_vt;
 };
 
-extern const mn_host_kind mn_host_model, mn_host_candidate, mn_host_layer, mn_host_construct, mn_host_mixed_op;
+extern const mn_host_kind mn_host_model, mn_host_candidate, mn_host_layer, mn_host_construct, mn_host_mixed_op,
+    mn_host_optim, mn_host_estim, mn_host_metrics, mn_host_criterion, mn_host_export;
 /* NULL: not open to hosts. */
 const mn_host_kind *mn_host_kind_find(const char *kind);
 /* "model, candidate, ..." of those that can be registered, or (put) built. */

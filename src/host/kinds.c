@@ -3,8 +3,9 @@
 
 #include "host/host.h"
 
-static const mn_host_kind *const kinds[] = {&mn_host_model, &mn_host_candidate, &mn_host_mixed_op, &mn_host_layer,
-                                            &mn_host_construct};
+static const mn_host_kind *const kinds[] = {
+    &mn_host_model, &mn_host_candidate, &mn_host_mixed_op, &mn_host_layer,     &mn_host_construct,
+    &mn_host_optim, &mn_host_estim,     &mn_host_metrics,  &mn_host_criterion, &mn_host_export};
 
 const mn_host_kind *mn_host_kind_find(const char *kind) {
     for (size_t i = 0; i < MN_COUNT(kinds); i++)

@@ -110,7 +110,8 @@ static int add(modnas_ctx *ctx, const modnas_component *c, const mn_host_kind *k
         host_free(ctx, h);
         return rc;
     }
-    h->name = h->module_vt.type = mn_registry_find(ctx, kind->kind, c->name)->name;
+    h->name = mn_registry_find(ctx, kind->kind, c->name)->name;
+    h->module_vt.type = h->optim_vt.type = h->estim_vt.type = h->name;
     h->ud_free = c->ud_free;
     return 0;
 }

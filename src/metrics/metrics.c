@@ -32,6 +32,7 @@ static int tick(int64_t step, int64_t steps, const mn_scores *sofar, void *ud) {
 static int measure_validation(mn_metric *m, mn_estim *e, mn_metrics *out) {
     const int32_t first = ((const validate *)m->state)->first;
     mn_scores s = {0, 0, 0, 0};
+    MN_TRY(mn_estim_need_trainer(e));
     MN_TRY(mn_trainer_evaluate(e->trainer, NULL, &s, tick, e));
     const double value[] = {s.top1 / (double)s.n, s.top5 / (double)s.n, s.loss / (double)s.n};
     MN_TRY(mn_metrics_add(m->ctx, out, fields[first], value[first]));
@@ -64,9 +65,7 @@ static int measure_params(mn_metric *m, mn_estim *e, mn_metrics *out) {
 
 static int measure_macs(mn_metric *m, mn_estim *e, mn_metrics *out) {
     int64_t macs;
-    int32_t input[3];
-    mn_trainer_input(e->trainer, input);
-    MN_TRY(mn_derived_macs(e->model, input, &macs));
+    MN_TRY(mn_estim_macs(e, &macs));
     return mn_metrics_add(m->ctx, out, "macs", (double)macs);
 }
 

@@ -158,8 +158,7 @@ int mn_expdir_open(mn_expdir *d) {
     return open_log(d);
 }
 
-void mn_expdir_close(mn_expdir *d) {
-    if (!d->ctx) return;
+void mn_expdir_leave(mn_expdir *d) {
     if (d->log >= 0) {
         d->ctx->opts.log_fn = d->log_fn;
         d->ctx->opts.log_ud = d->log_ud;
@@ -167,6 +166,12 @@ void mn_expdir_close(mn_expdir *d) {
         close(d->log);
     }
     if (d->lock >= 0) close(d->lock);
+    d->log = d->lock = -1;
+}
+
+void mn_expdir_close(mn_expdir *d) {
+    if (!d->ctx) return;
+    mn_expdir_leave(d);
     mn_free(d->ctx, d->name);
     mn_free(d->ctx, d->path);
 }

@@ -19,7 +19,8 @@ typedef struct mn_expdir {
 int mn_expdir_init(mn_expdir *d, modnas_ctx *ctx, const mn_node *config);
 /* Make the folders, take the lock (MODNAS_EBUSY when another run has it), start the log file. MODNAS_EIO. */
 int mn_expdir_open(mn_expdir *d);
-void mn_expdir_close(mn_expdir *d); /* zeroed is fine */
+void mn_expdir_leave(mn_expdir *d); /* end log and lock; opened or not */
+void mn_expdir_close(mn_expdir *d); /* leave, and free; zeroed is fine */
 
 void mn_expdir_note(const mn_expdir *d, int32_t level,
                     const char *text); /* a line of the log file alone; none open: nothing */

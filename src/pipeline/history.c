@@ -52,12 +52,17 @@ static int append_file(mn_history *h) {
     return rc;
 }
 
-int mn_history_open(mn_history *h, const mn_expdir *dir) {
+void mn_history_init(mn_history *h, const mn_expdir *dir) {
     memset(h, 0, sizeof *h);
     h->dir = dir;
     h->text.ctx = dir->ctx;
     mn_str_add(&h->text, "index\testim\tarch\tstatus\tscore\n");
-    return replace_file(h);
+}
+
+int mn_history_open(mn_history *h) {
+    MN_TRY(replace_file(h));
+    h->is_open = 1;
+    return 0;
 }
 
 void mn_history_close(mn_history *h) {
@@ -90,12 +95,19 @@ static int has_column(const mn_history *h, const char *name) {
     return 0;
 }
 
+int mn_history_check(const mn_history *h, const mn_metrics *m) {
+    int32_t n = h->n_columns;
+    for (int32_t i = 0; i < m->n; i++) n += !has_column(h, m->name[i]);
+    if (n <= MN_MAX_METRICS) return 0;
+    return mn_fail(h->dir->ctx, MODNAS_EUNSUPPORTED, "%d different metrics; a history has room for %d", n,
+                   MN_MAX_METRICS);
+}
+
 int mn_history_add(mn_history *h, const mn_evaluation *v) {
     int widened = 0;
+    MN_TRY(mn_history_check(h, v->metrics));
     for (int32_t i = 0; i < v->metrics->n; i++) {
         if (has_column(h, v->metrics->name[i])) continue;
-        if (h->n_columns == MN_MAX_METRICS)
-            return mn_fail(h->dir->ctx, MODNAS_EUNSUPPORTED, "more than %d metrics in one history", MN_MAX_METRICS);
         MN_TRY(widen(h, v->metrics->name[i]));
         widened = 1;
     }
@@ -112,7 +124,8 @@ int mn_history_add(mn_history *h, const mn_evaluation *v) {
             mn_str_add(&h->text, "-");
     }
     mn_str_add(&h->text, "\n");
-    MN_TRY(widened ? replace_file(h) : append_file(h));
     h->n++;
-    return 0;
+    if (h->text.failed) return MODNAS_ENOMEM;
+    if (!h->is_open) return 0;
+    return widened ? replace_file(h) : append_file(h);
 }

@@ -1,18 +1,73 @@
-/* What a run does with what its estimators report: the host's progress callback, history.tsv, and the files of a new
- * best. */
+/* What a search does with what its estimators report: history, the files of a new best, and the host's callbacks. */
 #include <math.h>
 #include <string.h>
 
 #include "pipeline/pipeline.h"
 
-static int progress(const mn_progress *p, void *ud) {
-    const mn_pipeline *run = ud;
-    const modnas_progress out = {sizeof out, p->estim, p->phase,    p->epoch, p->epochs,  p->step,
-                                 p->steps,   p->loss,  p->acc_top1, p->lr,    p->seconds, p->left};
-    if (!run->opts.progress) return 0;
-    mn_callback_begin(run->ctx);
-    return mn_callback_end(run->ctx, run->opts.progress(&out, run->opts.progress_ud), "the progress callback");
+/* ---- the host's callbacks ------------------------------------------------------------------------------ */
+
+/* While one runs, the search may be read. begin's value is for end. */
+static int32_t callback_begin(mn_pipeline *p) {
+    const int32_t before = p->level;
+    p->level = MN_READABLE;
+    mn_callback_begin(p->ctx);
+    return before;
 }
+
+static int callback_end(mn_pipeline *p, int32_t before, int rc, const char *what) {
+    p->level = before;
+    return mn_callback_end(p->ctx, rc, "the %s callback", what);
+}
+
+static modnas_progress public_progress(const mn_progress *p) {
+    return (modnas_progress){sizeof(modnas_progress), p->estim, p->phase,    p->epoch, p->epochs,  p->step,
+                             p->steps,                p->loss,  p->acc_top1, p->lr,    p->seconds, p->left};
+}
+
+static int progress(const mn_progress *p, void *ud) {
+    mn_pipeline *run = ud;
+    const modnas_progress out = public_progress(p);
+    if (!run->opts.progress) return 0;
+    const int32_t before = callback_begin(run);
+    return callback_end(run, before, run->opts.progress(&out, run->opts.ud), "progress");
+}
+
+static int epoch_done(const mn_progress *p, void *ud) {
+    mn_pipeline *run = ud;
+    const modnas_progress out = public_progress(p);
+    if (!run->opts.epoch_done) return 0;
+    const int32_t before = callback_begin(run);
+    return callback_end(run, before, run->opts.epoch_done(run, &out, run->opts.ud), "epoch_done");
+}
+
+static int tell_host(mn_pipeline *p, const mn_evaluation *v) {
+    modnas_metric metrics[MN_MAX_METRICS];
+    mn_str desc = {.ctx = p->ctx};
+    if (!p->opts.evaluated) return 0;
+    mn_node_json(&desc, v->arch);
+    if (desc.failed) {
+        mn_str_free(&desc);
+        return MODNAS_ENOMEM;
+    }
+    for (int32_t i = 0; i < v->metrics->n; i++)
+        metrics[i] = (modnas_metric){v->metrics->name[i], v->metrics->value[i]};
+    const modnas_evaluation out = {.size = sizeof out,
+                                   .estim = v->estim,
+                                   .index = v->index,
+                                   .arch = v->point,
+                                   .desc = desc.text,
+                                   .metrics = metrics,
+                                   .n_metrics = v->metrics->n,
+                                   .status = v->status,
+                                   .is_best = v->is_best,
+                                   .score = v->score};
+    const int32_t before = callback_begin(p);
+    const int rc = callback_end(p, before, p->opts.evaluated(p, &out, p->opts.ud), "evaluated");
+    mn_str_free(&desc);
+    return rc;
+}
+
+/* ---- files --------------------------------------------------------------------------------------------- */
 
 static mn_stage *stage_of(const mn_pipeline *p, const char *estim) {
     for (size_t i = 0; i < p->stages.n; i++) {
@@ -40,16 +95,21 @@ int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const mn_node *arch
     return mn_expdir_write(&p->dir, "arch_", e->name, "_best.yaml", &text);
 }
 
-static int evaluated(const mn_evaluation *v, void *ud) {
-    mn_pipeline *p = ud;
+static int keep(mn_pipeline *p, const mn_evaluation *v) {
     mn_stage *s = stage_of(p, v->estim);
     MN_TRY(mn_history_add(&p->history, v));
-    MN_TRY(mn_top_add(&s->top, v));
-    if (!v->is_best) return 0;
+    if (s) MN_TRY(mn_top_add(&s->top, v));
+    if (!s || !v->is_best || !p->is_open) return 0;
     MN_TRY(mn_pipeline_save_model(p, s->estim, "best"));
     return mn_pipeline_save_arch(p, s->estim, v->arch);
 }
 
+static int evaluated(const mn_evaluation *v, void *ud) {
+    mn_pipeline *p = ud;
+    MN_TRY(keep(p, v));
+    return tell_host(p, v);
+}
+
 mn_observer mn_pipeline_observer(mn_pipeline *p) {
-    return (mn_observer){.progress = progress, .evaluated = evaluated, .ud = p};
+    return (mn_observer){.progress = progress, .evaluated = evaluated, .ud = p, .epoch_done = epoch_done};
 }

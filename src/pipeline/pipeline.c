@@ -43,12 +43,21 @@ static int find_trainer(mn_pipeline *p, const char *estim, const mn_node *conf, 
 
 /* ---- estimators -------------------------------------------------------------------------------------- */
 
+static mn_estim_env env_of(mn_pipeline *p, const char *name, const mn_node *conf) {
+    return (mn_estim_env){.name = name,
+                          .conf = conf,
+                          .model = p->model,
+                          .optim = p->optim,
+                          .exporter = p->exporter,
+                          .observer = mn_pipeline_observer(p),
+                          .search = p};
+}
+
 static int add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
-    mn_estim_env env = {.name = name, .conf = conf, .model = p->model, .optim = p->optim, .exporter = p->exporter};
+    mn_estim_env env = env_of(p, name, conf);
     mn_stage stage = {.top = {.ctx = p->ctx}};
     MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
     MN_TRY(find_trainer(p, name, conf, &env.trainer));
-    env.observer = mn_pipeline_observer(p);
     MN_TRY(mn_registry_build(p->ctx, "estim", conf, mn_estim_keys, NULL, &env, &stage.estim));
     if (mn_vec_push(p->ctx, &p->stages, &stage, 1)) return 0;
     mn_estim_free(stage.estim);
@@ -59,9 +68,7 @@ static int add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
 static int add_estims(mn_pipeline *p) {
     const mn_node *estim = mn_node_get(p->tree, "estim");
     char where[256];
-    if (!is_given(estim) || !estim->n)
-        return mn_fail(p->ctx, MODNAS_ECONFIG, "there is no estim: nothing would be run");
-    for (size_t i = 0; i < estim->n; i++) {
+    for (size_t i = 0; is_given(estim) && i < estim->n; i++) {
         const mn_node *conf = estim->items[i], *named = mn_node_get(conf, "name");
         const char *name = estim->kind == MN_MAP ? estim->keys[i] : named ? named->text : NULL;
         if (!name)
@@ -72,13 +79,42 @@ static int add_estims(mn_pipeline *p) {
     return 0;
 }
 
+/* Steps for a host whose configuration has no estimator: the default trainer, or else the first one. */
+static int add_loose(mn_pipeline *p) {
+    static const mn_estim_vt vt = {.type = "none", .prepare = mn_estim_prepare, .is_free = 1};
+    void *trainer = mn_map_get(&p->trainers, "default");
+    mn_node *conf;
+    if (p->stages.n) return 0;
+    if (!trainer && p->trainers.n) mn_map_key(&p->trainers, 0, &trainer);
+    MN_TRY(mn_yaml_value(p->ctx, "{metrics: ValidateMetrics}", "default", &conf));
+    mn_estim_env env = env_of(p, "none", conf);
+    env.trainer = trainer;
+    const int rc = mn_estim_new(&vt, p->ctx, &env, 1, &p->loose);
+    if (!rc) p->loose->conf = NULL;
+    mn_node_free(p->ctx, conf);
+    return rc;
+}
+
+/* The estimator that the host pulls. */
+static int choose_pulled(mn_pipeline *p) {
+    const char *name = p->opts.estim;
+    p->opts.estim = NULL; /* the host's text */
+    if (!name) p->pulled = p->loose ? p->loose : MN_AT(p->stages, mn_stage, 0).estim;
+    for (size_t i = 0; name && i < p->stages.n; i++) {
+        mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
+        if (strcmp(e->name, name) == 0) p->pulled = e;
+    }
+    p->current = p->pulled;
+    return p->pulled ? 0 : mn_fail(p->ctx, MODNAS_ENOTFOUND, "there is no estimator named '%.80s'", name);
+}
+
 static int prepare_estims(mn_pipeline *p) {
     for (size_t i = 0; i < p->stages.n; i++) {
         mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
         MN_TRY(e->vt->prepare(e));
         MN_TRY(mn_canceled(p->ctx));
     }
-    return 0;
+    return p->loose ? p->loose->vt->prepare(p->loose) : 0;
 }
 
 /* ---- the whole --------------------------------------------------------------------------------------- */
@@ -91,6 +127,7 @@ static int build_model(mn_pipeline *p) {
 static int build(mn_pipeline *p) {
     const mn_node *optim = mn_node_get(p->tree, "optim");
     MN_TRY(mn_expdir_init(&p->dir, p->ctx, p->tree));
+    mn_history_init(&p->history, &p->dir);
     MN_TRY(build_model(p));
     MN_TRY(mn_pipeline_data(p));
     MN_TRY(mn_pipeline_test_loader(p));
@@ -99,25 +136,39 @@ static int build(mn_pipeline *p) {
     const mn_optim_env env = {p->model, p->model->seed};
     if (is_given(optim)) MN_TRY(mn_registry_build(p->ctx, "optim", optim, NULL, NULL, &env, &p->optim));
     MN_TRY(add_estims(p));
+    MN_TRY(add_loose(p));
+    MN_TRY(choose_pulled(p));
     return prepare_estims(p);
 }
 
-int mn_pipeline_new(modnas_config *cfg, const modnas_run_opts *opts, mn_pipeline **out) {
+static int copy_tree(mn_pipeline *p, modnas_config *cfg) {
+    const mn_node *tree;
+    MN_TRY(mn_config_tree(cfg, &tree));
+    p->tree = mn_node_copy(p->ctx, tree);
+    return p->tree ? 0 : MODNAS_ENOMEM;
+}
+
+int mn_pipeline_new(modnas_config *cfg, const modnas_search_opts *opts, mn_pipeline **out) {
     modnas_ctx *ctx = mn_config_ctx(cfg);
     mn_pipeline *p = mn_alloc(ctx, 1, sizeof *p);
     if (!p) return MODNAS_ENOMEM;
     p->ctx = ctx;
     p->opts = *opts;
+    p->opts.ud_free = NULL; /* until it is made */
+    p->level = MN_BUSY;     /* components of hosts are being made */
     p->started = mn_seconds();
     mn_ctx_hold(ctx);
     mn_vec_init(&p->stages, sizeof(mn_stage));
-    int rc = mn_config_tree(cfg, &p->tree);
+    int rc = copy_tree(p, cfg);
     if (!rc) rc = build(p);
-    if (rc)
+    if (rc) {
         mn_pipeline_free(p);
-    else
-        *out = p;
-    return rc;
+        return rc;
+    }
+    p->opts.ud_free = opts->ud_free;
+    p->level = MN_IDLE;
+    *out = p;
+    return 0;
 }
 
 void mn_pipeline_free(mn_pipeline *p) {
@@ -128,6 +179,7 @@ void mn_pipeline_free(mn_pipeline *p) {
         mn_estim_free(MN_AT(p->stages, mn_stage, i).estim);
     }
     mn_vec_free(ctx, &p->stages);
+    mn_estim_free(p->loose);
     mn_history_close(&p->history);
     mn_optim_free(p->optim);
     mn_exporter_free(p->exporter);
@@ -137,6 +189,12 @@ void mn_pipeline_free(mn_pipeline *p) {
         mn_trainer_free(t);
     }
     mn_map_free(ctx, &p->trainers);
+    for (size_t i = 0; i < p->names.n; i++) {
+        void *name;
+        mn_map_key(&p->names, i, &name);
+        mn_free(ctx, name);
+    }
+    mn_map_free(ctx, &p->names);
     mn_loader_free(p->loaders.train);
     mn_loader_free(p->loaders.valid);
     mn_loader_free(p->test_loader);
@@ -145,6 +203,8 @@ void mn_pipeline_free(mn_pipeline *p) {
     mn_dataset_free(p->test);
     mn_model_free(p->model);
     mn_expdir_close(&p->dir);
+    mn_node_free(ctx, p->tree);
+    if (p->opts.ud_free) p->opts.ud_free(p->opts.ud);
     mn_free(ctx, p);
     mn_ctx_drop(ctx);
 }

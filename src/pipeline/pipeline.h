@@ -1,12 +1,13 @@
-/* A run: everything that a configuration describes, made and wired.
+/* A search: everything that a configuration describes, made and wired; run whole, or driven step by step by its host.
  *
  *   data -> loaders -> model -> trainers -> optim, exporter -> estimators        pipeline.c, sets.c
- *   estimators in order -> files -> test set -> results.json                     run.c, observe.c */
+ *   push   estimators in order -> files -> test set -> results.json              run.c, observe.c
+ *   pull   the same estimators' steps, one by one; nothing is written            pull.c */
 #ifndef MN_PIPELINE_H
 #define MN_PIPELINE_H
 
 #include "config/config.h"
-#include "modnas/run.h"
+#include "modnas/search.h"
 #include "pipeline/history.h"
 #include "pipeline/results.h"
 
@@ -15,10 +16,14 @@ typedef struct mn_stage { /* an estimator and what the run keeps of it */
     mn_top top;
 } mn_stage;
 
-typedef struct mn_pipeline {
+/* What may be called now. Levels only rise on the way into callbacks, but for the estimators of hosts, who drive. */
+enum { MN_IDLE, MN_READABLE, MN_BUSY };
+
+typedef struct modnas_search mn_pipeline;
+struct modnas_search {
     modnas_ctx *ctx;
-    const mn_node *tree; /* the merged configuration; borrowed */
-    modnas_run_opts opts;
+    mn_node *tree; /* the merged configuration */
+    modnas_search_opts opts;
     mn_dataset *train, *valid, *test; /* valid, test: NULL when not given */
     mn_loaders loaders;
     mn_loader *test_loader;
@@ -26,22 +31,50 @@ typedef struct mn_pipeline {
     mn_map trainers; /* name -> mn_trainer * */
     mn_optim *optim;
     mn_exporter *exporter;
-    mn_vec stages; /* mn_stage, in order; room for all was made before the first */
+    mn_vec stages; /* mn_stage, in order */
+    mn_estim *loose; /* pulled by hosts whose configuration has no estimator; NULL: it has */
+    mn_estim *pulled;  /* the host's outside of a run */
+    mn_estim *current; /* pulled, or the one that runs */
+    mn_estim *begun;   /* whose phase the trainer is in; NULL: nobody's */
+    mn_map names;      /* of metrics that hosts told: name -> the same, owned */
     mn_expdir dir;
     mn_history history;
     double started;
-} mn_pipeline;
+    int32_t level, depth; /* MN_IDLE, ...; entries under way */
+    int32_t is_doomed;    /* 1: freed in a callback, goes with the outermost entry */
+    int32_t is_open;      /* 1: files are written */
+    int32_t has_run;
+};
 
-/* Make everything; nothing is written and no step is made. */
-int mn_pipeline_new(modnas_config *cfg, const modnas_run_opts *opts, mn_pipeline **out);
+/* Make everything; nothing is written and no step is made. After an error opts->ud stays the caller's. */
+int mn_pipeline_new(modnas_config *cfg, const modnas_search_opts *opts, mn_pipeline **out);
 void mn_pipeline_free(mn_pipeline *p); /* NULL is fine */
 /* Data sets and loaders of the sections data, train_data, valid_data, test_data, data_loader. */
 int mn_pipeline_data(mn_pipeline *p);
 int mn_pipeline_test_loader(mn_pipeline *p); /* after the model was made */
+/* Run all estimators and write the folder. started: 1 once the folder was there to write to. */
+int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results);
 
 mn_observer mn_pipeline_observer(mn_pipeline *p);
 /* Weights into chkpt/model_<estim>_<tag>.safetensors. */
 int mn_pipeline_save_model(mn_pipeline *p, const mn_estim *e, const char *tag);
 int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const mn_node *arch);
+
+/* ---- entries of hosts (pull.c) -------------------------------------------------------------------------- */
+
+/* Begin entry `fn` if the level is at most `most`: MODNAS_EBUSY otherwise. before: for leave, which returns rc. */
+int mn_pipeline_enter(mn_pipeline *p, const char *fn, int32_t most, int32_t *before);
+int mn_pipeline_leave(mn_pipeline *p, int32_t before, int rc);
+
+/* As the functions of modnas/search.h, whose arguments are checked. An arch may be NULL where it may be there. */
+int mn_pipeline_ask(mn_pipeline *p, int32_t n, mn_arch **archs, int32_t *n_out);
+int mn_pipeline_tell(mn_pipeline *p, const mn_arch *arch, int32_t status, const modnas_metric *metrics, int32_t n);
+int mn_pipeline_train(mn_pipeline *p, const mn_arch *arch, int64_t n_steps, double *loss);
+int mn_pipeline_arch_step(mn_pipeline *p, double *loss);
+int mn_pipeline_evaluate(mn_pipeline *p, const mn_arch *arch, mn_metrics *out);
+int mn_pipeline_export(mn_pipeline *p, const mn_arch *arch, mn_node **desc);
+
+/* Run an estimator of the host: `drive` may call all entries of the search meanwhile. */
+int mn_pipeline_hand_over(mn_estim *e, int (*drive)(mn_estim *e));
 
 #endif

@@ -1,4 +1,4 @@
-/* modnas_run: make the run, write its folder as it goes, end with results.json.
+/* A run: the estimators in order, their folder written as they go, results.json at the end.
  *
  * What was saved stays whole whatever happens: files are replaced by rename, history grows by whole lines, and an error
  * later in the run touches none of them. A wish to stop (modnas_cancel, or a positive code of the progress callback) is
@@ -148,6 +148,7 @@ static int is_stop(int rc) {
 static int run_estims(mn_pipeline *p) {
     for (size_t i = 0; i < p->stages.n; i++) {
         mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
+        p->current = e;
         const int rc = e->vt->run(e);
         if (rc && !is_stop(rc)) return rc;
         MN_TRY(save_last(p, e));
@@ -159,7 +160,7 @@ static int run_estims(mn_pipeline *p) {
 static int run(mn_pipeline *p, char **results) {
     mn_scores test = {0, 0, 0, 0};
     MN_TRY(save_config(p));
-    MN_TRY(mn_history_open(&p->history, &p->dir));
+    MN_TRY(mn_history_open(&p->history));
     int rc = run_estims(p);
     if (!rc) rc = run_test(p, &test);
     if (rc && !is_stop(rc)) return rc;
@@ -167,26 +168,39 @@ static int run(mn_pipeline *p, char **results) {
     return is_stop(rc) && rc < 0 ? mn_fail(p->ctx, rc, "canceled") : rc;
 }
 
-static int run_config(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started, char **results) {
-    mn_pipeline *p;
-    MN_TRY(mn_pipeline_new(cfg, opts, &p));
+int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results) {
+    *started = 0;
+    if (!p->stages.n) return mn_fail(p->ctx, MODNAS_ECONFIG, "there is no estim: nothing would be run");
+    if (p->has_run) return mn_fail(p->ctx, MODNAS_EDONE, "the search has run already");
     int rc = mn_expdir_open(&p->dir);
-    if (started) *started = rc != MODNAS_EBUSY;
+    p->has_run = *started = rc != MODNAS_EBUSY;
+    p->is_open = !rc;
     if (!rc) rc = run(p, results);
     if (rc) mn_expdir_note(&p->dir, MODNAS_LOG_ERROR, modnas_errmsg(p->ctx)); /* the caller tells the host */
-    mn_pipeline_free(p);
+    mn_expdir_leave(&p->dir);
+    p->history.is_open = p->is_open = 0;
+    p->current = p->pulled;
+    p->begun = NULL; /* estimators used the trainers */
     return rc;
 }
 
 int modnas_run(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started, char **results) {
     modnas_run_opts full;
+    mn_pipeline *p;
+    int32_t has_started = 0, before = 0;
     if (started) *started = 0;
     if (results) *results = NULL;
     if (!cfg) return MODNAS_EINVAL;
     modnas_ctx *ctx = mn_config_ctx(cfg);
     MN_TRY(mn_opts_read(ctx, "modnas_run_opts", opts, &full, sizeof full));
     MN_TRY(mn_register_builtins(ctx));
-    const int rc = run_config(cfg, &full, started, results);
+    const modnas_search_opts search = {.size = sizeof search, .progress = full.progress, .ud = full.progress_ud};
+    int rc = mn_pipeline_new(cfg, &search, &p);
     if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
+    if (!rc) rc = mn_pipeline_enter(p, "modnas_run", MN_IDLE, &before);
+    MN_TRY(rc);
+    rc = mn_pipeline_leave(p, before, mn_pipeline_run(p, &has_started, results));
+    if (started) *started = has_started;
+    mn_pipeline_free(p);
     return rc;
 }

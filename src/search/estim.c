@@ -214,9 +214,17 @@ static int take_up(mn_estim *e, const mn_arch *arch, subject *s) {
     return rc;
 }
 
+int mn_estim_macs(const mn_estim *e, int64_t *macs) {
+    int32_t input[3];
+    if (!e->model->backend)
+        return mn_fail(e->ctx, MODNAS_EINVAL, "with 'backend: none' multiply-adds are not counted");
+    memcpy(input, e->model->input, sizeof input);
+    if (e->trainer) mn_trainer_input(e->trainer, input);
+    return mn_derived_macs(e->model, input, macs);
+}
+
 static int measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
     int64_t macs;
-    int32_t input[3];
     e->subject = point;
     int rc = 0;
     for (mn_metric *k = e->metric; k && !rc; k = k->next) rc = k->measure(k, e, m);
@@ -224,9 +232,7 @@ static int measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
     MN_TRY(rc);
     MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
     if (!e->model->backend) return 0;
-    memcpy(input, e->model->input, sizeof input);
-    if (e->trainer) mn_trainer_input(e->trainer, input);
-    MN_TRY(mn_derived_macs(e->model, input, &macs));
+    MN_TRY(mn_estim_macs(e, &macs));
     return mn_metrics_add(e->ctx, m, "macs", (double)macs);
 }
 

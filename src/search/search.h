@@ -158,6 +158,8 @@ int mn_estim_epoch_done(mn_estim *e);
 
 /* Its metrics with the weights as they are, then its params and macs. Nothing is recorded. */
 int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
+/* Multiply-adds for one image of the training data, or else of the model's own size; while the model is derived. */
+int mn_estim_macs(const mn_estim *e, int64_t *macs);
 /* How the exporter describes it; NULL without one. The caller's. */
 int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc);
 /* Record an evaluation: count it, keep the best (the first of equal scores stays it), tell the optimizer if it is one that

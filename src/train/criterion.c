@@ -49,6 +49,8 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
 void mn_criterion_free(mn_criterion *c) {
     if (!c) return;
     modnas_ctx *ctx = c->ctx;
+    if (c->destroy) c->destroy(c);
+    mn_free(ctx, c->state);
     mn_free(ctx, c);
     mn_ctx_drop(ctx);
 }

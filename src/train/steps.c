@@ -70,9 +70,11 @@ int mn_trainer_step(mn_trainer *t, mn_scores *scores) {
     mn_batch batch;
     MN_TRY(mn_loader_next_endless(t->loaders.train, &batch)); /* architecture steps may take some, too */
     const double start = mn_seconds();
-    MN_TRY(weight_step(t, &batch, scores));
-    add_time(t, start);
-    return 0;
+    t->model->busy++;
+    const int rc = weight_step(t, &batch, scores);
+    t->model->busy--;
+    if (!rc) add_time(t, start);
+    return rc;
 }
 
 /* The next batch of the validation set: a pass over it of its own order, begun anew where an evaluation or the end came
@@ -107,9 +109,11 @@ int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores) {
         return mn_fail(t->ctx, MODNAS_EINVAL, "model %s has no architecture parameters to train", t->model->type);
     MN_TRY(arch_batch(t, &batch));
     const double start = mn_seconds();
+    t->model->busy++;
     mn_model_set_arch_step(t->model, 1);
     const int rc = arch_grad(t, &batch, scores);
     mn_model_set_arch_step(t->model, 0);
+    t->model->busy--;
     if (!rc) add_time(t, start);
     return rc;
 }
@@ -137,7 +141,10 @@ int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_
     const int64_t n = mn_loader_n_batches(l);
     for (int64_t i = 0; i < n; i++) {
         MN_TRY(mn_loader_next(l, &batch));
-        MN_TRY(evaluate_batch(t, l, &batch, &sum));
+        t->model->busy++;
+        const int rc = evaluate_batch(t, l, &batch, &sum);
+        t->model->busy--;
+        MN_TRY(rc);
         if (tick) MN_TRY(tick(i, n, &sum, ud));
         MN_TRY(mn_canceled(t->ctx));
     }

@@ -67,6 +67,8 @@ struct mn_criterion { /* out of the builder: mn_criterion ** */
     double arg;   /* label smoothing, smooth-L1's beta, ...: what the loss says */
     int32_t algo; /* MODNAS_LOSS_* of the pointwise ones */
     int (*loss)(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss);
+    void (*destroy)(mn_criterion *c); /* what `state` holds beyond its block; NULL: nothing */
+    void *state;                      /* owned block, or NULL */
 };
 void mn_criterion_free(mn_criterion *c);
 

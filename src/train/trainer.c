@@ -57,7 +57,8 @@ int mn_trainer_reset(mn_trainer *t, int64_t epochs) {
     mn_schedule_free(t->schedule);
     t->optim = optim;
     t->schedule = schedule;
-    t->epoch_base += t->epochs;
+    const int64_t begun = t->epoch + (t->step > 0); /* more than were planned, where a host goes on */
+    t->epoch_base += begun > t->epochs ? begun : t->epochs;
     t->epochs = epochs;
     t->epoch = t->step = 0;
     return 0;
