@@ -145,8 +145,8 @@ START_TEST(plain_order) {
 }
 END_TEST
 
-/* A sample that cannot be used: the batches before its own come as ever, then its status comes as often as asked, and
- * the next epoch begins anew. Prepared ahead or not, the same. */
+/* A sample that cannot be used: the batches before its own come as ever, then its status comes as often as asked; once
+ * it can be used the rest comes as ever, and the next epoch begins anew. Prepared ahead or not, the same. */
 static void check_fault(mn_loader *l, int go_on, int status, const char *text) {
     static seen s;
     int (*const next)(mn_loader *, mn_batch *) = go_on ? mn_loader_next_endless : mn_loader_next;
@@ -171,6 +171,11 @@ static void check_fault(mn_loader *l, int go_on, int status, const char *text) {
         ck_assert_str_eq(modnas_errmsg(counted_ctx), text);
     }
     counted_fault.index = -1;
+    while (done < n) {
+        ck_assert_int_eq(next(l, &b), 0);
+        ck_assert_int_eq(memcmp(b.x, s.x + 2 * done, 2 * (size_t)b.n * sizeof *b.x), 0);
+        done += b.n;
+    }
     ck_assert_int_eq(counted_epoch(l, 4, &s), n);
     counted_fault = fault;
 }

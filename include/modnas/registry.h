@@ -11,6 +11,11 @@
  *   candidate             modnas_module_vt      `candidates: [Name, ...]`: what a mixed op chooses from
  *   layer                 modnas_module_vt      modnas_module_add(parent, name, "Name", args, NULL)
  *   construct             modnas_construct_vt   `construct: {x: Name}`
+ *   optim                 modnas_optim_vt       `optim: Name`; this one and those below: search.h
+ *   estim                 modnas_estim_vt       `estim: {x: {type: Name}}`
+ *   metrics               modnas_metrics_vt     `metrics: Name` of an estimator
+ *   criterion             modnas_criterion_vt   `criterion: Name` of a trainer or an estimator
+ *   export                modnas_export_vt      `export: {x: Name}`
  *
  * arch_space is the place of backbones, candidates and mixed ops together, as ModularNAS has it: what is registered there
  * is a backbone, what is looked up there is any of the three.

@@ -4,13 +4,13 @@
  *   pull   ask -> train -> evaluate -> tell      optimizers that propose architectures (RandomSearchOptim, ...)
  *          train, arch_step -> evaluate          optimizers that make gradient steps (BinaryGateOptim, ...)
  *
- * Both go through the same optimizers, trainers and metrics, and may be mixed: pulling works before a run, after it, and
- * inside the run of an estimator that the host registered. From the callbacks of modnas_search_opts one may ask, export,
- * read architectures and errors, and cancel; what would change the search there, and everything but reading inside a
- * component's callbacks, answers MODNAS_EBUSY.
+ * Both go through the same optimizers, trainers and metrics, and may be mixed: pulling works before a run, after it,
+ * and inside the run of an estimator that the host registered. From the callbacks of modnas_search_opts one may ask,
+ * export, read architectures and errors, and cancel; what would change the search there, and everything but reading
+ * inside a component's callbacks, answers MODNAS_EBUSY.
  *
- * Optimizers, estimators, metrics, losses and exporters of the host are components like any other: modnas_registry_register
- * with one of the tables at the end of this file. */
+ * Optimizers, estimators, metrics, losses and exporters of the host are components like any other:
+ * modnas_registry_register with one of the tables at the end of this file. */
 #ifndef MODNAS_SEARCH_H
 #define MODNAS_SEARCH_H
 
@@ -22,7 +22,7 @@
 extern "C" {
 #endif
 
-/* ---- architectures ------------------------------------------------------------------------------------------------------ */
+/* ---- architectures ---------------------------------------------------------------------------------------------- */
 
 /** An architecture: for every parameter of a model's space that has options, the number of one of them. Parameters are
  * choices, and logits, whose options are the candidates of their mixed op. It holds its model. */
@@ -51,8 +51,8 @@ MODNAS_API int32_t modnas_arch_get(const modnas_arch *arch, int32_t i);
  * @return 0; MODNAS_EINVAL (the parameter, the option, and how many it has)
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_arch_set(modnas_arch *arch, int32_t i, int32_t option);
-/** How many options parameter i has, what it is called, and what option `option` is called ("MB3E6"). Texts live as long
- * as the model. 0 and NULL where there is none. Since 0.1. */
+/** How many options parameter i has, what it is called, and what option `option` is called ("MB3E6"). Texts live as
+ * long as the model. 0 and NULL where there is none. Since 0.1. */
 MODNAS_API int32_t modnas_arch_n_options(const modnas_arch *arch, int32_t i);
 MODNAS_API const char *modnas_arch_name(const modnas_arch *arch, int32_t i);
 MODNAS_API const char *modnas_arch_option(const modnas_arch *arch, int32_t i, int32_t option);
@@ -63,10 +63,10 @@ MODNAS_API const char *modnas_arch_option(const modnas_arch *arch, int32_t i, in
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_arch_json(const modnas_arch *arch, char **json);
 
-/* ---- the handle ----------------------------------------------------------------------------------------------------------- */
+/* ---- the handle ------------------------------------------------------------------------------------------------- */
 
-/** One named result of an evaluation. The first one of several is the score: the higher the better, but for loss, params,
- * macs, latency_ms and arena_bytes, of which less is better. */
+/** One named result of an evaluation. The first one of several is the score: the higher the better, but for loss,
+ * params, macs, latency_ms and arena_bytes, of which less is better. */
 typedef struct modnas_metric {
     const char *name;
     double value;
@@ -86,31 +86,34 @@ typedef struct modnas_evaluation {
     double score;    /* NaN: failed, or the metric is not a number: recorded, never the best */
 } modnas_evaluation;
 
-/** Options of a search. Zero in a field means its default. The callbacks run on the caller's thread; they return 0 to go
- * on, anything else stops what runs (registry.h says what comes back). */
+/** Options of a search. Zero in a field means its default. The callbacks run on the caller's thread; they return 0 to
+ * go on, anything else stops what runs (registry.h says what comes back). */
 typedef struct modnas_search_opts {
-    size_t size;                 /* sizeof(modnas_search_opts) as the caller compiled it */
-    const char *estim;           /* the estimator of the configuration whose trainer, epochs, metrics and losses the pull
-                                    functions use; default: the first; if there is none at all, the default trainer and
-                                    metrics (ValidateMetrics) */
-    modnas_progress_fn progress; /* after every step and every batch of validation, of push and pull */
-    int (*evaluated)(modnas_search *search, const modnas_evaluation *evaluation, void *ud); /* after every evaluation that
-                                    was recorded: an estimator's own, and modnas_search_tell */
-    int (*epoch_done)(modnas_search *search, const modnas_progress *epoch, void *ud); /* after every epoch of an estimator;
-                                    phase is "epoch", the means are those of its training */
-    void *ud;                    /* given to the three */
-    void (*ud_free)(void *ud);   /* called once, when the search goes; default: nothing */
+    size_t size; /* sizeof(modnas_search_opts) as the caller compiled it */
+    /** The estimator of the configuration whose trainer, epochs, metrics and losses the pull functions use. Default:
+     * the first; if there is none at all, the default trainer and ValidateMetrics. */
+    const char *estim;
+    /** After every step and every batch of validation, of push and pull. */
+    modnas_progress_fn progress;
+    /** After every evaluation that was recorded: an estimator's own, and modnas_search_tell. */
+    int (*evaluated)(modnas_search *search, const modnas_evaluation *evaluation, void *ud);
+    /** After every epoch of an estimator: phase is "epoch", the means are those of its training. */
+    int (*epoch_done)(modnas_search *search, const modnas_progress *epoch, void *ud);
+    void *ud;                  /* given to the three */
+    void (*ud_free)(void *ud); /* called once, when the search goes; default: nothing */
 } modnas_search_opts;
 
-/** Make everything that a configuration describes: data, model, trainers, optimizer, exporter, estimators; plan all kernels
- * of the space. Nothing is written and no step is made.
+/** Make everything that a configuration describes: data, model, trainers, optimizer, exporter, estimators; plan all
+ * kernels of the space. Nothing is written and no step is made.
  *
  * @param cfg   checked first; copied, may be freed or changed afterwards
  * @param opts  NULL: defaults
  * @param out   [out] freed by the caller with modnas_search_free. After an error opts->ud is still the caller's
- * @return 0; what is found wrong before the first step (as modnas_run); MODNAS_ENOTFOUND (no such estimator); MODNAS_ENOMEM
+ * @return 0; what is found wrong before the first step (as modnas_run); MODNAS_ENOTFOUND (no such estimator);
+ *         MODNAS_ENOMEM
  * Since 0.1. */
-MODNAS_API MODNAS_MUST_USE int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts, modnas_search **out);
+MODNAS_API MODNAS_MUST_USE int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts,
+                                                 modnas_search **out);
 /** Release. NULL is fine. Inside a callback of the same search it goes when the outermost call returns. Since 0.1. */
 MODNAS_API void modnas_search_free(modnas_search *search);
 
@@ -118,7 +121,8 @@ MODNAS_API void modnas_search_free(modnas_search *search);
 MODNAS_API modnas_model *modnas_search_model(const modnas_search *search);
 /** Weight steps of an epoch; 0 without training data. Since 0.1. */
 MODNAS_API int64_t modnas_search_n_steps(const modnas_search *search);
-/** The best architecture so far of the estimator that is pulled, or runs: borrowed until the next evaluation. NULL: none yet.
+/** The best architecture so far of the estimator that is pulled, or runs: borrowed until the next evaluation. NULL:
+ * none yet.
  *
  * @param score  [out] may be NULL; untouched if there is none
  * Since 0.1. */
@@ -127,13 +131,13 @@ MODNAS_API const modnas_arch *modnas_search_best(const modnas_search *search, do
 /** Run the configuration's estimators in order and write exp/NAME/, exactly as modnas_run does. Once: afterwards
  * MODNAS_EDONE.
  *
- * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free; NULL after an error. A run that
- *                 was stopped gives what there is so far
+ * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free; NULL after an error. A run
+ *                 that was stopped gives what there is so far
  * @return as modnas_run; MODNAS_EBUSY also inside a callback; MODNAS_ECONFIG (the configuration has no estimator)
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_run(modnas_search *search, char **results);
 
-/* ---- pull: the host owns the loop. Nothing is written ------------------------------------------------------------------- */
+/* ---- pull: the host owns the loop. Nothing is written ----------------------------------------------------------- */
 
 /** Ask the optimizer for up to n architectures.
  *
@@ -145,22 +149,24 @@ MODNAS_API MODNAS_MUST_USE int modnas_search_run(modnas_search *search, char **r
 MODNAS_API MODNAS_MUST_USE int modnas_search_ask(modnas_search *search, int32_t n, modnas_arch **archs, int32_t *n_out);
 /** Record an evaluation, wherever it was made, and tell the optimizer. A failure is an outcome, too.
  *
- * @param arch       what was evaluated, asked for or not; NULL: what the model stands for now
- * @param status     0; else the evaluation failed with this status or code, and metrics are not read
- * @param metrics    n of them, the first is the score; NaN is recorded and never the best
- * @return 0; MODNAS_EINVAL (an architecture of another model, no metrics, a NULL or empty name); MODNAS_EUNSUPPORTED (more
- *         than 16 metrics); MODNAS_EBUSY; MODNAS_ENOMEM; codes of callbacks
+ * @param arch     what was evaluated, asked for or not; NULL: what the model stands for now
+ * @param status   0; else the evaluation failed with this status or code, and metrics are not read
+ * @param metrics  n of them, the first is the score; NaN is recorded and never the best. Names are copied
+ * @return 0; MODNAS_EINVAL (an architecture of another model, no metrics, a name that is NULL, empty or not one line);
+ *         MODNAS_EUNSUPPORTED (more than 16 metrics, here or in the whole search); MODNAS_EBUSY; MODNAS_ENOMEM; codes
+ *         of callbacks. Nothing was recorded then, unless it is the code of `evaluated`
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_tell(modnas_search *search, const modnas_arch *arch, int32_t status,
                                                   const modnas_metric *metrics, int32_t n);
 /** Weight steps on the training data, with the rate of the schedule; epochs follow each other by themselves.
  *
- * @param arch     trains this path alone; NULL: as the mixed ops draw, or as choices were set last. Choices are afterwards
- *                 as before
+ * @param arch     trains this path alone; NULL: as the mixed ops draw and choices are set. These are afterwards as
+ *                 before
  * @param n_steps  0 or more
  * @param loss     [out] may be NULL: mean over the samples of these steps; NaN without a step
- * @return 0; MODNAS_EINVAL (another model's architecture; no trainer); MODNAS_ENUMERIC (a loss that is not finite; weights
- *         are as before that step); MODNAS_ECANCELED; MODNAS_EBUSY; codes of callbacks
+ * @return 0; MODNAS_EINVAL (another model's architecture; no trainer); MODNAS_ENUMERIC (a loss that is not finite;
+ *         weights are as before that step); MODNAS_ECANCELED; MODNAS_EBUSY; codes of callbacks. Steps made before the
+ *         one that failed stay made
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_train(modnas_search *search, const modnas_arch *arch, int64_t n_steps,
                                                    double *loss);
@@ -190,7 +196,7 @@ MODNAS_API MODNAS_MUST_USE int modnas_search_evaluate(modnas_search *search, con
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_export(modnas_search *search, const modnas_arch *arch, char **yaml);
 
-/* ---- the host's own components: tables for modnas_registry_register ---------------------------------------------------- */
+/* ---- the host's own components: tables for modnas_registry_register --------------------------------------------- */
 
 /** kind "optim": proposes architectures. */
 typedef struct modnas_optim_vt {
@@ -201,7 +207,8 @@ typedef struct modnas_optim_vt {
      * open. *n_out 0 (or MODNAS_EDONE): nothing is left. Has to be given. */
     int (*ask)(void *state, modnas_arch *const *archs, int32_t n, int32_t *n_out, void *ud);
     /** What came of one: metrics is NULL and n 0 if status is not 0. Default: results are of no interest. */
-    int (*tell)(void *state, const modnas_arch *arch, int32_t status, const modnas_metric *metrics, int32_t n, void *ud);
+    int (*tell)(void *state, const modnas_arch *arch, int32_t status, const modnas_metric *metrics, int32_t n,
+                void *ud);
     void (*destroy)(void *state, void *ud);
 } modnas_optim_vt;
 
@@ -227,7 +234,7 @@ typedef struct modnas_criterion_vt {
                 modnas_value **loss, void *ud);
 } modnas_criterion_vt;
 
-/** kind "export": describes an architecture as YAML. *yaml stays the host's; it is read before anything else is called. */
+/** kind "export": describes an architecture as YAML. *yaml stays the host's; it is read at once. */
 typedef struct modnas_export_vt {
     size_t size; /* sizeof(modnas_export_vt) as the caller compiled it */
     int (*run)(modnas_model *model, const modnas_arch *arch, const modnas_args *args, const char **yaml, void *ud);

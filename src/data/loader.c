@@ -9,8 +9,8 @@
  * whoever the counters say owns it. Starting an epoch first waits until the thread prepares nothing, then sets all to
  * 0: what was prepared ahead is forgotten.
  *
- * A sample that cannot be used ends the epoch: its batch is never done, nothing after it is claimed, and `failed` says
- * so to the caller once it has taken what was done before.
+ * A sample that cannot be used holds the epoch up: its batch is not done, nothing after it is claimed, and `failed` says
+ * so to the caller once it has taken what was done before. A caller who asks once more has that batch tried again.
  *
  * The order of an epoch is a permutation keyed by (seed, stream, epoch), a sample's augmentation is keyed by (seed,
  * epoch, index): a batch's bytes depend on neither the thread nor on what was asked before. The thread takes no
@@ -50,6 +50,7 @@ struct mn_loader {
     int64_t claimed, done, taken, released;
     int busy, stop, failed;
     fault fault; /* when failed */
+    int told;    /* 1: the caller knows; its next call tries again */
 };
 
 /* ---- one batch
@@ -264,7 +265,7 @@ int mn_loader_start(mn_loader *l, int64_t epoch) {
     l->epoch = epoch;
     set_order(l);
     l->claimed = l->done = l->taken = l->released = 0;
-    l->failed = 0;
+    l->failed = l->told = 0;
     pthread_cond_signal(&l->work);
     pthread_mutex_unlock(&l->mutex);
     if (l->prefetch && !l->thread_pid) start_thread(l);
@@ -293,9 +294,19 @@ static int prepare_now(mn_loader *l) {
     return !l->failed;
 }
 
+static void try_again(mn_loader *l) {
+    pthread_mutex_lock(&l->mutex);
+    l->claimed = l->done;
+    l->failed = l->told = 0;
+    pthread_cond_signal(&l->work);
+    pthread_mutex_unlock(&l->mutex);
+}
+
 static int next_started(mn_loader *l, mn_batch *out) {
     if (l->taken >= l->n_batches) return MODNAS_EDONE;
+    if (l->told) try_again(l);
     const int there = l->thread_pid ? await_prepared(l) : prepare_now(l);
+    l->told = !there;
     if (!there) return mn_dataset_fail(l->set, l->fault.index, l->fault.code, l->fault.label);
     const int64_t b = l->taken++, slot = b % N_SLOTS;
     *out = (mn_batch){

@@ -52,8 +52,7 @@ static int build_estim(const mn_component *c, const mn_args *args, const void *e
 }
 
 static int init_estim(modnas_ctx *ctx, mn_host *h) {
-    h->estim_vt =
-        (mn_estim_vt){.prepare = mn_estim_prepare, .run = run_estim, .destroy = destroy_estim, .is_free = 1};
+    h->estim_vt = (mn_estim_vt){.prepare = mn_estim_prepare, .run = run_estim, .destroy = destroy_estim, .is_free = 1};
     return need(ctx, h, "run", ((const modnas_estim_vt *)h->vt)->run != NULL);
 }
 
@@ -120,9 +119,8 @@ static int loss(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *
         *out = v;
         return 0;
     }
-    return mn_fail(c->ctx, MODNAS_ESHAPE, "the loss of %s is %lld x %lld x %lld x %lld, not one number",
-                   k->host->name, (long long)v->dims[0], (long long)v->dims[1], (long long)v->dims[2],
-                   (long long)v->dims[3]);
+    return mn_fail(c->ctx, MODNAS_ESHAPE, "the loss of %s is %lld x %lld x %lld x %lld, not one number", k->host->name,
+                   (long long)v->dims[0], (long long)v->dims[1], (long long)v->dims[2], (long long)v->dims[3]);
 }
 
 static void destroy_criterion(mn_criterion *c) {
@@ -165,7 +163,8 @@ static int run_exporter(mn_exporter *e, mn_model *model, mn_node **desc) {
     int rc = mn_arch_derive(arch);
     if (!rc) {
         mn_callback_begin(e->ctx);
-        rc = mn_callback_end(e->ctx, vt->run(model, arch, &k->args, &yaml, k->host->ud), "the run of %s", k->host->name);
+        rc =
+            mn_callback_end(e->ctx, vt->run(model, arch, &k->args, &yaml, k->host->ud), "the run of %s", k->host->name);
     }
     if (!rc && !yaml) rc = mn_fail(e->ctx, MODNAS_EINVAL, "the run of %s gave no text", k->host->name);
     if (!rc) rc = mn_yaml_value(e->ctx, yaml, k->host->name, desc);

@@ -7,7 +7,7 @@
 
 typedef struct mn_history {
     const mn_expdir *dir;
-    mn_str text;  /* the whole file */
+    mn_str text; /* the whole file */
     int32_t is_open;
     size_t saved; /* bytes of it that are in the file */
     int64_t n;    /* evaluations */
@@ -17,7 +17,7 @@ typedef struct mn_history {
 
 void mn_history_init(mn_history *h, const mn_expdir *dir); /* a header alone */
 int mn_history_open(mn_history *h);                        /* replaces the file by one with all so far */
-int mn_history_check(const mn_history *h, const mn_metrics *m); /* MODNAS_EUNSUPPORTED when there would be too many columns */
+int mn_history_check(const mn_history *h, const mn_metrics *m); /* MODNAS_EUNSUPPORTED: too many columns */
 int mn_history_add(mn_history *h, const mn_evaluation *v);
 void mn_history_close(mn_history *h); /* zeroed is fine */
 

@@ -20,8 +20,18 @@ static int callback_end(mn_pipeline *p, int32_t before, int rc, const char *what
 }
 
 static modnas_progress public_progress(const mn_progress *p) {
-    return (modnas_progress){sizeof(modnas_progress), p->estim, p->phase,    p->epoch, p->epochs,  p->step,
-                             p->steps,                p->loss,  p->acc_top1, p->lr,    p->seconds, p->left};
+    return (modnas_progress){sizeof(modnas_progress),
+                             p->estim,
+                             p->phase,
+                             p->epoch,
+                             p->epochs,
+                             p->step,
+                             p->steps,
+                             p->loss,
+                             p->acc_top1,
+                             p->lr,
+                             p->seconds,
+                             p->left};
 }
 
 static int progress(const mn_progress *p, void *ud) {
@@ -49,8 +59,7 @@ static int tell_host(mn_pipeline *p, const mn_evaluation *v) {
         mn_str_free(&desc);
         return MODNAS_ENOMEM;
     }
-    for (int32_t i = 0; i < v->metrics->n; i++)
-        metrics[i] = (modnas_metric){v->metrics->name[i], v->metrics->value[i]};
+    for (int32_t i = 0; i < v->metrics->n; i++) metrics[i] = (modnas_metric){v->metrics->name[i], v->metrics->value[i]};
     const modnas_evaluation out = {.size = sizeof out,
                                    .estim = v->estim,
                                    .index = v->index,
@@ -80,6 +89,7 @@ static mn_stage *stage_of(const mn_pipeline *p, const char *estim) {
 int mn_pipeline_save_model(mn_pipeline *p, const mn_estim *e, const char *tag) {
     const char *const metadata[] = {"format", "modnas", "model", p->model->type, "estim", e->name, "tag", tag, NULL};
     mn_str end = {.ctx = p->ctx};
+    if (!mn_model_committed(p->model)) return 0; /* backend: none */
     mn_str_addf(&end, "_%s.safetensors", tag);
     char *path = end.failed ? NULL : mn_expdir_file(&p->dir, "chkpt/", "model_", e->name, end.text);
     const int rc = path ? mn_model_save(p->model, path, metadata) : MODNAS_ENOMEM;

@@ -86,7 +86,7 @@ static int add_loose(mn_pipeline *p) {
     mn_node *conf;
     if (p->stages.n) return 0;
     if (!trainer && p->trainers.n) mn_map_key(&p->trainers, 0, &trainer);
-    MN_TRY(mn_yaml_value(p->ctx, "{metrics: ValidateMetrics}", "default", &conf));
+    MN_TRY(mn_yaml_value(p->ctx, "{type: none, metrics: ValidateMetrics}", "default", &conf));
     mn_estim_env env = env_of(p, "none", conf);
     env.trainer = trainer;
     const int rc = mn_estim_new(&vt, p->ctx, &env, 1, &p->loose);

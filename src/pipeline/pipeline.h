@@ -31,8 +31,8 @@ struct modnas_search {
     mn_map trainers; /* name -> mn_trainer * */
     mn_optim *optim;
     mn_exporter *exporter;
-    mn_vec stages; /* mn_stage, in order */
-    mn_estim *loose; /* pulled by hosts whose configuration has no estimator; NULL: it has */
+    mn_vec stages;     /* mn_stage, in order */
+    mn_estim *loose;   /* pulled by hosts whose configuration has no estimator; NULL: it has */
     mn_estim *pulled;  /* the host's outside of a run */
     mn_estim *current; /* pulled, or the one that runs */
     mn_estim *begun;   /* whose phase the trainer is in; NULL: nobody's */

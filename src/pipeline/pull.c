@@ -11,8 +11,8 @@
 
 int mn_pipeline_enter(mn_pipeline *p, const char *fn, int32_t most, int32_t *before) {
     if (p->level > most)
-        return mn_fail(p->ctx, MODNAS_EBUSY, "%s: not from a callback of the search, which is in the middle of something",
-                       fn);
+        return mn_fail(p->ctx, MODNAS_EBUSY,
+                       "%s: not from a callback of the search, which is in the middle of something", fn);
     *before = p->level;
     p->level = MN_BUSY;
     p->depth++;

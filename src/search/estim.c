@@ -216,8 +216,7 @@ static int take_up(mn_estim *e, const mn_arch *arch, subject *s) {
 
 int mn_estim_macs(const mn_estim *e, int64_t *macs) {
     int32_t input[3];
-    if (!e->model->backend)
-        return mn_fail(e->ctx, MODNAS_EINVAL, "with 'backend: none' multiply-adds are not counted");
+    if (!e->model->backend) return mn_fail(e->ctx, MODNAS_EINVAL, "with 'backend: none' multiply-adds are not counted");
     memcpy(input, e->model->input, sizeof input);
     if (e->trainer) mn_trainer_input(e->trainer, input);
     return mn_derived_macs(e->model, input, macs);
@@ -272,28 +271,32 @@ static int log_evaluation(const mn_estim *e, const mn_evaluation *v) {
     return failed ? MODNAS_ENOMEM : 0;
 }
 
-/* Takes desc and point. told: what the optimizer proposed; NULL: nothing. It learns of an evaluation first, observers do
- * whatever it makes of that. */
+static void keep_best(mn_estim *e, const mn_evaluation *v, mn_node *desc, mn_arch *point) {
+    mn_node_free(e->ctx, e->best_arch);
+    mn_arch_free(e->best_point);
+    e->best_arch = desc;
+    e->best_point = point;
+    e->best_metrics = *v->metrics;
+    e->best_score = v->score;
+}
+
+/* Takes desc and point. told: what the optimizer proposed; NULL: nothing. It learns of an evaluation before anyone else
+ * does; when it fails, nothing was recorded. */
 static int commit(mn_estim *e, const mn_evaluation *v, mn_node *desc, mn_arch *point, const mn_arch *told) {
-    e->n_evaluations++;
-    e->last_metrics = *v->metrics;
-    if (v->is_best) {
-        mn_node_free(e->ctx, e->best_arch);
-        mn_arch_free(e->best_point);
-        e->best_arch = desc;
-        e->best_point = point;
-        e->best_metrics = *v->metrics;
-        e->best_score = v->score;
-    }
-    int rc = log_evaluation(e, v);
     const mn_optim *o = told ? e->optim : NULL;
-    if (!rc && o && o->vt->tell) rc = o->vt->tell(e->optim, told, v->status, v->metrics);
-    const int seen = e->observer.evaluated ? e->observer.evaluated(v, e->observer.ud) : 0;
-    if (!v->is_best) {
-        mn_node_free(e->ctx, desc);
-        mn_arch_free(point);
+    int rc = o && o->vt->tell ? o->vt->tell(e->optim, told, v->status, v->metrics) : 0;
+    const int is_best = !rc && v->is_best;
+    if (is_best) keep_best(e, v, desc, point);
+    if (!rc) {
+        e->n_evaluations++;
+        e->last_metrics = *v->metrics;
+        log_evaluation(e, v);
+        if (e->observer.evaluated) rc = e->observer.evaluated(v, e->observer.ud);
     }
-    return rc ? rc : seen;
+    if (is_best) return rc;
+    mn_node_free(e->ctx, desc);
+    mn_arch_free(point);
+    return rc;
 }
 
 /* What a record says of an architecture; the model is put back before anyone is told. Undoes take_up. */

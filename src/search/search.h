@@ -3,7 +3,8 @@
  *   optimizer   ask(n) -> archs    tell(arch, status, metrics)    step(estim): one gradient update of the alphas
  *   estimator   run: drives the whole phase, evaluating as it goes (mn_estim_evaluate)
  *
- * The host owns the loop (pull), or an estimator's run does (push); both are made of the same steps (steps.c, estim.c). */
+ * The host owns the loop (pull), or an estimator's run does (push); both are made of the same steps (steps.c, estim.c).
+ */
 #ifndef MN_SEARCH_H
 #define MN_SEARCH_H
 
@@ -101,7 +102,7 @@ typedef struct mn_estim_vt {
                                     not asked for */
     int (*run)(mn_estim *e);
     void (*destroy)(mn_estim *e); /* what `state` holds beyond its block; NULL: nothing */
-    int32_t is_free;              /* 1: whoever drives it counts: a section without epochs, metrics or trainer will do */
+    int32_t is_free; /* 1: whoever drives it counts: a section without epochs, metrics or trainer will do */
 } mn_estim_vt;
 
 struct mn_estim { /* out of the builder: mn_estim ** */
@@ -131,7 +132,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
     double started, lr;
     mn_scores scores, arch_scores; /* of the weight and of the architecture steps of this epoch */
-    void *state;           /* owned block */
+    void *state;                   /* owned block */
 };
 typedef struct mn_estim_env {
     const char *name;
@@ -154,7 +155,7 @@ int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, c
 /* The end of an epoch: logged and reported. */
 int mn_estim_epoch_done(mn_estim *e);
 
-/* ---- evaluations (estim.c): of an architecture (NULL: none given) whose open options are as derived ------------------- */
+/* ---- evaluations (estim.c): of an architecture (NULL: none given) whose open options are as derived ------------- */
 
 /* Its metrics with the weights as they are, then its params and macs. Nothing is recorded. */
 int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
@@ -162,14 +163,14 @@ int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
 int mn_estim_macs(const mn_estim *e, int64_t *macs);
 /* How the exporter describes it; NULL without one. The caller's. */
 int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc);
-/* Record an evaluation: count it, keep the best (the first of equal scores stays it), tell the optimizer if it is one that
- * proposes, and the observers. status 0: m has at least one metric; else m is not read. */
+/* Record an evaluation: count it, keep the best (the first of equal scores stays it), tell the optimizer if it is one
+ * that proposes, and the observers. status 0: m has at least one metric; else m is not read. */
 int mn_estim_record(mn_estim *e, const mn_arch *arch, int status, const mn_metrics *m);
-/* Measure and record the network derived from the model as it is; the optimizer is told only when it proposed `arch`, which
- * the model is set to (NULL: it is not told). */
+/* Measure and record the network derived from the model as it is; the optimizer is told only when it proposed `arch`,
+ * which the model is set to (NULL: it is not told). */
 int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed);
 
-/* ---- steps of a phase (steps.c) -------------------------------------------------------------------------------------- */
+/* ---- steps of a phase (steps.c) --------------------------------------------------------------------------------- */
 
 /* Start a phase: checkpoint of the section's `chkpt`, new optimizer and schedule, clocks. */
 int mn_estim_begin(mn_estim *e);

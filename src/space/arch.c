@@ -103,8 +103,7 @@ int mn_arch_derive(mn_arch *a) {
 
 int mn_arch_check(const mn_arch *a, int32_t i, int32_t option) {
     const mn_arch_param *p = mn_space_gene(a->model->space, i);
-    if (!p)
-        return mn_fail(a->model->ctx, MODNAS_EINVAL, "parameter %d of an architecture of %d parameters", i, a->n);
+    if (!p) return mn_fail(a->model->ctx, MODNAS_EINVAL, "parameter %d of an architecture of %d parameters", i, a->n);
     if (option == MN_ARCH_OPEN || (option >= 0 && option < p->n)) return 0;
     return mn_fail(a->model->ctx, MODNAS_EINVAL, "choice %d of parameter %s, which has %d", option, p->name, p->n);
 }
