@@ -1,10 +1,10 @@
-/* YAML text to trees: a normaliser on libyaml's events.
+/* YAML documents to trees: a normaliser on libyaml's events.
  *
  * libyaml cuts the text into events; here they become nodes with places and core types, anchors are expanded into
  * copies, merge keys (`<<`) are applied, and what has no meaning for us (duplicate keys, keys that are no scalars,
  * cycles) is refused. A copied alias is charged with its size, so that a few lines cannot expand into gigabytes.
  *
- *   text --yaml_strict.c--> (only refuses) --libyaml events--> here --> SEQ of documents
+ *   text --yaml_stream.c--> documents --yaml_strict.c--> (refuses, blanks for tabs) --libyaml events--> here --> a tree
  *
  * libyaml has its own memory; it lives only as long as the call. */
 #include <stdio.h>
@@ -39,7 +39,7 @@ int mn_yaml_fail(const mn_yaml_source *src, size_t line, const char *fmt, ...) {
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     if (!src->lines) return mn_fail(src->ctx, MODNAS_ECONFIG, "%s: %s", src->file, text);
-    return mn_fail(src->ctx, MODNAS_ECONFIG, "%s:%zu: %s", src->file, line, text);
+    return mn_fail(src->ctx, MODNAS_ECONFIG, "%s:%zu: %s", src->file, src->line0 + line, text);
 }
 
 int mn_yaml_parser_fail(const mn_yaml_source *src, const yaml_parser_t *p) {
@@ -64,7 +64,7 @@ static size_t line_of(const yaml_event_t *e) {
 }
 
 static int place(const reader *r, mn_node *n, size_t line) {
-    return mn_node_place(r->src.ctx, n, r->src.file, r->src.lines ? (int32_t)line : 0);
+    return mn_node_place(r->src.ctx, n, r->src.file, r->src.lines ? (int32_t)(r->src.line0 + line) : 0);
 }
 
 /* ---- anchors ---- */
@@ -124,13 +124,10 @@ static int read_alias(reader *r, const yaml_event_t *e, int depth, mn_node **out
     return *out ? 0 : MODNAS_ENOMEM;
 }
 
-static void drop_document(reader *r) {
+static void drop(reader *r) {
     for (size_t i = 0; i < r->anchors.n; i++) mn_free(r->src.ctx, MN_AT(r->anchors, anchor, i).name);
     mn_vec_free(r->src.ctx, &r->anchors);
-    mn_vec_init(&r->anchors, sizeof(anchor));
     mn_node_free(r->src.ctx, r->trash);
-    r->trash = NULL;
-    r->n_expanded = 0;
 }
 
 /* ---- maps ---- */
@@ -212,7 +209,7 @@ static int read_pair(reader *r, const yaml_event_t *e, int depth, mn_node *map, 
         *merge = value;
         return keep_until_end(r, value);
     }
-    if (r->src.lines) value->line = (int32_t)line;
+    if (r->src.lines) value->line = (int32_t)(r->src.line0 + line);
     return mn_node_push(r->src.ctx, map, key->text, value);
 }
 
@@ -227,12 +224,12 @@ static int read_map(reader *r, int depth, mn_node *map) {
         if (rc) break;
     }
     if (!rc) yaml_event_delete(&e);
-    if (!rc && merge) rc = apply_merge(r, map, merge, (size_t)merge->line);
+    if (!rc && merge) rc = apply_merge(r, map, merge, (size_t)merge->line - r->src.line0);
     mn_map_free(r->src.ctx, &seen);
     return rc;
 }
 
-/* ---- lists, scalars, documents ---- */
+/* ---- lists, scalars, the document ---- */
 
 static int read_list(reader *r, int depth, mn_node *list) {
     for (;;) {
@@ -291,83 +288,34 @@ static int read_node(reader *r, const yaml_event_t *e, int depth, mn_node **out)
     return e->type == YAML_SCALAR_EVENT ? read_scalar(r, e, out) : read_container(r, e, depth, out);
 }
 
-static int read_stream(reader *r, mn_node *docs) {
+/* The node between the events of a document's start and end. */
+static int read_events(reader *r, mn_node **doc) {
     for (int end = 0; !end;) {
         yaml_event_t e;
         MN_TRY(next_event(r, &e));
         end = e.type == YAML_STREAM_END_EVENT;
         const int starts = e.type == YAML_DOCUMENT_START_EVENT;
         yaml_event_delete(&e);
-        if (!starts) continue; /* also the end of a document */
-        mn_node *doc = NULL;
-        MN_TRY(read_next(r, 0, &doc));
-        drop_document(r);
-        MN_TRY(mn_node_add(r->src.ctx, docs, doc));
+        if (starts) MN_TRY(read_next(r, 0, doc));
     }
     return 0;
 }
 
-static int read_source(const mn_yaml_source *src, mn_node **docs) {
-    if (src->bytes > MN_YAML_BYTES_MAX)
-        return mn_yaml_fail(src, 1, "%zu bytes of YAML, at most %d are read", src->bytes, MN_YAML_BYTES_MAX);
+int mn_yaml_document(const mn_yaml_source *src, mn_node **doc) {
+    mn_node *node = NULL;
     MN_TRY(mn_yaml_strict(src));
     reader r = {.src = *src};
     mn_vec_init(&r.anchors, sizeof(anchor));
-    mn_node *all = mn_node_new(src->ctx, MN_SEQ);
-    if (!all) return MODNAS_ENOMEM;
-    int rc = MODNAS_ENOMEM;
-    if (!yaml_parser_initialize(&r.parser)) {
-        mn_fail(src->ctx, MODNAS_ENOMEM, "out of memory while reading %s", src->file);
-        goto done;
-    }
+    if (!yaml_parser_initialize(&r.parser))
+        return mn_fail(src->ctx, MODNAS_ENOMEM, "out of memory while reading %s", src->file);
     yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)src->text, src->bytes);
-    rc = read_stream(&r, all);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)src->scan, src->bytes);
+    const int rc = read_events(&r, &node);
     yaml_parser_delete(&r.parser);
-    drop_document(&r);
-done:
+    drop(&r);
     if (rc)
-        mn_node_free(src->ctx, all);
+        mn_node_free(src->ctx, node);
     else
-        *docs = all;
-    return rc;
-}
-
-/* A byte order mark says nothing in UTF-8. */
-static mn_yaml_source make_source(modnas_ctx *ctx, const char *text, size_t bytes, const char *file) {
-    const size_t skip = bytes >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
-    return (mn_yaml_source){.ctx = ctx, .text = text + skip, .bytes = bytes - skip, .file = file ? file : "?"};
-}
-
-int mn_yaml_read(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs) {
-    mn_yaml_source src = make_source(ctx, text, bytes, file);
-    src.lines = 1;
-    return read_source(&src, docs);
-}
-
-int mn_yaml_read_raw(modnas_ctx *ctx, const char *text, size_t bytes, const char *file, mn_node **docs) {
-    mn_yaml_source src = make_source(ctx, text, bytes, file);
-    src.lines = src.any_tag = 1;
-    return read_source(&src, docs);
-}
-
-int mn_yaml_value(modnas_ctx *ctx, const char *text, const char *file, mn_node **out) {
-    const mn_yaml_source src = make_source(ctx, text, strlen(text), file);
-    mn_node *docs, *value = NULL;
-    MN_TRY(read_source(&src, &docs));
-    int rc = 0;
-    if (docs->n > 1) rc = mn_yaml_fail(&src, 1, "%zu documents where one value is wanted", docs->n);
-    if (docs->n == 1) {
-        value = docs->items[0];
-        docs->n = 0;
-    } else if (!rc) {
-        value = mn_node_new(ctx, MN_NULL);
-        rc = value ? mn_node_place(ctx, value, src.file, 0) : MODNAS_ENOMEM;
-    }
-    mn_node_free(ctx, docs);
-    if (rc)
-        mn_node_free(ctx, value);
-    else
-        *out = value;
+        *doc = node;
     return rc;
 }

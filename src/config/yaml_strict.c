@@ -5,10 +5,15 @@
  * one before (the gap). Three things are known at each token: the column of the innermost block collection (`indent`,
  * -1 at the top), whether it is in a flow collection, and whether it is the first on its line. From these follow the
  * rules below, each with its place in YAML 1.2.2. Doubtful but valid forms may be refused here; wrong ones must not
- * pass. */
+ * pass.
+ *
+ * The other way round, tabs that 1.2 takes for blanks and libyaml for indentation become blanks in src->scan, which is
+ * what both of libyaml's readers get. */
 #include <string.h>
 
 #include "config/yaml.h"
+
+enum { SCANNED_MAX = 64 << 20 }; /* bytes in all, where tabs make it begin anew */
 
 typedef struct open_collection {
     int flow;    /* 0 block, '[' or '{' */
@@ -35,9 +40,16 @@ static int is_break(char c) {
     return c == '\n' || c == '\r';
 }
 
-/* The character at a byte offset; the end of the text counts as a line end. */
+/* The character at a byte offset, as libyaml sees it; the end of the text counts as a line end. */
 static char at(const strict *s, size_t i) {
-    return i < s->src->bytes ? s->src->text[i] : '\n';
+    return i < s->src->bytes ? s->src->scan[i] : '\n';
+}
+
+/* Whether there is a tab that libyaml sees as a blank. */
+static int has_mended_tab(const strict *s, size_t start, size_t end) {
+    for (size_t i = start; i < end; i++)
+        if (s->src->text[i] == '\t' && s->src->scan[i] != '\t') return 1;
+    return 0;
 }
 
 static int is_space(char c) {
@@ -88,7 +100,7 @@ static int check_gap(const strict *s, const yaml_token_t *t) {
 static int is_first(const strict *s, size_t *n_spaces) {
     const size_t from = line_start(s, s->start);
     size_t i = from;
-    while (i < s->start && at(s, i) == ' ') i++;
+    while (i < s->start && s->src->text[i] == ' ') i++;
     *n_spaces = i - from;
     while (i < s->start && is_blank(at(s, i))) i++;
     return i == s->start;
@@ -105,8 +117,17 @@ static int is_marker(yaml_token_type_t type) {
            type == YAML_TAG_DIRECTIVE_TOKEN || type == YAML_BLOCK_END_TOKEN;
 }
 
-/* What continues a flow collection or belongs to a block is indented more than it (7.4, 8.2). Tabs that would be
- * indentation libyaml refuses itself in blocks; in flow collections they do not count. */
+/* What begins an item or a pair of a block, first on its line or behind '-', '?' or ':', is indented by blanks (6.1).
+ */
+static int check_tabs(strict *s, const yaml_token_t *t) {
+    size_t n_spaces;
+    const int begins = t->type == YAML_BLOCK_ENTRY_TOKEN || t->type == YAML_KEY_TOKEN ||
+                       (t->type == YAML_VALUE_TOKEN && is_first(s, &n_spaces));
+    if (!begins || top(s)->flow || !has_mended_tab(s, line_start(s, s->start), s->start)) return 0;
+    return fail(s, t, "a tab is no indentation");
+}
+
+/* What continues a flow collection or belongs to a block is indented more than it (7.4, 8.2). Tabs do not count. */
 static int check_indent(strict *s, const yaml_token_t *t, int after_key) {
     const open_collection *o = top(s);
     size_t n_spaces;
@@ -146,6 +167,7 @@ static int check_plain(const strict *s, const yaml_token_t *t, int flow) {
 static int check_scalar(strict *s, const yaml_token_t *t) {
     const yaml_scalar_style_t style = t->data.scalar.style;
     const int flow = top(s)->flow;
+    if (has_mended_tab(s, s->start, s->end)) return fail(s, t, "a tab is no indentation");
     if (style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE)
         return mn_yaml_check_block(s->src, s->start, s->end, top(s)->indent, t->start_mark.line + 1);
     if (style == YAML_PLAIN_SCALAR_STYLE) MN_TRY(check_plain(s, t, flow));
@@ -264,6 +286,7 @@ static int step(strict *s, const yaml_token_t *t, int *after_key) {
     s->end = offset_of(s, t->end_mark.index);
     s->adjacent = s->start <= s->prev_end && s->start && !is_space(at(s, s->start - 1));
     MN_TRY(check_gap(s, t));
+    MN_TRY(check_tabs(s, t));
     MN_TRY(check_indent(s, t, *after_key));
     MN_TRY(check_adjacent(s, t));
     MN_TRY(check_token(s, t));
@@ -279,12 +302,33 @@ static int step(strict *s, const yaml_token_t *t, int *after_key) {
     return 0;
 }
 
-static int walk(strict *s) {
+/* libyaml takes a tab in front of a token, or on an empty line behind a plain scalar, for indentation and gives up:
+ * such a tab, and those behind it, become blanks in what it sees. 0 if that is not what happened. */
+static int mend_tabs(strict *s) {
+    const yaml_parser_t *p = &s->parser;
+    if (p->error != YAML_SCANNER_ERROR || !p->context) return 0;
+    size_t i = offset_of(s, p->problem_mark.index), end = i;
+    if (i >= s->src->bytes || at(s, i) != '\t') return 0;
+    while (is_blank(at(s, end))) end++;
+    const int is_empty = is_break(at(s, end)) || at(s, end) == '#';
+    if (strcmp(p->context, "while scanning for the next token") != 0 &&
+        (strcmp(p->context, "while scanning a plain scalar") != 0 || !is_empty))
+        return 0;
+    for (; i < end; i++) s->src->scan[i] = ' ';
+    return 1;
+}
+
+/* *stopped: the byte at which a tab was in the way, which is gone now; 0: there was none. */
+static int walk(strict *s, size_t *stopped) {
     int after_key = 0;
     MN_TRY(push(s, 0, -1));
     for (int end = 0; !end;) {
         yaml_token_t t;
-        if (!yaml_parser_scan(&s->parser, &t)) return mn_yaml_parser_fail(s->src, &s->parser);
+        if (!yaml_parser_scan(&s->parser, &t)) {
+            if (!mend_tabs(s)) return mn_yaml_parser_fail(s->src, &s->parser);
+            *stopped = offset_of(s, s->parser.problem_mark.index) + 1;
+            return 0;
+        }
         end = t.type == YAML_STREAM_END_TOKEN || t.type == YAML_NO_TOKEN;
         const int rc = t.type == YAML_STREAM_START_TOKEN ? 0 : step(s, &t, &after_key);
         yaml_token_delete(&t);
@@ -293,16 +337,26 @@ static int walk(strict *s) {
     return 0;
 }
 
-int mn_yaml_strict(const mn_yaml_source *src) {
-    MN_TRY(mn_yaml_check_bytes(src));
+static int walk_once(const mn_yaml_source *src, size_t *stopped) {
     strict s = {.src = src, .prev = YAML_STREAM_START_TOKEN};
+    *stopped = 0;
     mn_vec_init(&s.open, sizeof(open_collection));
     if (!yaml_parser_initialize(&s.parser))
         return mn_fail(src->ctx, MODNAS_ENOMEM, "out of memory while reading %s", src->file);
     yaml_parser_set_encoding(&s.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&s.parser, (const unsigned char *)src->text, src->bytes);
-    const int rc = walk(&s);
+    yaml_parser_set_input_string(&s.parser, (const unsigned char *)src->scan, src->bytes);
+    const int rc = walk(&s, stopped);
     yaml_parser_delete(&s.parser);
     mn_vec_free(src->ctx, &s.open);
     return rc;
+}
+
+int mn_yaml_strict(const mn_yaml_source *src) {
+    size_t stopped, n_scanned = 0;
+    do {
+        MN_TRY(walk_once(src, &stopped));
+        n_scanned += stopped;
+        if (n_scanned > SCANNED_MAX) return mn_yaml_fail(src, 1, "too many tabs that stand for blanks");
+    } while (stopped);
+    return 0;
 }
