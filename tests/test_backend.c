@@ -223,10 +223,11 @@ START_TEST(visit_all) {
 END_TEST
 
 START_TEST(enter_refuses) {
-    mn_backend *ref = open_ok("ref", 1), *fake = open_ok("fake_ok", 1), *busy = open_ok("fake_parallel", 1);
+    mn_backend *ref = open_ok("ref", 1), *fake = open_ok("fake_ok", 1), *busy = NULL;
     ck_assert_int_eq(mn_backend_enter(ref), 0);
     ck_assert_int_eq(mn_backend_enter(fake), 0);
-    ck_assert_int_eq(mn_backend_enter(busy), MODNAS_EPARALLEL);
+    ck_assert_int_eq(mn_backend_open(ctx, "fake_parallel", 1, &busy), MODNAS_EPARALLEL);
+    ck_assert_ptr_null(busy);
     check_err("parallel region");
     const pid_t pid = fork();
     if (pid == 0) {
@@ -244,7 +245,6 @@ START_TEST(enter_refuses) {
     ck_assert_int_eq(WEXITSTATUS(status), 42);
     ck_assert_int_eq(mn_backend_enter(ref), 0);
     mn_backend_close(ref);
-    mn_backend_close(busy);
     mn_backend_close(fake);
 }
 END_TEST

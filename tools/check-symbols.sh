@@ -3,6 +3,7 @@
 #   names     headers, libmodnas.map and the dynamic symbols name the same functions, and no others
 #   needed    the libraries it is linked with are those of the README
 #   globals   no mutable data, no constructors beside the C runtime's own
+#   entries   every function with a status enters the context first (MN_ENTER), itself or in what it hands on to
 #   guarded   in the plug-in only onednn.o calls the functions of oneDNN that may throw
 set -eu
 cd "$(dirname "$0")/.."
@@ -39,6 +40,27 @@ odd=$(objdump -t "$lib" | awk '$4 == ".data" || $4 == ".bss" || $4 == ".tdata" |
 # One pointer: frame_dummy of the C runtime.
 bytes=$(objdump -h "$lib" | awk '$2 == ".init_array" {print $3}')
 [ "$((0x${bytes:-0}))" = 8 ] || fault "$lib has constructors: .init_array is $((0x${bytes:-0})) bytes, 8 are the C runtime's"
+
+# What decides is the body, or that of the function which it returns the result of.
+awk '
+    /^(static )?int [a-z0-9_]+\(/ {
+        name = $0; sub(/^(static )?int /, "", name); sub(/\(.*/, "", name)
+        if (!/^static/) home[name] = FILENAME
+        body = ""; inside = 1
+    }
+    inside { body = body " " $0 }
+    /^}/ && inside { inside = 0; text[FILENAME, name] = body }
+    function enters(file, f,   t) {
+        if (!((file, f) in text)) file = home[f]
+        t = text[file, f]
+        if (t ~ /MN_ENTER\(|check_(tape|one|two|many)\(|mn_check_thread\(/) return 1
+        if (!match(t, /\{.*return [a-z0-9_]+\(/)) return 0
+        t = substr(t, RSTART, RLENGTH - 1); sub(/.*return /, "", t)
+        return t != f && enters(file, t)
+    }
+    END { while ((getline f < names) > 0) if (f in home && f != "modnas_ctx_new" && !enters(home[f], f)) print f }
+' names="$tmp/map" src/*/*.c lib/*/*.c lib/*/*/*.c >"$tmp/open"
+[ ! -s "$tmp/open" ] || fault "a status, but no MN_ENTER:" "$(cat "$tmp/open")"
 
 for o in "$1"/obj/lib/backend/dnnl/*.o; do
     [ "${o##*/}" = onednn.o ] && continue

@@ -1,6 +1,11 @@
 /* The context: everything hangs off it. No global state exists; two contexts never influence each other.
  * A context and all that was made from it is used by one thread at a time; only modnas_cancel may be called from
- * anywhere. */
+ * anywhere. A callback may call the library again, on the thread that it is called on. Every function with a status
+ * refuses, before it touches anything:
+ *   MODNAS_EBUSY      another thread is inside; there is no text then, modnas_errmsg belongs to that thread
+ *   MODNAS_EFORK      the context was made before fork. In the child a new one works, with kernels of more than one thread
+ *                     from a new thread only (OpenMP's threads stay behind)
+ *   MODNAS_EPARALLEL  the call comes from inside an OpenMP region and a backend with OpenMP is open, or would be opened */
 #ifndef MODNAS_CTX_H
 #define MODNAS_CTX_H
 

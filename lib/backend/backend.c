@@ -82,12 +82,19 @@ static void free_all(modnas_ctx *ctx) {
     ctx->backends = NULL;
 }
 
+static int enter_all(modnas_ctx *ctx) {
+    const mn_vec *open = &ctx->backends->open;
+    for (size_t i = 0; i < open->n; i++) MN_TRY(mn_backend_enter(MN_AT(*open, mn_backend *, i)));
+    return 0;
+}
+
 static int list_of(modnas_ctx *ctx, mn_vec **open) {
     if (!ctx->backends) {
         ctx->backends = mn_alloc(ctx, 1, sizeof *ctx->backends);
         if (!ctx->backends) return MODNAS_ENOMEM;
         mn_vec_init(&ctx->backends->open, sizeof(mn_backend *));
         ctx->backends_free = free_all;
+        ctx->backends_enter = enter_all;
     }
     *open = &ctx->backends->open;
     return 0;
@@ -135,6 +142,7 @@ static int open_new(modnas_ctx *ctx, mn_vec *open, const char *name, int32_t thr
                             .fail = host_fail,
                             .log = host_log};
     int rc = start(b, name);
+    if (!rc) rc = mn_backend_enter(b);
     if (!rc && !mn_vec_push(ctx, open, &b, 1)) rc = MODNAS_ENOMEM;
     if (rc) {
         destroy(b);
@@ -153,9 +161,12 @@ static int open_named(modnas_ctx *ctx, const char *name, int32_t threads, mn_bac
     mn_vec *open;
     MN_TRY(list_of(ctx, &open));
     mn_backend *b = find(open, name, threads);
-    if (!b) return open_new(ctx, open, name, threads, out);
-    if (b->pid != getpid()) return fail_forked(b);
-    b->refs++;
+    if (b) {
+        MN_TRY(mn_backend_enter(b));
+        b->refs++;
+    } else {
+        MN_TRY(open_new(ctx, open, name, threads, &b));
+    }
     *out = b;
     return 0;
 }

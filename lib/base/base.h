@@ -33,16 +33,32 @@ struct modnas_ctx {
     char *plugin_dir;     /* owned copy */
     atomic_int refs;      /* children hold the context */
     atomic_int canceled;
+    atomic_uintptr_t owner; /* the thread that is inside; 0: none */
+    int depth;              /* how often it is, by way of callbacks */
+    long pid;               /* of the process that made the context */
     char err[1024];
-    int err_status; /* that went with it */
+    int err_status;   /* that went with it */
     int64_t n_allocs; /* calls that allocated or resized, since the context was made */
     size_t bytes_live, bytes_peak;
-    uint64_t n_recordings;   /* of all runs (lib/graph): numbers them, so that none is taken for another at its address */
+    uint64_t n_recordings; /* of all runs (lib/graph): numbers them, so that none is taken for another at its address */
     struct mn_registry *registry;
     void (*registry_free)(struct modnas_ctx *ctx); /* set by the layer that made `registry`; likewise below */
     struct mn_backends *backends;
     void (*backends_free)(struct modnas_ctx *ctx);
+    int (*backends_enter)(struct modnas_ctx *ctx); /* 0, or MODNAS_EPARALLEL */
 };
+
+/* The border: `MN_ENTER(ctx);` at the top of every public function with a status, before anything of the context is
+ * touched. One thread is inside at a time; it may come again, from a callback. Left with the function, however it
+ * returns. MODNAS_EBUSY leaves the text alone, which belongs to the thread that is inside; MODNAS_EFORK;
+ * MODNAS_EPARALLEL when an opened backend says that a parallel region is calling. */
+#define MN_ENTER(ctx)                                                                                                  \
+    modnas_ctx *mn_entered_ __attribute__((cleanup(mn_leave))) = NULL;                                                 \
+    MN_TRY(mn_enter((ctx), &mn_entered_))
+int mn_enter(modnas_ctx *ctx, modnas_ctx **entered); /* holds the context */
+void mn_leave(modnas_ctx **entered);
+/* The short form for what is called many times in a callback, where this thread is inside: MODNAS_EBUSY if another is. */
+int mn_check_thread(const modnas_ctx *ctx);
 
 void mn_ctx_hold(modnas_ctx *ctx);
 void mn_ctx_drop(modnas_ctx *ctx);    /* same as modnas_ctx_free */
@@ -53,8 +69,8 @@ void mn_cancel_done(modnas_ctx *ctx); /* by the outermost entry that hands MODNA
  * with zeros, a longer one is refused (MODNAS_EINVAL, both sizes named) unless its unknown tail is zero. dst->size =
  * known. */
 int mn_opts_read(modnas_ctx *ctx, const char *name, const void *src, void *dst, size_t known);
-/* Fill a struct of the caller's whose `size` is set: as much of `full` as it has room for, size stays. MODNAS_EINVAL when
- * it has no room for size itself. */
+/* Fill a struct of the caller's whose `size` is set: as much of `full` as it has room for, size stays. MODNAS_EINVAL
+ * when it has no room for size itself. */
 int mn_opts_write(modnas_ctx *ctx, const char *name, const void *full, size_t known, void *dst);
 
 /* Set the error text and return `status`. One line, present facts with the numbers. */

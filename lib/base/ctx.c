@@ -1,4 +1,4 @@
-/* The context: options, life and cancellation.
+/* The context: options, life, who is inside, and cancellation.
  *
  * A context is counted: its maker holds it once, every child once more, so frees may come in any order. What upper
  * layers hang on it (registry, opened backends) does not hold it; it is released with the context through the two
@@ -6,8 +6,10 @@
  *
  * Option structs of the whole library follow one rule, kept in mn_opts_read: `size` comes first, a shorter struct (an
  * older caller) is completed with zeros, a longer one (a newer caller) is taken if everything unknown in it is zero. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/base.h"
 
@@ -67,7 +69,7 @@ static int fill_defaults(modnas_ctx *ctx) {
 
 int modnas_ctx_new(const modnas_ctx_opts *opts, modnas_ctx **out) {
     if (!out) return MODNAS_EINVAL;
-    modnas_ctx draft = {.refs = 1}; /* carries the error text until there is a context */
+    modnas_ctx draft = {.refs = 1, .pid = (long)getpid()}; /* carries the error text until there is a context */
     int rc = mn_opts_read(&draft, "modnas_ctx_opts", opts, &draft.opts, sizeof draft.opts);
     if (rc && opts->size > sizeof draft.opts) {
         draft.opts.log_fn = opts->log_fn; /* a newer caller's struct is refused, but its log is in the part we know */
@@ -108,6 +110,43 @@ void mn_ctx_drop(modnas_ctx *ctx) {
 void modnas_ctx_free(modnas_ctx *ctx) {
     mn_ctx_drop(ctx);
 }
+
+/* ---- the border ---------------------------------------------------------------------------------------- */
+
+static uintptr_t this_thread(void) {
+    return (uintptr_t)pthread_self();
+}
+
+static int may_enter(modnas_ctx *ctx) {
+    if (ctx->pid != (long)getpid())
+        return mn_fail(ctx, MODNAS_EFORK, "the context was made by process %ld, this is process %ld", ctx->pid,
+                       (long)getpid());
+    return ctx->backends_enter ? ctx->backends_enter(ctx) : 0;
+}
+
+int mn_enter(modnas_ctx *ctx, modnas_ctx **entered) {
+    uintptr_t owner = 0;
+    if (!atomic_compare_exchange_strong(&ctx->owner, &owner, this_thread()) && owner != this_thread())
+        return ctx->pid == (long)getpid() ? MODNAS_EBUSY : MODNAS_EFORK; /* whoever was inside is not in this process */
+    ctx->depth++;
+    mn_ctx_hold(ctx);
+    *entered = ctx;
+    return may_enter(ctx);
+}
+
+void mn_leave(modnas_ctx **entered) {
+    modnas_ctx *ctx = *entered;
+    if (!ctx) return;
+    if (--ctx->depth == 0) atomic_store(&ctx->owner, 0);
+    mn_ctx_drop(ctx);
+}
+
+int mn_check_thread(const modnas_ctx *ctx) {
+    const uintptr_t owner = atomic_load(&ctx->owner);
+    return owner && owner != this_thread() ? MODNAS_EBUSY : 0;
+}
+
+/* ---- errors and cancellation --------------------------------------------------------------------------- */
 
 const char *modnas_errmsg(const modnas_ctx *ctx) {
     return ctx ? ctx->err : "";

@@ -23,6 +23,7 @@ struct modnas_config {
 
 int modnas_config_new(modnas_ctx *ctx, modnas_config **out) {
     if (!ctx || !out) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     modnas_config *cfg = mn_alloc(ctx, 1, sizeof *cfg);
     if (!cfg) return MODNAS_ENOMEM;
     cfg->ctx = ctx;
@@ -70,6 +71,7 @@ static int append(modnas_ctx *ctx, mn_vec *list, mn_vec *more) {
 
 int modnas_config_add_text(modnas_config *cfg, const char *text, size_t bytes, const char *name) {
     if (!cfg || (!text && bytes)) return MODNAS_EINVAL;
+    MN_ENTER(cfg->ctx);
     modnas_ctx *ctx = cfg->ctx;
     mn_node *layer, *merged = NULL;
     mn_vec overrides;
@@ -96,6 +98,7 @@ done:
 
 int modnas_config_add_file(modnas_config *cfg, const char *path) {
     if (!cfg || !path) return MODNAS_EINVAL;
+    MN_ENTER(cfg->ctx);
     char *text;
     size_t bytes;
     MN_TRY(mn_file_read(cfg->ctx, path, MN_YAML_BYTES_MAX, &text, &bytes));
@@ -106,6 +109,7 @@ int modnas_config_add_file(modnas_config *cfg, const char *path) {
 
 int modnas_config_set(modnas_config *cfg, const char *key, const char *value) {
     if (!cfg || !key || !value) return MODNAS_EINVAL;
+    MN_ENTER(cfg->ctx);
     modnas_ctx *ctx = cfg->ctx;
     mn_str where = {.ctx = ctx};
     mn_node *node;
@@ -121,6 +125,7 @@ int modnas_config_set(modnas_config *cfg, const char *key, const char *value) {
 
 int modnas_config_override(modnas_config *cfg, const char *assignment) {
     if (!cfg || !assignment) return MODNAS_EINVAL;
+    MN_ENTER(cfg->ctx);
     mn_str where = {.ctx = cfg->ctx};
     mn_str_addf(&where, "-o %.*s%s", WHERE_BYTES, assignment, strlen(assignment) > WHERE_BYTES ? "..." : "");
     char *text = mn_str_take(&where);
@@ -175,12 +180,14 @@ int mn_config_tree(modnas_config *cfg, const mn_node **out) {
 int modnas_config_check(modnas_config *cfg) {
     const mn_node *tree;
     if (!cfg) return MODNAS_EINVAL;
+    MN_ENTER(cfg->ctx);
     MN_TRY(mn_register_builtins(cfg->ctx)); /* names are checked against what there is */
     return mn_config_tree(cfg, &tree);
 }
 
 int modnas_config_json(modnas_config *cfg, char **text) {
     if (!cfg || !text) return MODNAS_EINVAL;
+    MN_ENTER(cfg->ctx);
     const mn_node *tree;
     MN_TRY(mn_register_builtins(cfg->ctx));
     MN_TRY(mn_config_tree(cfg, &tree));

@@ -16,6 +16,7 @@ static int check_finite(modnas_ctx *ctx, const mn_node *n) {
 
 int modnas_config_raw_text(modnas_ctx *ctx, const char *yaml, size_t bytes, const char *name, char **text) {
     if (!ctx || (!yaml && bytes) || !text) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     mn_node *docs;
     mn_str s = {.ctx = ctx};
     MN_TRY(mn_yaml_read_raw(ctx, yaml ? yaml : "", bytes, name ? name : "-", &docs));
@@ -33,6 +34,7 @@ int modnas_config_raw_text(modnas_ctx *ctx, const char *yaml, size_t bytes, cons
 
 int modnas_config_raw_file(modnas_ctx *ctx, const char *path, char **text) {
     if (!ctx || !path || !text) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     char *yaml;
     size_t bytes;
     MN_TRY(mn_file_read(ctx, path, MN_YAML_BYTES_MAX, &yaml, &bytes));

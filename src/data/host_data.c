@@ -70,6 +70,7 @@ static int add(modnas_ctx *ctx, const char *name, const modnas_data_source *full
 int modnas_data_register(modnas_ctx *ctx, const char *name, const modnas_data_source *source) {
     modnas_data_source full;
     if (!ctx) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     if (!name || !*name) return mn_fail(ctx, MODNAS_EINVAL, "data needs a name");
     if (!source) return mn_fail(ctx, MODNAS_EINVAL, "data '%s': the source is NULL", name);
     MN_TRY(mn_opts_read(ctx, "modnas_data_source", source, &full, sizeof full));

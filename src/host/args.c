@@ -60,6 +60,7 @@ int32_t modnas_args_given(const modnas_args *args, const char *name) {
 
 int modnas_args_json(const modnas_args *args, const char *name, char **json) {
     if (!args) return MODNAS_EINVAL;
+    MN_ENTER(args->ctx);
     if (!json) return mn_fail(args->ctx, MODNAS_EINVAL, "modnas_args_json: json is NULL");
     mn_str why = {.ctx = args->ctx}, s = {.ctx = args->ctx};
     const mn_node *v = name ? find(args, name, &why) : args->map;
@@ -74,6 +75,7 @@ int modnas_args_json(const modnas_args *args, const char *name, char **json) {
 
 int modnas_args_fail(const modnas_args *args, const char *name, const char *text) {
     if (!args) return MODNAS_EINVAL;
+    MN_ENTER(args->ctx);
     if (!name || !text)
         return mn_fail(args->ctx, MODNAS_EINVAL, "modnas_args_fail: %s is NULL", name ? "text" : "name");
     return mn_args_fail(args, name, "%s", text);

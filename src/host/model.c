@@ -12,6 +12,7 @@
 int modnas_model_set_input(modnas_model *model, int32_t channels, int32_t height, int32_t width) {
     const int32_t chw[3] = {channels, height, width};
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     MN_TRY(mn_host_may_edit(model));
     for (int i = 0; i < 3; i++)
         if (chw[i] < 1 || chw[i] > 65536)
@@ -23,6 +24,7 @@ int modnas_model_set_input(modnas_model *model, int32_t channels, int32_t height
 
 int modnas_model_set_classes(modnas_model *model, int32_t n) {
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     MN_TRY(mn_host_may_edit(model));
     if (n < 1 || n > 1 << 24) return mn_fail(model->ctx, MODNAS_ESHAPE, "%d classes; 1 to %d are possible", n, 1 << 24);
     model->n_classes = n;
@@ -38,6 +40,7 @@ int modnas_model_new(modnas_config *cfg, modnas_model **out) {
     mn_model *m;
     if (!cfg) return MODNAS_EINVAL;
     modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
     if (!out) return mn_fail(ctx, MODNAS_EINVAL, "modnas_model_new: out is NULL");
     MN_TRY(mn_register_builtins(ctx));
     MN_TRY(mn_config_tree(cfg, &tree));
@@ -67,6 +70,7 @@ modnas_module *modnas_model_root(const modnas_model *model) {
 
 int modnas_model_input(const modnas_model *model, int32_t chw[3]) {
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     if (!chw) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_input: chw is NULL");
     memcpy(chw, model->input, sizeof model->input);
     return 0;
@@ -82,12 +86,14 @@ int64_t modnas_model_n_params(const modnas_model *model) {
 
 int modnas_model_macs(modnas_model *model, int64_t *macs) {
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     if (!macs) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_macs: macs is NULL");
     return leave(model, mn_model_macs(model, NULL, macs));
 }
 
 int modnas_model_save(modnas_model *model, const char *path) {
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     if (!path) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_save: path is NULL");
     const char *const metadata[] = {"format", "modnas", "model", model->type ? model->type : "", NULL};
     return mn_model_save(model, path, metadata);
@@ -95,6 +101,7 @@ int modnas_model_save(modnas_model *model, const char *path) {
 
 int modnas_model_load(modnas_model *model, const char *path, int32_t partial) {
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     if (!path) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_load: path is NULL");
     return mn_model_load(model, path, partial != 0);
 }
@@ -107,6 +114,7 @@ size_t modnas_model_n_tensors(const modnas_model *model) {
 
 int modnas_model_tensor(const modnas_model *model, size_t i, modnas_tensor_info *info) {
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     if (!info) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_tensor: info is NULL");
     const size_t n = modnas_model_n_tensors(model);
     if (i >= n) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_tensor: there is no tensor %zu of %zu", i, n);
@@ -119,7 +127,6 @@ int modnas_model_tensor(const modnas_model *model, size_t i, modnas_tensor_info 
 
 static int find_tensor(const mn_model *model, const char *fn, const char *name, const void *data, size_t count,
                        mn_param **out) {
-    if (!model) return MODNAS_EINVAL;
     if (!name || !data) return mn_fail(model->ctx, MODNAS_EINVAL, "%s: %s is NULL", fn, name ? "data" : "name");
     for (size_t i = 0; i < modnas_model_n_tensors(model); i++) {
         mn_param *p = mn_model_tensor(model, i);
@@ -135,12 +142,16 @@ static int find_tensor(const mn_model *model, const char *fn, const char *name, 
 
 int modnas_model_get(modnas_model *model, const char *name, float *data, size_t count) {
     mn_param *p;
+    if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     MN_TRY(find_tensor(model, "modnas_model_get", name, data, count, &p));
     return mn_param_get_f32(p, data);
 }
 
 int modnas_model_set(modnas_model *model, const char *name, const float *data, size_t count) {
     mn_param *p;
+    if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     MN_TRY(find_tensor(model, "modnas_model_set", name, data, count, &p));
     return mn_param_set_f32(p, data);
 }
@@ -148,7 +159,6 @@ int modnas_model_set(modnas_model *model, const char *name, const float *data, s
 /* ---- evaluating ---------------------------------------------------------------------------------------- */
 
 static int check_forward(const mn_model *m, const float *x, int64_t n, const float *logits) {
-    if (!m) return MODNAS_EINVAL;
     if (!x || !logits) return mn_fail(m->ctx, MODNAS_EINVAL, "modnas_model_forward: %s is NULL", x ? "logits" : "x");
     if (n < 1 || n > 65536) return mn_fail(m->ctx, MODNAS_EINVAL, "%lld images; 1 to 65536 are possible", (long long)n);
     if (!mn_model_committed(m))
@@ -181,8 +191,9 @@ static int evaluate(mn_model *m, const float *x, int64_t n, float *logits) {
 }
 
 int modnas_model_forward(modnas_model *model, const float *x, int64_t n, float *logits) {
+    if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     MN_TRY(check_forward(model, x, n, logits));
-    MN_TRY(mn_backend_enter(model->backend));
     if (!model->eval.run) MN_TRY(mn_run_new(model->backend, model->dtype, model->slab, &model->eval.run));
     MN_TRY(mn_derive_begin(model));
     const int rc = evaluate(model, x, n, logits);

@@ -163,9 +163,8 @@ const mn_host_kind mn_host_layer = {"layer", MODULE_VT, build_layer, put_layer};
 
 /* ---- adding -------------------------------------------------------------------------------------------- */
 
-/* NULL in what every function here needs; 0 if there is none, and out of luck without a module. */
+/* NULL in what every function here needs; 0 if there is none. */
 static int check_given(const mn_module *m, const char *fn, const char *name, const void *value, const char *what) {
-    if (!m) return MODNAS_EINVAL;
     if (name && value) return 0;
     return mn_fail(m->model->ctx, MODNAS_EINVAL, "%s: %s is NULL", fn, name ? what : "name");
 }
@@ -199,6 +198,8 @@ static int make_spec(mn_module *parent, const char *name, const char *type, cons
 int modnas_module_add(modnas_module *parent, const char *name, const char *type, const char *args,
                       modnas_module **out) {
     mn_node *spec;
+    if (!parent) return MODNAS_EINVAL;
+    MN_ENTER(parent->model->ctx);
     MN_TRY(check_given(parent, "modnas_module_add", name, type, "type"));
     MN_TRY(mn_host_may_edit(parent->model));
     MN_TRY(mn_module_check_name(parent, name));
@@ -214,6 +215,8 @@ int modnas_module_add_custom(modnas_module *parent, const char *name, const modn
                              void (*ud_free)(void *ud), modnas_module **out) {
     modnas_module_vt full;
     mn_module *m;
+    if (!parent) return MODNAS_EINVAL;
+    MN_ENTER(parent->model->ctx);
     MN_TRY(check_given(parent, "modnas_module_add_custom", name, vt, "vt"));
     MN_TRY(mn_host_may_edit(parent->model));
     MN_TRY(mn_module_check_name(parent, name));
@@ -247,6 +250,8 @@ static int read_dims(modnas_ctx *ctx, const char *name, const int64_t *dims, int
 
 int modnas_module_param(modnas_module *m, const char *name, const int64_t *dims, int32_t n_dims, int32_t init,
                         double bound) {
+    if (!m) return MODNAS_EINVAL;
+    MN_ENTER(m->model->ctx);
     static const int32_t inits[] = {MN_INIT_ZEROS, MN_INIT_ONES, MN_INIT_UNIFORM, MN_INIT_NORMAL}; /* modnas_init */
     int64_t full[4];
     mn_param *p;
@@ -281,6 +286,7 @@ static int slot_info(mn_slot *s, modnas_slot_info *info) {
 
 int modnas_module_slot(modnas_module *m, modnas_slot_info *info) {
     if (!m) return MODNAS_EINVAL;
+    MN_ENTER(m->model->ctx);
     if (!info) return mn_fail(m->model->ctx, MODNAS_EINVAL, "modnas_module_slot: info is NULL");
     for (mn_module *at = m; at; at = at->parent)
         if (mn_slot_of(at)) return slot_info(mn_slot_of(at), info);

@@ -121,6 +121,7 @@ int modnas_registry_register(modnas_ctx *ctx, const modnas_component *component)
     const mn_host_kind *kind = NULL;
     defs d = {.map = NULL};
     if (!ctx) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     if (!component) return mn_fail(ctx, MODNAS_EINVAL, "modnas_registry_register: component is NULL");
     MN_TRY(mn_opts_read(ctx, "modnas_component", component, &c, sizeof c));
     MN_TRY(check_name(ctx, &c));
@@ -136,6 +137,7 @@ int modnas_registry_register(modnas_ctx *ctx, const modnas_component *component)
 
 int modnas_registry_get_builder(modnas_ctx *ctx, const char *kind, const char *name, const modnas_builder **out) {
     if (!ctx) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     if (!kind || !name || !out)
         return mn_fail(ctx, MODNAS_EINVAL, "modnas_registry_get_builder: %s is NULL",
                        !kind   ? "kind"
@@ -159,6 +161,7 @@ const char *modnas_builder_text(const modnas_builder *b) {
 
 int modnas_builder_args_json(modnas_ctx *ctx, const modnas_builder *b, char **json) {
     if (!ctx) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     if (!b || !json)
         return mn_fail(ctx, MODNAS_EINVAL, "modnas_builder_args_json: %s is NULL", !b ? "the builder" : "json");
     mn_str s = {.ctx = ctx};
@@ -196,6 +199,7 @@ int modnas_registry_build(modnas_ctx *ctx, const char *kind, const char *spec, c
     modnas_place full;
     mn_node *node;
     if (!ctx) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     if (!kind || !spec || !place)
         return mn_fail(ctx, MODNAS_EINVAL, "modnas_registry_build: %s is NULL",
                        !kind   ? "kind"

@@ -28,6 +28,7 @@ static int fill(modnas_module *m, const char *text, const char *fn, int (*put)(m
     mn_slot *slot = NULL;
     mn_node *spec;
     if (!m) return MODNAS_EINVAL;
+    MN_ENTER(m->model->ctx);
     modnas_ctx *ctx = m->model->ctx;
     MN_TRY(need_slot(ctx, m, fn, &slot));
     MN_TRY(mn_host_value(ctx, text, fn, &spec));
@@ -40,12 +41,15 @@ int modnas_slot_fill(modnas_module *slot, const char *spec) {
     mn_slot *s;
     if (spec) return fill(slot, spec, "modnas_slot_fill", mn_fill_candidate);
     if (!slot) return MODNAS_EINVAL;
+    MN_ENTER(slot->model->ctx);
     MN_TRY(need_slot(slot->model->ctx, slot, "modnas_slot_fill", &s));
     return mn_fill_predefined(s);
 }
 
 int modnas_slot_mix(modnas_module *slot, const char *spec) {
-    if (slot && !spec) return mn_fail(slot->model->ctx, MODNAS_EINVAL, "modnas_slot_mix: spec is NULL");
+    if (!slot) return MODNAS_EINVAL;
+    MN_ENTER(slot->model->ctx);
+    if (!spec) return mn_fail(slot->model->ctx, MODNAS_EINVAL, "modnas_slot_mix: spec is NULL");
     return fill(slot, spec, "modnas_slot_mix", mn_fill_mixed);
 }
 

@@ -13,6 +13,7 @@ enum { MAX_SIZE = 65536 }; /* of windows, strides, padding; and elements of a co
 
 static int check_tape(const mn_run *run, const char *op, const void *dst) {
     if (!run) return MODNAS_EINVAL;
+    MN_TRY(mn_check_thread(mn_run_ctx(run)));
     if (!mn_run_is_recording(run)) return mn_fail(mn_run_ctx(run), MODNAS_EINVAL, "%s: the tape is not recording", op);
     return dst ? 0 : mn_fail(mn_run_ctx(run), MODNAS_EINVAL, "%s: dst is NULL", op);
 }
@@ -77,6 +78,7 @@ int modnas_forward(modnas_module *m, modnas_tape *tape, modnas_value *src, modna
 
 int modnas_value_dims(const modnas_tape *tape, const modnas_value *v, int64_t dims[4]) {
     if (!tape) return MODNAS_EINVAL;
+    MN_TRY(mn_check_thread(mn_run_ctx(tape)));
     MN_TRY(check_value(tape, "modnas_value_dims", "the value", v));
     MN_TRY(check_array(tape, "modnas_value_dims", "dims", dims));
     memcpy(dims, v->dims, sizeof v->dims);

@@ -165,6 +165,7 @@ static int inspect(modnas_ctx *ctx, const char *path, const modnas_inspect_opts 
     modnas_inspect_opts o;
     mn_report r;
     if (!ctx || !path || !out) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     MN_TRY(mn_opts_read(ctx, "modnas_inspect_opts", opts, &o, sizeof o));
     MN_TRY(inspect_path(ctx, path, o.as, &r));
     mn_str s = {.ctx = ctx};

@@ -228,7 +228,9 @@ static void write_text(mn_str *s, const description *d) {
 
 static int describe(modnas_config *cfg, const modnas_describe_opts *opts, void (*write)(mn_str *, const description *),
                     char **out) {
+    if (!cfg || !out) return MODNAS_EINVAL;
     modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
     description d = {.ctx = ctx, .space_size = {.ctx = ctx}};
     modnas_describe_opts o;
     mn_str text = {.ctx = ctx};

@@ -36,6 +36,7 @@ static int add_json(const char *name, const char *version, const char *why_not, 
 
 int modnas_devices_json(modnas_ctx *ctx, char **text) {
     if (!ctx || !text) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     listing l = {.text = {.ctx = ctx}};
     mn_str_add(&l.text, "[");
     const int rc = mn_backend_visit(ctx, add_json, &l);
@@ -51,6 +52,7 @@ static int add_text(const char *name, const char *version, const char *why_not, 
 
 int modnas_devices_text(modnas_ctx *ctx, char **text) {
     if (!ctx || !text) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     listing l = {.text = {.ctx = ctx}};
     const int rc = mn_backend_visit(ctx, add_text, &l);
     return take(&l.text, rc, text);

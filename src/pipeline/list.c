@@ -72,6 +72,7 @@ static int take(modnas_ctx *ctx, mn_str *s, int rc, char **text) {
 int modnas_list_json(modnas_ctx *ctx, const char *kind, char **text) {
     kinds k;
     if (!ctx || !text) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     MN_TRY(mn_register_builtins(ctx));
     MN_TRY(get_kinds(ctx, kind, &k));
     json_list l = {.text = {.ctx = ctx}};
@@ -99,6 +100,7 @@ static int add_text(const mn_component *c, void *ud) {
 int modnas_list_text(modnas_ctx *ctx, const char *kind, char **text) {
     kinds k;
     if (!ctx || !text) return MODNAS_EINVAL;
+    MN_ENTER(ctx);
     MN_TRY(mn_register_builtins(ctx));
     MN_TRY(get_kinds(ctx, kind, &k));
     mn_str s = {.ctx = ctx};

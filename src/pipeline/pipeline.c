@@ -119,16 +119,11 @@ static int prepare_estims(mn_pipeline *p) {
 
 /* ---- the whole --------------------------------------------------------------------------------------- */
 
-static int build_model(mn_pipeline *p) {
-    MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
-    return p->model->backend ? mn_backend_enter(p->model->backend) : 0;
-}
-
 static int build(mn_pipeline *p) {
     const mn_node *optim = mn_node_get(p->tree, "optim");
     MN_TRY(mn_expdir_init(&p->dir, p->ctx, p->tree));
     mn_history_init(&p->history, &p->dir);
-    MN_TRY(build_model(p));
+    MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
     MN_TRY(mn_pipeline_data(p));
     MN_TRY(mn_pipeline_test_loader(p));
     MN_TRY(mn_specs_visit(mn_node_get(p->tree, "trainer"), add_trainer, p));

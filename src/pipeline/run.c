@@ -192,6 +192,7 @@ int modnas_run(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started
     if (results) *results = NULL;
     if (!cfg) return MODNAS_EINVAL;
     modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
     MN_TRY(mn_opts_read(ctx, "modnas_run_opts", opts, &full, sizeof full));
     MN_TRY(mn_register_builtins(ctx));
     const modnas_search_opts search = {.size = sizeof search, .progress = full.progress, .ud = full.progress_ud};
