@@ -4,6 +4,7 @@
 int modnas_arch_new(modnas_model *model, modnas_arch **out) {
     mn_arch *a;
     if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
     if (!out) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_arch_new: out is NULL");
     MN_TRY(mn_arch_new(model, &a));
     const int rc = mn_arch_derive(a);
@@ -16,6 +17,7 @@ int modnas_arch_new(modnas_model *model, modnas_arch **out) {
 
 int modnas_arch_copy(const modnas_arch *arch, modnas_arch **out) {
     if (!arch) return MODNAS_EINVAL;
+    MN_ENTER(arch->model->ctx);
     if (!out) return mn_fail(arch->model->ctx, MODNAS_EINVAL, "modnas_arch_copy: out is NULL");
     return mn_arch_copy(arch, out);
 }
@@ -38,6 +40,7 @@ int32_t modnas_arch_get(const modnas_arch *arch, int32_t i) {
 
 int modnas_arch_set(modnas_arch *arch, int32_t i, int32_t option) {
     if (!arch) return MODNAS_EINVAL;
+    MN_ENTER(arch->model->ctx);
     MN_TRY(mn_arch_check(arch, i, option));
     arch->index[i] = option;
     return 0;
@@ -57,6 +60,7 @@ const char *modnas_arch_option(const modnas_arch *arch, int32_t i, int32_t optio
 
 int modnas_arch_json(const modnas_arch *arch, char **json) {
     if (!arch) return MODNAS_EINVAL;
+    MN_ENTER(arch->model->ctx);
     modnas_ctx *ctx = arch->model->ctx;
     if (!json) return mn_fail(ctx, MODNAS_EINVAL, "modnas_arch_json: json is NULL");
     mn_str s = {.ctx = ctx};

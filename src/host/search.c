@@ -11,6 +11,7 @@ int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts, modnas
     modnas_search_opts full;
     if (!cfg) return MODNAS_EINVAL;
     modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
     if (!out) return mn_fail(ctx, MODNAS_EINVAL, "modnas_search_new: out is NULL");
     MN_TRY(mn_opts_read(ctx, "modnas_search_opts", opts, &full, sizeof full));
     MN_TRY(mn_register_builtins(ctx));
@@ -57,6 +58,7 @@ int modnas_search_run(modnas_search *search, char **results) {
     int32_t before, started;
     if (results) *results = NULL;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(mn_pipeline_enter(search, "modnas_search_run", MN_IDLE, &before));
     return mn_pipeline_leave(search, before, mn_pipeline_run(search, &started, results));
 }
@@ -65,6 +67,7 @@ int modnas_search_ask(modnas_search *search, int32_t n, modnas_arch **archs, int
     static const char fn[] = "modnas_search_ask";
     int32_t before;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(need(search, fn, "archs", archs));
     MN_TRY(need(search, fn, "n_out", n_out));
     if (n < 1) return mn_fail(search->ctx, MODNAS_EINVAL, "%s: n is %d", fn, n);
@@ -93,6 +96,7 @@ int modnas_search_tell(modnas_search *search, const modnas_arch *arch, int32_t s
     static const char fn[] = "modnas_search_tell";
     int32_t before;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(check_arch(search, fn, arch));
     if (!status) MN_TRY(check_metrics(search, metrics, n));
     MN_TRY(mn_pipeline_enter(search, fn, MN_IDLE, &before));
@@ -103,6 +107,7 @@ int modnas_search_train(modnas_search *search, const modnas_arch *arch, int64_t 
     static const char fn[] = "modnas_search_train";
     int32_t before;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(check_arch(search, fn, arch));
     if (n_steps < 0) return mn_fail(search->ctx, MODNAS_EINVAL, "%s: n_steps is %lld", fn, (long long)n_steps);
     MN_TRY(mn_pipeline_enter(search, fn, MN_IDLE, &before));
@@ -112,6 +117,7 @@ int modnas_search_train(modnas_search *search, const modnas_arch *arch, int64_t 
 int modnas_search_arch_step(modnas_search *search, double *loss) {
     int32_t before;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(mn_pipeline_enter(search, "modnas_search_arch_step", MN_IDLE, &before));
     return mn_pipeline_leave(search, before, mn_pipeline_arch_step(search, loss));
 }
@@ -122,6 +128,7 @@ int modnas_search_evaluate(modnas_search *search, const modnas_arch *arch, modna
     mn_metrics m = {0};
     int32_t before;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(check_arch(search, fn, arch));
     MN_TRY(need(search, fn, "n", n));
     if (cap < 0 || (cap && !metrics))
@@ -146,6 +153,7 @@ int modnas_search_export(modnas_search *search, const modnas_arch *arch, char **
     static const char fn[] = "modnas_search_export";
     int32_t before;
     if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
     MN_TRY(check_arch(search, fn, arch));
     MN_TRY(need(search, fn, "yaml", yaml));
     MN_TRY(mn_pipeline_enter(search, fn, MN_READABLE, &before));
