@@ -258,7 +258,7 @@ int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc) {
 
 /* ---- recording ----------------------------------------------------------------------------------------- */
 
-static int log_evaluation(const mn_estim *e, const mn_evaluation *v) {
+static MODNAS_MUST_USE int log_evaluation(const mn_estim *e, const mn_evaluation *v) {
     mn_str text = {.ctx = e->ctx};
     mn_node_json(&text, v->arch);
     mn_str_add(&text, " -> ");
@@ -284,13 +284,13 @@ static void keep_best(mn_estim *e, const mn_evaluation *v, mn_node *desc, mn_arc
  * does; when it fails, nothing was recorded. */
 static int commit(mn_estim *e, const mn_evaluation *v, mn_node *desc, mn_arch *point, const mn_arch *told) {
     const mn_optim *o = told ? e->optim : NULL;
-    int rc = o && o->vt->tell ? o->vt->tell(e->optim, told, v->status, v->metrics) : 0;
+    int rc = log_evaluation(e, v); /* first, since memory may be out */
+    if (!rc && o && o->vt->tell) rc = o->vt->tell(e->optim, told, v->status, v->metrics);
     const int is_best = !rc && v->is_best;
     if (is_best) keep_best(e, v, desc, point);
     if (!rc) {
         e->n_evaluations++;
         e->last_metrics = *v->metrics;
-        log_evaluation(e, v);
         if (e->observer.evaluated) rc = e->observer.evaluated(v, e->observer.ud);
     }
     if (is_best) return rc;
