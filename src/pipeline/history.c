@@ -103,6 +103,15 @@ int mn_history_check(const mn_history *h, const mn_metrics *m) {
                    MN_MAX_METRICS);
 }
 
+/* Half a line, and no memory for the rest: as if it had not been begun. */
+static int take_back(mn_history *h, size_t before) {
+    if (!h->text.text) return MODNAS_ENOMEM;
+    h->text.failed = 0;
+    h->text.n = before;
+    h->text.text[before] = 0;
+    return MODNAS_ENOMEM;
+}
+
 int mn_history_add(mn_history *h, const mn_evaluation *v) {
     int widened = 0;
     MN_TRY(mn_history_check(h, v->metrics));
@@ -111,6 +120,7 @@ int mn_history_add(mn_history *h, const mn_evaluation *v) {
         MN_TRY(widen(h, v->metrics->name[i]));
         widened = 1;
     }
+    const size_t before = h->text.n;
     mn_str_addf(&h->text, "%" PRId64 "\t%s\t", h->n, v->estim);
     mn_node_json(&h->text, v->arch);
     mn_str_addf(&h->text, "\t%d\t", v->status);
@@ -125,7 +135,7 @@ int mn_history_add(mn_history *h, const mn_evaluation *v) {
     }
     mn_str_add(&h->text, "\n");
     h->n++;
-    if (h->text.failed) return MODNAS_ENOMEM;
+    if (h->text.failed) return take_back(h, before);
     if (!h->is_open) return 0;
     return widened ? replace_file(h) : append_file(h);
 }
