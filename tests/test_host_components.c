@@ -166,7 +166,7 @@ static int compose(modnas_model *model, const modnas_args *args, void *ud) {
     hosted_expect_text("TorchCheckpointLoader is run after a model is complete");
     MN_TRY(PUT("construct", "[DefaultOpConstructor, {op: MB3E6}]", .model = model)); /* the Slots that are left */
     MN_TRY(PUT("layer", "{type: ReLU, args: {}}", .module = modnas_model_root(model), .name = "behind"));
-    ck_assert_int_eq(PUT("optim", "RandomSearchOptim", .model = model), MODNAS_EUNSUPPORTED);
+    ck_assert_int_eq(PUT("data", "RandData", .model = model), MODNAS_EUNSUPPORTED);
     ck_assert_int_eq(PUT("nonsense", "X", .model = model), MODNAS_EUNSUPPORTED);
     ck_assert_int_eq(PUT("layer", "{type: [", .module = modnas_model_root(model), .name = "x"), MODNAS_ECONFIG);
     ck_assert_int_eq(PUT("layer", "", .module = modnas_model_root(model), .name = "x"), MODNAS_ECONFIG);

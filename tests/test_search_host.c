@@ -359,6 +359,92 @@ START_TEST(optimizers_need_a_space) {
 }
 END_TEST
 
+/* ---- putting parts into a search ----------------------------------------------------------------------- */
+
+static int put(modnas_search *s, const char *kind, const char *spec, const char *name) {
+    const modnas_place place = {.size = sizeof place, .search = s, .name = name};
+    return modnas_registry_build(rig.ctx, kind, spec, &place);
+}
+
+/* A search that is made part by part is the one of a whole configuration. */
+START_TEST(parts_make_a_whole) {
+    const modnas_export_vt export_vt = {sizeof export_vt, digits};
+    const modnas_metrics_vt metrics_vt = {sizeof metrics_vt, latency};
+    char buffer[128], whole[65], made[65], *yaml = NULL;
+    modnas_metric m[16];
+    int32_t n;
+    util_search_register("export", "Digits", "key: path", &export_vt, buffer);
+    util_search_register("metrics", "latency_ms", NULL, &metrics_vt, NULL);
+    modnas_search *s = util_search(UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 2}}\n", NULL);
+    SEARCH_OK(modnas_search_run(s, NULL));
+    util_search_hash(s, whole);
+    ck_assert_int_eq(system("mv exp before"), 0);
+    modnas_search_free(s);
+
+    s = util_search("backend: ref\nname: t\n" UTIL_SMALL_NET
+                    "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, MB5E3, MB5E1]}\n",
+                    NULL);
+    ck_assert_int_eq(modnas_search_run(s, NULL), MODNAS_ECONFIG);
+    ck_assert_int_eq(put(s, "estim", "{type: SuperNetEstim, epochs: 2}", "search"), MODNAS_ECONFIG); /* no optim */
+    SEARCH_OK(put(s, "optim", "{type: RandomSearchOptim, args: {seed: 5}}", NULL));
+    SEARCH_OK(put(s, "optim", "RandomSearchOptim", NULL));
+    SEARCH_OK(put(s, "estim", "{type: SuperNetEstim, epochs: 2}", "search"));
+    SEARCH_OK(modnas_search_run(s, NULL));
+    util_search_hash(s, made);
+    ck_assert_str_eq(made, whole);
+    ck_assert(util_rig_same("exp/t/outputs/history.tsv", "before/t/outputs/history.tsv"));
+    SEARCH_OK(put(s, "metrics", "latency_ms", NULL));
+    SEARCH_OK(modnas_search_evaluate(s, NULL, m, 16, &n));
+    util_search_metric(m, n, "latency_ms");
+    SEARCH_OK(put(s, "export", "{type: Digits, args: {key: k}}", NULL));
+    SEARCH_OK(modnas_search_export(s, NULL, &yaml));
+    ck_assert_int_eq(strncmp(yaml, "k: x", 4), 0);
+    modnas_string_free(rig.ctx, yaml);
+    modnas_search_free(s);
+}
+END_TEST
+
+/* The loss that is put in is that of the next step; what is wrong leaves the search as it was. */
+START_TEST(parts_are_checked) {
+    const modnas_criterion_vt vt = {sizeof vt, scaled};
+    double a, b;
+    util_search_register("criterion", "Scaled", "by: 1.0", &vt, NULL);
+    modnas_search *s = util_search(UTIL_SEARCH_INDEX "estim: {e: {type: DefaultEstim, epochs: 1}}\n", NULL);
+    SEARCH_OK(modnas_search_train(s, NULL, 0, NULL));
+    SEARCH_OK(put(s, "criterion", "{type: Scaled, args: {by: 2}}", NULL));
+    SEARCH_OK(modnas_search_train(s, NULL, 1, &a));
+    modnas_search_free(s);
+    s = util_search(UTIL_SEARCH_INDEX "estim: {e: {type: DefaultEstim, epochs: 1}}\n", NULL);
+    SEARCH_OK(modnas_search_train(s, NULL, 1, &b));
+    ck_assert(a == 2 * b);
+    static const struct {
+        const char *kind, *spec, *name;
+        int status;
+    } rows[] = {{"optim", "RandomSerchOptim", NULL, MODNAS_ENOTFOUND},
+                {"optim", "{type: RandomSearchOptim, args: {sed: 1}}", NULL, MODNAS_ECONFIG},
+                {"optim", "BinaryGateOptim", NULL, MODNAS_ECONFIG},
+                {"estim", "{type: DefaultEstim, epochs: 1}", NULL, MODNAS_EINVAL},
+                {"estim", "{type: DefaultEstim, epochs: 1}", "e", MODNAS_EEXIST},
+                {"estim", "{type: DefaultEstim, epochs: 1}", "a/b", MODNAS_ECONFIG},
+                {"estim", "{type: DefaultEstim}", "f", MODNAS_ECONFIG},
+                {"estim", "{type: DefaultEstim, epoch: 1}", "f", MODNAS_ECONFIG},
+                {"metrics", "Nothing", NULL, MODNAS_ENOTFOUND},
+                {"export", "Nothing", NULL, MODNAS_ENOTFOUND},
+                {"trainer", "ImageClsTrainer", NULL, MODNAS_EUNSUPPORTED}};
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        const int rc = put(s, rows[i].kind, rows[i].spec, rows[i].name);
+        ck_assert_msg(rc == rows[i].status, "%s %s: %d, %s", rows[i].kind, rows[i].spec, rc, modnas_errmsg(rig.ctx));
+        ck_assert_int_eq(put(NULL, rows[i].kind, rows[i].spec, rows[i].name),
+                         rows[i].status == MODNAS_EUNSUPPORTED ? MODNAS_EUNSUPPORTED : MODNAS_EINVAL);
+    }
+    SEARCH_OK(modnas_search_run(s, NULL));
+    char *config = util_rig_read("exp/t/outputs/config.yaml", NULL);
+    ck_assert_ptr_null(strstr(config, "f:\n"));
+    free(config);
+    modnas_search_free(s);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("search_host");
     util_add_loop(suite, "local", rig_setup, rig_teardown, local_search_by_pull, 7);
@@ -367,6 +453,7 @@ int main(void) {
                                a_name_gives_the_direction, NULL});
     util_add(suite, "making", rig_setup, rig_teardown,
              (const TTest *[]){losses_of_hosts, losses_are_checked, exporters_of_hosts, exported_text_is_checked,
-                               tables_are_checked, optimizers_need_a_space, NULL});
+                               tables_are_checked, optimizers_need_a_space, parts_make_a_whole, parts_are_checked,
+                               NULL});
     return util_run(suite);
 }

@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 CC=${CC:-cc} CXX=${CXX:-c++} MAKE=${MAKE:-make}
-host=tests/host_devices.c
+host=docs/examples/host_backbone.c
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 fail() { printf 'check-install: %s\n' "$*" >&2; exit 1; }
@@ -47,7 +47,11 @@ runs() { # words of a command: the host runs, with oneDNN
 compiles() { # name, compiler and language, libraries
     # shellcheck disable=SC2086
     quietly $2 -Wall -Wextra -Werror "$host" -o "$3" $(pc --cflags) $4
+    rm -f "$tmp"/found_by_*.yaml
     runs env LD_LIBRARY_PATH="$at/lib" "$3"
+    cat "$tmp/found_by_asking.yaml" "$tmp/found_by_gradient.yaml" >"$tmp/found"
+    [ -e "$tmp/found.first" ] || cp "$tmp/found" "$tmp/found.first"
+    cmp "$tmp/found" "$tmp/found.first" || fail "$1: found another architecture than the host before it"
     echo "check-install: $1, in $at: runs"
 }
 serves() { # folder, options for pkg-config

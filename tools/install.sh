@@ -88,7 +88,7 @@ put_docs() {
     put_all doc README.md CHANGELOG.md LICENSE
     put_all doc/docs docs/*.md
     put_all doc/docs/design docs/design/*.md
-    put_all doc/docs/examples docs/examples/*.yaml
+    put_all doc/docs/examples docs/examples/*.yaml docs/examples/*.c
     # The oneDNN that lies beside its plug-in comes with its licence.
     [ ! -e "$B/modnas-plugins/libdnnl.so.3" ] || put_all doc/onednn "$ONEDNN_ROOT"/doc/LICENSE "$ONEDNN_ROOT"/doc/THIRD-PARTY-PROGRAMS
 }

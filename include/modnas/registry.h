@@ -82,8 +82,9 @@ typedef struct modnas_place {
     size_t size;           /* sizeof(modnas_place) as the caller compiled it */
     modnas_model *model;   /* model: becomes its network. construct: is run on it */
     modnas_module *module; /* layer: the parent. candidate, mixed_op: the Slot that is filled */
-    const char *name;      /* layer: its name in the parent */
-    modnas_search *search; /* kinds of search.h */
+    const char *name;      /* layer: its name in the parent. estim: its name */
+    modnas_search *search; /* optim, export: takes the place of the one before. metrics, criterion: one more for the
+                              estimator that is pulled. estim: runs behind the others */
 } modnas_place;
 
 /** Make a component from a spec and put it into its place: the one function behind modnas_module_add, modnas_slot_fill
@@ -92,6 +93,7 @@ typedef struct modnas_place {
  * @param spec   YAML: Name, {type: Name, args: {...}} or [Name, {...}]; of a mixed op with `candidates` beside type
  * @param place  fields that the kind reads
  * @return 0; MODNAS_ECONFIG (which arg is wrong, and how); MODNAS_ENOTFOUND; MODNAS_EINVAL (a field of place is missing);
+ *         MODNAS_EBUSY (the search is in a callback); MODNAS_EEXIST (an estimator's name);
  *         MODNAS_EUNSUPPORTED (the kind is made from a configuration only); what the component's builder returns
  * Since 0.1. Source: modnas.registry.build of ModularNAS. */
 MODNAS_API MODNAS_MUST_USE int modnas_registry_build(modnas_ctx *ctx, const char *kind, const char *spec,

@@ -29,7 +29,7 @@ extern "C" {
     X(EIO, -7, "input or output error")                                                            \
     X(EFORMAT, -8, "malformed data")                                                               \
     X(ECONFIG, -9, "configuration is wrong")                                                       \
-    X(EBUSY, -10, "in use by another thread")                                                      \
+    X(EBUSY, -10, "in use, by another thread or further up")                                       \
     X(ECALLBACK, -11, "a host callback returned a negative code")                                  \
     X(ECANCELED, -12, "canceled")                                                                  \
     X(EDONE, -13, "nothing left to propose")                                                       \

@@ -22,7 +22,7 @@ typedef struct supernet {
     int64_t epoch_start, epoch_intv, intv, batch;
     int64_t n_updates; /* in this epoch */
     double interval;   /* between updates; 0: none in this epoch */
-    mn_arch *arch;     /* path of a proposing optimizer; NULL: it proposes none */
+    mn_arch *arch;     /* path of a proposing optimizer; NULL: none was proposed */
     int32_t exhausted; /* it has nothing left to propose */
     uint64_t n_drawn;
 } supernet;
@@ -62,7 +62,8 @@ static int draw(mn_estim *e) {
 static int next_path(mn_estim *e) {
     supernet *s = e->state;
     int32_t n;
-    if (!s->arch) return 0;
+    if (!e->optim->vt->ask) return 0;
+    if (!s->arch) MN_TRY(mn_arch_new(e->model, &s->arch)); /* the host put in another optimizer */
     int rc = s->exhausted ? draw(e) : e->optim->vt->ask(e->optim, 1, &s->arch, &n);
     if (rc == MODNAS_EDONE) {
         mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s; from here on paths are drawn at random", e->name,

@@ -62,5 +62,6 @@ int mn_host_may_edit(const mn_model *model);
  * builds call each other in a circle. */
 int mn_host_enter(mn_model *model, const char *name);
 int mn_host_put_candidate(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place); /* slots.c */
+int mn_host_put_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const modnas_place *place); /* search.c */
 
 #endif

@@ -77,5 +77,13 @@ static int init(modnas_ctx *ctx, mn_host *h) {
     return mn_fail(ctx, MODNAS_EINVAL, "optim '%.80s': ask is NULL", h->name);
 }
 
-const mn_host_kind mn_host_optim = {
-    .kind = "optim", .vt_name = "modnas_optim_vt", .vt_bytes = sizeof(modnas_optim_vt), .init = init, .build = build};
+static int put_optim(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {
+    return mn_host_put_part(ctx, "optim", spec, place);
+}
+
+const mn_host_kind mn_host_optim = {.kind = "optim",
+                                    .vt_name = "modnas_optim_vt",
+                                    .vt_bytes = sizeof(modnas_optim_vt),
+                                    .init = init,
+                                    .build = build,
+                                    .put = put_optim};

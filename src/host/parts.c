@@ -56,11 +56,16 @@ static int init_estim(modnas_ctx *ctx, mn_host *h) {
     return need(ctx, h, "run", ((const modnas_estim_vt *)h->vt)->run != NULL);
 }
 
+static int put_estim(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {
+    return mn_host_put_part(ctx, "estim", spec, place);
+}
+
 const mn_host_kind mn_host_estim = {.kind = "estim",
                                     .vt_name = "modnas_estim_vt",
                                     .vt_bytes = sizeof(modnas_estim_vt),
                                     .init = init_estim,
-                                    .build = build_estim};
+                                    .build = build_estim,
+                                    .put = put_estim};
 
 /* ---- metrics ------------------------------------------------------------------------------------------- */
 
@@ -97,11 +102,16 @@ static int init_metric(modnas_ctx *ctx, mn_host *h) {
     return need(ctx, h, "measure", ((const modnas_metrics_vt *)h->vt)->measure != NULL);
 }
 
+static int put_metrics(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {
+    return mn_host_put_part(ctx, "metrics", spec, place);
+}
+
 const mn_host_kind mn_host_metrics = {.kind = "metrics",
                                       .vt_name = "modnas_metrics_vt",
                                       .vt_bytes = sizeof(modnas_metrics_vt),
                                       .init = init_metric,
-                                      .build = build_metric};
+                                      .build = build_metric,
+                                      .put = put_metrics};
 
 /* ---- criterion ----------------------------------------------------------------------------------------- */
 
@@ -146,11 +156,16 @@ static int init_criterion(modnas_ctx *ctx, mn_host *h) {
     return need(ctx, h, "loss", ((const modnas_criterion_vt *)h->vt)->loss != NULL);
 }
 
+static int put_criterion(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {
+    return mn_host_put_part(ctx, "criterion", spec, place);
+}
+
 const mn_host_kind mn_host_criterion = {.kind = "criterion",
                                         .vt_name = "modnas_criterion_vt",
                                         .vt_bytes = sizeof(modnas_criterion_vt),
                                         .init = init_criterion,
-                                        .build = build_criterion};
+                                        .build = build_criterion,
+                                        .put = put_criterion};
 
 /* ---- export -------------------------------------------------------------------------------------------- */
 
@@ -193,8 +208,13 @@ static int init_exporter(modnas_ctx *ctx, mn_host *h) {
     return need(ctx, h, "run", ((const modnas_export_vt *)h->vt)->run != NULL);
 }
 
+static int put_export(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {
+    return mn_host_put_part(ctx, "export", spec, place);
+}
+
 const mn_host_kind mn_host_export = {.kind = "export",
                                      .vt_name = "modnas_export_vt",
                                      .vt_bytes = sizeof(modnas_export_vt),
                                      .init = init_exporter,
-                                     .build = build_exporter};
+                                     .build = build_exporter,
+                                     .put = put_export};

@@ -43,6 +43,15 @@ const modnas_arch *modnas_search_best(const modnas_search *search, double *score
     return e ? e->best_point : NULL;
 }
 
+/* ---- parts ---------------------------------------------------------------------------------------------- */
+
+int mn_host_put_part(modnas_ctx *ctx, const char *kind, const mn_node *spec, const modnas_place *place) {
+    if (!place->search) return mn_fail(ctx, MODNAS_EINVAL, "place.search of kind %s: it is NULL", kind);
+    if (place->search->ctx != ctx)
+        return mn_fail(ctx, MODNAS_EINVAL, "place.search of kind %s is of another context", kind);
+    return mn_pipeline_put(place->search, kind, spec, place->name);
+}
+
 /* ---- driving ------------------------------------------------------------------------------------------- */
 
 static int need(const modnas_search *s, const char *fn, const char *name, const void *given) {

@@ -53,7 +53,7 @@ static mn_estim_env env_of(mn_pipeline *p, const char *name, const mn_node *conf
                           .search = p};
 }
 
-static int add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
+int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
     mn_estim_env env = env_of(p, name, conf);
     mn_stage stage = {.top = {.ctx = p->ctx}};
     MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
@@ -74,7 +74,7 @@ static int add_estims(mn_pipeline *p) {
         if (!name)
             return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: estim %zu of the list has no name",
                            mn_node_where(conf, where, sizeof where), i + 1);
-        MN_TRY(add_estim(p, name, conf));
+        MN_TRY(mn_pipeline_add_estim(p, name, conf));
     }
     return 0;
 }

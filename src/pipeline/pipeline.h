@@ -2,7 +2,7 @@
  *
  *   data -> loaders -> model -> trainers -> optim, exporter -> estimators        pipeline.c, sets.c
  *   push   estimators in order -> files -> test set -> results.json              run.c, observe.c
- *   pull   the same estimators' steps, one by one; nothing is written            pull.c */
+ *   pull   the same estimators' steps, one by one; nothing is written            pull.c, put.c */
 #ifndef MN_PIPELINE_H
 #define MN_PIPELINE_H
 
@@ -52,6 +52,8 @@ void mn_pipeline_free(mn_pipeline *p); /* NULL is fine */
 /* Data sets and loaders of the sections data, train_data, valid_data, test_data, data_loader. */
 int mn_pipeline_data(mn_pipeline *p);
 int mn_pipeline_test_loader(mn_pipeline *p); /* after the model was made */
+/* One more estimator, with the section that it keeps. */
+int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf);
 /* Run all estimators and write the folder. started: 1 once the folder was there to write to. */
 int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results);
 
@@ -73,6 +75,9 @@ int mn_pipeline_train(mn_pipeline *p, const mn_arch *arch, int64_t n_steps, doub
 int mn_pipeline_arch_step(mn_pipeline *p, double *loss);
 int mn_pipeline_evaluate(mn_pipeline *p, const mn_arch *arch, mn_metrics *out);
 int mn_pipeline_export(mn_pipeline *p, const mn_arch *arch, mn_node **desc);
+
+/* Build a component of kind optim, estim (which has a name), metrics, criterion or export into the search (put.c). */
+int mn_pipeline_put(mn_pipeline *p, const char *kind, const mn_node *spec, const char *name);
 
 /* Run an estimator of the host: `drive` may call all entries of the search meanwhile. */
 int mn_pipeline_hand_over(mn_estim *e, int (*drive)(mn_estim *e));

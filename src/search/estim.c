@@ -76,6 +76,14 @@ static int add_criterion(const char *name, const mn_node *spec, void *ud) {
     return 0;
 }
 
+int mn_estim_add_metric(mn_estim *e, const mn_node *spec) {
+    return add_metric(NULL, spec, e);
+}
+
+int mn_estim_add_criterion(mn_estim *e, const mn_node *spec) {
+    return add_criterion(NULL, spec, e);
+}
+
 static int fill(mn_estim *e, const mn_estim_env *env) {
     char where[256];
     mn_estim_conf *conf;

@@ -147,6 +147,9 @@ typedef struct mn_estim_env {
 /* state_bytes of zeroed state; reads `epochs` and builds the metric from env->conf. */
 int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out);
 void mn_estim_free(mn_estim *e);          /* NULL is fine */
+/* One more metric, behind those that there are; one more criterion, from the next phase on. */
+int mn_estim_add_metric(mn_estim *e, const mn_node *spec);
+int mn_estim_add_criterion(mn_estim *e, const mn_node *spec);
 extern const char *const mn_estim_keys[]; /* keys of an estimator's section beside type and args; ends with NULL */
 
 /* Report a step (and log a fifth of an epoch); non-zero when the run is to stop: MODNAS_ECANCELED, or what the observer
