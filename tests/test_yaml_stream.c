@@ -1,6 +1,7 @@
 /* The stream of documents and the tabs of YAML 1.2: what libyaml alone would refuse, and what must stay refused.
  * Expectations follow YAML 1.2.2, sections as noted. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "modnas/config.h"
@@ -114,6 +115,18 @@ START_TEST(wrong_tabs) {
 }
 END_TEST
 
+/* 64 MiB of text could become gigabytes of values. */
+START_TEST(many_values) {
+    enum { N = 2000002 };
+    char *text = malloc(N), *out;
+    for (size_t i = 0; i < N; i += 2) memcpy(text + i, "-\n", 2);
+    ck_assert_int_eq(modnas_config_raw_text(ctx, text, N, "t", &out), MODNAS_ECONFIG);
+    ck_assert_str_eq(modnas_errmsg(ctx), "t:1000000: more than 1000000 values"); /* the list is one of them */
+    ck_assert_uint_lt(ctx->bytes_peak, 256 << 20);
+    free(text);
+}
+END_TEST
+
 START_TEST(limits) {
     enum { N = 400004 };
     static char text[N];
@@ -156,6 +169,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("yaml_stream");
     util_add(s, "stream", setup, teardown,
-             (const TTest *[]){documents, wrong_documents, tabs, wrong_tabs, limits, warnings, out_of_memory, NULL});
+             (const TTest *[]){documents, wrong_documents, tabs, wrong_tabs, many_values, limits, warnings,
+                               out_of_memory, NULL});
     return util_run(s);
 }

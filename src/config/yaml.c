@@ -15,6 +15,7 @@
 enum {
     DEPTH_MAX = 100,       /* levels of lists and maps */
     EXPANDED_MAX = 100000, /* nodes that aliases may add to a document */
+    VALUES_MAX = 1000000,  /* nodes in a text: each takes about a hundred bytes, if it was a byte of text */
 };
 
 typedef struct anchor {
@@ -284,6 +285,7 @@ static int read_scalar(reader *r, const yaml_event_t *e, mn_node **out) {
 }
 
 static int read_node(reader *r, const yaml_event_t *e, int depth, mn_node **out) {
+    if (++*r->src.n_values > VALUES_MAX) return mn_yaml_fail(&r->src, line_of(e), "more than %d values", VALUES_MAX);
     if (e->type == YAML_ALIAS_EVENT) return read_alias(r, e, depth, out);
     return e->type == YAML_SCALAR_EVENT ? read_scalar(r, e, out) : read_container(r, e, depth, out);
 }

@@ -13,7 +13,8 @@ typedef struct mn_yaml_source {
     const char *text;
     char *scan; /* as libyaml gets it: the same bytes but for what only YAML 1.2 takes for blanks and comments */
     size_t bytes;
-    size_t line0; /* lines in front */
+    size_t line0;     /* lines in front */
+    size_t *n_values; /* read so far, of all documents */
     const char *file;
     int lines;   /* 0: the text is one value, places have no line */
     int any_tag; /* tags that we do not know are dropped instead of refused */

@@ -161,7 +161,9 @@ static int copy_text(mn_yaml_source *src, const char *text, size_t bytes, char *
 }
 
 static int read_text(const mn_yaml_source *how, const char *text, size_t bytes, mn_node **docs) {
+    size_t n_values = 0;
     stream s = {.all = *how};
+    s.all.n_values = &n_values;
     char *memory = NULL;
     mn_node *all = mn_node_new(how->ctx, MN_SEQ);
     if (!all) return MODNAS_ENOMEM;
