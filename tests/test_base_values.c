@@ -1,6 +1,5 @@
 /* Numbers as text in any locale, suggestions, random numbers. */
 #include <check.h>
-#include <locale.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,25 +69,8 @@ START_TEST(real_round_trips) {
 }
 END_TEST
 
-/* A locale with a decimal comma, made on the spot where the machine has none installed: localedef needs its sources, so
- * a machine without either says so and checks the default locale only. */
-static int comma_locale(void) {
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
-                                        "fr_FR.UTF-8", "fr_FR.utf8", "pt_BR.utf8"};
-    for (size_t i = 0; i < MN_COUNT(names); i++)
-        if (setlocale(LC_NUMERIC, names[i])) return 1;
-    char dir[] = "/tmp/modnas-locale-XXXXXX", command[256];
-    if (!mkdtemp(dir)) return 0;
-    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", dir);
-    int ok = 0;
-    if (system(command) == 0 && setenv("LOCPATH", dir, 1) == 0) ok = setlocale(LC_NUMERIC, "de_DE.UTF-8") != NULL;
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    if (system(command)) ok = 0;
-    return ok;
-}
-
 START_TEST(real_ignores_the_locale) {
-    if (!comma_locale()) {
+    if (!util_comma_locale()) {
         printf("real_ignores_the_locale: skipped, no locale with a decimal comma here\n");
         return;
     }

@@ -113,19 +113,6 @@ END_TEST
 
 /* ---- again ------------------------------------------------------------------------------------------- */
 
-static int same_run(const char *a, const char *b) {
-    static const char *const names[] = {"outputs/history.tsv", "outputs/arch_search_best.yaml",
-                                        "chkpt/model_search_best.safetensors", "chkpt/model_search_last.safetensors"};
-    int same = 1;
-    for (size_t i = 0; i < MN_COUNT(names); i++) {
-        char x[128], y[128];
-        snprintf(x, sizeof x, "exp/%s/%s", a, names[i]);
-        snprintf(y, sizeof y, "exp/%s/%s", b, names[i]);
-        same &= util_rig_same(x, y);
-    }
-    return same;
-}
-
 /* The same configuration, seed and threads: the same bytes, on both backends, in the same context and in another. */
 START_TEST(same_bytes) {
     static const char *const backends[] = {"backend=ref", "backend=dnnl"};
@@ -133,7 +120,7 @@ START_TEST(same_bytes) {
     snprintf(threads, sizeof threads, "threads=%d", _i / 2 + 1);
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=a"));
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=b"));
-    ck_assert(same_run("a", "b"));
+    ck_assert(rig_same_run("a", "b"));
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=c", "seed=4"));
     ck_assert(!util_rig_same("exp/a/outputs/history.tsv", "exp/c/outputs/history.tsv"));
     ck_assert(!util_rig_same("exp/a/chkpt/model_search_last.safetensors", "exp/c/chkpt/model_search_last.safetensors"));
@@ -143,7 +130,7 @@ START_TEST(same_bytes) {
     rig.results = NULL;
     ck_assert_int_eq(modnas_ctx_new(&opts, &rig.ctx), 0);
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER(backends[_i % 2], threads, "name=d"));
-    ck_assert(same_run("a", "d"));
+    ck_assert(rig_same_run("a", "d"));
     modnas_ctx_free(first);
 }
 END_TEST
@@ -157,7 +144,7 @@ START_TEST(config_runs_again) {
     RIG_RUNS(routine, RIG_OVER("routine=search", "trainer.default.args.w_grad_clip=1.5"));
     char *config = util_rig_read("exp/a/outputs/config.yaml", NULL);
     RIG_RUNS(config, RIG_OVER("name=b"));
-    ck_assert(same_run("a", "b"));
+    ck_assert(rig_same_run("a", "b"));
     ck_assert_ptr_nonnull(strstr(config, "w_grad_clip: 1.5"));
     free(config);
     char *again = util_rig_read("exp/b/outputs/config.yaml", NULL), *b = strstr(again, "name: b");
@@ -175,7 +162,7 @@ START_TEST(folder_is_used_again) {
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("seed=5"));
     RIG_RUNS(UTIL_RIG_CONFIG, NULL);
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=other"));
-    ck_assert(same_run("t", "other"));
+    ck_assert(rig_same_run("t", "other"));
 }
 END_TEST
 
@@ -247,7 +234,7 @@ END_TEST
 START_TEST(chain_reads_checkpoint) {
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("estim.search.chkpt=exp/t/chkpt/model_warm_last.safetensors"));
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=plain"));
-    ck_assert(same_run("t", "plain"));
+    ck_assert(rig_same_run("t", "plain"));
     ck_assert_int_lt(
         util_rig_yaml(&rig, UTIL_RIG_CONFIG, RIG_OVER("name=u", "estim.search.chkpt=exp/none.safetensors")), 0);
     ck_assert_int_eq(rig.started, 1);

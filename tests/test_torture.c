@@ -216,23 +216,17 @@ static void put_gzip(const char *path, const unsigned char *head, size_t n_head,
     ck_assert_int_eq(gzclose(f), Z_OK);
 }
 
-/* In memory where there is such a place: runs sync what they write. */
 static void setup(void) {
     static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 8, 0, 0, 0, 8},
                                labels[] = {0, 0, 8, 1, 0, 0, 0, 4};
-    snprintf(folder, sizeof folder, "%s/modnas_torture_XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    ck_assert_int_eq(chdir(folder), 0);
+    util_folder_new(folder);
     put_gzip("train-images-idx3-ubyte.gz", images, sizeof images, 4 * 64);
     put_gzip("train-labels-idx1-ubyte.gz", labels, sizeof labels, 4);
     hook.left = -1;
 }
 
 static void teardown(void) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(system(command), 0);
+    util_folder_free(folder);
 }
 
 int main(void) {

@@ -1,9 +1,11 @@
 /* A host for tests: counts blocks, fails on demand, keeps what is logged. */
 #include "util_host.h"
 
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void *host_alloc(void *ptr, size_t bytes, void *ud) {
     util_host *h = ud;
@@ -54,4 +56,33 @@ int util_run(Suite *s) {
     const int failed = srunner_ntests_failed(r);
     srunner_free(r);
     return failed != 0;
+}
+
+void util_folder_new(char folder[64]) {
+    const int memory = access("/dev/shm", R_OK | W_OK | X_OK) == 0;
+    snprintf(folder, 64, "%s/modnas_test_XXXXXX", memory ? "/dev/shm" : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    ck_assert_int_eq(chdir(folder), 0);
+}
+
+void util_folder_free(const char *folder) {
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    ck_assert_int_eq(chdir("/"), 0);
+    ck_assert_int_eq(system(command), 0);
+}
+
+int util_comma_locale(void) {
+    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
+                                        "fr_FR.UTF-8", "fr_FR.utf8", "pt_BR.utf8"};
+    for (size_t i = 0; i < MN_COUNT(names); i++)
+        if (setlocale(LC_ALL, names[i])) return 1;
+    char dir[] = "/tmp/modnas-locale-XXXXXX", command[256];
+    if (!mkdtemp(dir)) return 0;
+    snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", dir);
+    int ok = 0;
+    if (system(command) == 0 && setenv("LOCPATH", dir, 1) == 0) ok = setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
+    snprintf(command, sizeof command, "rm -rf %s", dir);
+    if (system(command)) ok = 0;
+    return ok;
 }

@@ -23,6 +23,15 @@ void util_add(Suite *s, const char *name, void (*before)(void), void (*after)(vo
 /* One test as a case of its own, run for _i = 0 .. n-1. */
 void util_add_loop(Suite *s, const char *name, void (*before)(void), void (*after)(void), const TTest *test, size_t n);
 
+/* Make a folder of one's own and go there; in memory where there is such a place, since runs sync what they write. */
+void util_folder_new(char folder[64]);
+/* Leave and remove it. */
+void util_folder_free(const char *folder);
+
+/* Set a locale with a decimal comma, made on the spot where the machine has none installed: localedef needs its sources.
+ * 0: neither is to be had. */
+int util_comma_locale(void);
+
 /* Run a suite and free it; the exit status of the program. */
 int util_run(Suite *s);
 

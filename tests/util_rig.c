@@ -15,16 +15,11 @@ void util_rig_open(util_rig *r) {
     r->opts.size = sizeof r->opts;
     const modnas_ctx_opts opts = util_host_opts(&r->host);
     ck_assert_int_eq(modnas_ctx_new(&opts, &r->ctx), 0);
-    strcpy(r->folder, "/tmp/modnas_run_XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(r->folder));
-    ck_assert_int_eq(chdir(r->folder), 0);
+    util_folder_new(r->folder);
 }
 
 void util_rig_close(util_rig *r) {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", r->folder);
-    ck_assert_int_eq(chdir("/"), 0);
-    ck_assert_int_eq(system(command), 0);
+    util_folder_free(r->folder);
     modnas_string_free(r->ctx, r->results);
     modnas_ctx_free(r->ctx);
     ck_assert_int_eq(r->host.live, 0);
@@ -100,4 +95,17 @@ const mn_node *rig_at(const mn_node *tree, const char *path) {
     const mn_node *n = mn_node_path(tree, path);
     ck_assert_msg(n != NULL, "no %s", path);
     return n;
+}
+
+int rig_same_run(const char *a, const char *b) {
+    static const char *const names[] = {"outputs/history.tsv", "outputs/arch_search_best.yaml",
+                                        "chkpt/model_search_best.safetensors", "chkpt/model_search_last.safetensors"};
+    int same = 1;
+    for (size_t i = 0; i < MN_COUNT(names); i++) {
+        char x[128], y[128];
+        snprintf(x, sizeof x, "exp/%s/%s", a, names[i]);
+        snprintf(y, sizeof y, "exp/%s/%s", b, names[i]);
+        same &= util_rig_same(x, y);
+    }
+    return same;
 }
