@@ -1,9 +1,44 @@
 /* NULL for every pointer argument of every function of search.h: a status, 0 or NULL, never a crash; a search of
  * another model's architectures; and what else a host may get wrong. */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "util_search.h"
+
+/* ---- layout -------------------------------------------------------------------------------------------- */
+
+/* What hosts were compiled with (64-bit). */
+#define AT(type, field, offset) _Static_assert(offsetof(type, field) == (offset), #type "." #field)
+#define SIZE(type, bytes)       _Static_assert(sizeof(type) == (bytes), #type)
+AT(modnas_metric, value, 8);
+SIZE(modnas_metric, 16);
+AT(modnas_evaluation, estim, 8);
+AT(modnas_evaluation, index, 16);
+AT(modnas_evaluation, arch, 24);
+AT(modnas_evaluation, desc, 32);
+AT(modnas_evaluation, metrics, 40);
+AT(modnas_evaluation, n_metrics, 48);
+AT(modnas_evaluation, status, 52);
+AT(modnas_evaluation, is_best, 56);
+AT(modnas_evaluation, score, 64);
+SIZE(modnas_evaluation, 72);
+AT(modnas_search_opts, estim, 8);
+AT(modnas_search_opts, progress, 16);
+AT(modnas_search_opts, evaluated, 24);
+AT(modnas_search_opts, epoch_done, 32);
+AT(modnas_search_opts, ud, 40);
+AT(modnas_search_opts, ud_free, 48);
+SIZE(modnas_search_opts, 56);
+AT(modnas_optim_vt, create, 8);
+AT(modnas_optim_vt, ask, 16);
+AT(modnas_optim_vt, tell, 24);
+AT(modnas_optim_vt, destroy, 32);
+SIZE(modnas_optim_vt, 40);
+SIZE(modnas_estim_vt, 16);
+SIZE(modnas_metrics_vt, 16);
+SIZE(modnas_criterion_vt, 16);
+SIZE(modnas_export_vt, 16);
 
 /* ---- NULL ---------------------------------------------------------------------------------------------- */
 
