@@ -340,6 +340,24 @@ START_TEST(freed_in_a_callback) {
 }
 END_TEST
 
+static int free_what_is_not_ours(modnas_search *s, const modnas_arch *arch, const modnas_args *args, double *value,
+                                 void *ud) {
+    (void)arch, (void)args;
+    modnas_search_free(s);
+    *value = ++*(int *)ud;
+    return 0;
+}
+
+/* The search of modnas_run is not the host's to free. */
+START_TEST(freed_in_a_run) {
+    const modnas_metrics_vt vt = {sizeof vt, free_what_is_not_ours};
+    int n = 0;
+    util_search_register("metrics", "Free", NULL, &vt, &n);
+    RIG_RUNS(UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 2, metrics: Free}}\n", NULL);
+    ck_assert_int_eq(n, 2);
+}
+END_TEST
+
 /* modnas_cancel stops pulled steps at the next one; afterwards all goes on. */
 static int cancel(const modnas_progress *p, void *ud) {
     (void)p;
@@ -384,7 +402,8 @@ int main(void) {
     util_add_loop(suite, "run", rig_setup, rig_teardown, codes_in_a_run, N_CALLBACKS);
     util_add_loop(suite, "pulled", rig_setup, rig_teardown, codes_in_pulled_steps, N_CALLBACKS);
     util_add_loop(suite, "memory", rig_setup, rig_teardown, out_of_memory, 2);
-    util_add(suite, "calls", rig_setup, rig_teardown,
-             (const TTest *[]){a_stop_is_saved, calls_from_callbacks, freed_in_a_callback, canceled, NULL});
+    util_add(
+        suite, "calls", rig_setup, rig_teardown,
+        (const TTest *[]){a_stop_is_saved, calls_from_callbacks, freed_in_a_callback, freed_in_a_run, canceled, NULL});
     return util_run(suite);
 }

@@ -78,7 +78,7 @@ typedef struct modnas_evaluation {
     const char *estim;            /* estimator that made it */
     int64_t index;                /* 0-based, of that estimator */
     const modnas_arch *arch;      /* what was evaluated */
-    const char *desc;             /* the same as the exporter describes it, in one line of JSON */
+    const char *desc;             /* the same as the exporter describes it, in one line of JSON; "null": there is none */
     const modnas_metric *metrics; /* n_metrics */
     int32_t n_metrics;
     int32_t status;  /* 0; else it failed with this status or code, and there are no metrics */
@@ -114,7 +114,8 @@ typedef struct modnas_search_opts {
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts,
                                                  modnas_search **out);
-/** Release. NULL is fine. Inside a callback of the same search it goes when the outermost call returns. Since 0.1. */
+/** Release. NULL is fine, and so is the search of modnas_run that a component is given: it stays. Inside a callback of the
+ * same search it goes when the outermost call returns. Since 0.1. */
 MODNAS_API void modnas_search_free(modnas_search *search);
 
 /** Its model: borrowed, lives as long as the search. Since 0.1. */
@@ -129,7 +130,7 @@ MODNAS_API int64_t modnas_search_n_steps(const modnas_search *search);
 MODNAS_API const modnas_arch *modnas_search_best(const modnas_search *search, double *score);
 
 /** Run the configuration's estimators in order and write exp/NAME/, exactly as modnas_run does. Once: afterwards
- * MODNAS_EDONE.
+ * MODNAS_EDONE. What was told before is in its history and counts.
  *
  * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free; NULL after an error. A run
  *                 that was stopped gives what there is so far

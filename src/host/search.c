@@ -17,11 +17,13 @@ int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts, modnas
     MN_TRY(mn_register_builtins(ctx));
     const int rc = mn_pipeline_new(cfg, &full, out);
     if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
+    if (!rc) (*out)->of_host = 1;
     return rc;
 }
 
 void modnas_search_free(modnas_search *search) {
-    if (search && search->depth)
+    if (!search || !search->of_host) return;
+    if (search->depth)
         search->is_doomed = 1;
     else
         mn_pipeline_free(search);

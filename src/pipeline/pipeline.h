@@ -41,6 +41,7 @@ struct modnas_search {
     mn_history history;
     double started;
     int32_t level, depth; /* MN_IDLE, ...; entries under way */
+    int32_t of_host;      /* 1: the host made it and frees it */
     int32_t is_doomed;    /* 1: freed in a callback, goes with the outermost entry */
     int32_t is_open;      /* 1: files are written */
     int32_t has_run;
