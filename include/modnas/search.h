@@ -78,7 +78,7 @@ typedef struct modnas_evaluation {
     const char *estim;            /* estimator that made it */
     int64_t index;                /* 0-based, of that estimator */
     const modnas_arch *arch;      /* what was evaluated */
-    const char *desc;             /* the same as the exporter describes it, in one line of JSON; "null": there is none */
+    const char *desc;             /* the same as the exporter describes it: one line of JSON, "null" without one */
     const modnas_metric *metrics; /* n_metrics */
     int32_t n_metrics;
     int32_t status;  /* 0; else it failed with this status or code, and there are no metrics */
@@ -114,8 +114,8 @@ typedef struct modnas_search_opts {
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts,
                                                  modnas_search **out);
-/** Release. NULL is fine, and so is the search of modnas_run that a component is given: it stays. Inside a callback of the
- * same search it goes when the outermost call returns. Since 0.1. */
+/** Release. NULL is fine, and so is the search of modnas_run that a component is given: it stays. Inside a callback of
+ * the same search it goes when the outermost call returns. Since 0.1. */
 MODNAS_API void modnas_search_free(modnas_search *search);
 
 /** Its model: borrowed, lives as long as the search. Since 0.1. */
