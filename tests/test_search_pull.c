@@ -9,12 +9,17 @@
 
 /* ---- pull and push ------------------------------------------------------------------------------------- */
 
+/* The same configuration on either backend. */
+#define ON_DNNL     "---\nbackend: dnnl\n"
+#define ON(i, yaml) ((i) ? yaml ON_DNNL : yaml)
+
 /* SuperNetEstim on index ops: every step trains the path that the optimizer proposes; at the end of an epoch its last
  * path is evaluated and told. The same by hand gives the same weights, the same architecture file and the same metrics.
  */
 START_TEST(proposals_equal_a_run) {
+#define PROPOSALS UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n"
     char pushed[65], pulled[65], *results = NULL, *yaml = NULL;
-    modnas_search *s = util_search(UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n", NULL);
+    modnas_search *s = util_search(ON(_i, PROPOSALS), NULL);
     SEARCH_OK(modnas_search_run(s, &results));
     util_search_hash(s, pushed);
     char *file = util_rig_read("exp/t/outputs/arch_search_best.yaml", NULL);
@@ -23,7 +28,7 @@ START_TEST(proposals_equal_a_run) {
     modnas_string_free(rig.ctx, results);
     modnas_search_free(s);
 
-    s = util_search(UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n", NULL);
+    s = util_search(ON(_i, PROPOSALS), NULL);
     ck_assert_int_eq(modnas_search_n_steps(s), 3);
     for (int step = 0; step < 9; step++) {
         modnas_arch *a;
@@ -57,14 +62,14 @@ START_TEST(gradients_equal_a_run) {
 #define GRADIENTS UTIL_SEARCH_GATES "estim: {search: {type: SuperNetEstim, epochs: 7, arch_update_intv: 1}}\n"
     char pushed[65], pulled[65];
     double pushed_score = 0, score = 0;
-    modnas_search *s = util_search(GRADIENTS, NULL);
+    modnas_search *s = util_search(ON(_i, GRADIENTS), NULL);
     SEARCH_OK(modnas_search_run(s, NULL));
     util_search_hash(s, pushed);
     modnas_search_best(s, &pushed_score);
     char *file = util_rig_read("exp/t/outputs/arch_search_best.yaml", NULL), *yaml = NULL;
     modnas_search_free(s);
 
-    s = util_search(GRADIENTS, NULL);
+    s = util_search(ON(_i, GRADIENTS), NULL);
     for (int step = 0; step < 21; step++) {
         double loss = NAN;
         modnas_metric m[16];
@@ -326,9 +331,10 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("search_pull");
+    util_add_loop(suite, "proposals", rig_setup, rig_teardown, proposals_equal_a_run, 2);
+    util_add_loop(suite, "gradients", rig_setup, rig_teardown, gradients_equal_a_run, 2);
     util_add(suite, "equal", rig_setup, rig_teardown,
-             (const TTest *[]){proposals_equal_a_run, gradients_equal_a_run, run_equals_the_handle, pull_and_push_mixed,
-                               NULL});
+             (const TTest *[]){run_equals_the_handle, pull_and_push_mixed, NULL});
     util_add(suite, "functions", rig_setup, rig_teardown,
              (const TTest *[]){ask_to_the_end, outcomes, direction_of_scores, the_model_is_put_back,
                                evaluates_what_is_asked, archs_in_json, NULL});
