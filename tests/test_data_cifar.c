@@ -17,14 +17,11 @@ static modnas_ctx *ctx;
 static uint8_t file[MAX];
 
 static void setup(void) {
-    host = (util_host){.left = -1};
-    const modnas_ctx_opts opts = util_host_opts(&host);
-    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
+    ctx = util_ctx_new(&host);
 }
 
 static void teardown(void) {
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    util_ctx_end(&host, ctx);
 }
 
 /* Pixel k of record i; CIFAR-10 label of record i is 2 i, CIFAR-100's are 4 i and 20 i. */

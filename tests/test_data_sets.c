@@ -66,9 +66,7 @@ static void write_cifar10(const char *prefix, const char *suffix) {
 }
 
 static void setup(void) {
-    host = (util_host){.left = -1};
-    const modnas_ctx_opts opts = util_host_opts(&host);
-    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
+    ctx = util_ctx_new(&host);
     ck_assert_int_eq(mn_data_register(ctx), 0);
     ck_assert_ptr_nonnull(mkdtemp(dir));
     ck_assert_int_eq(mkdir(at("flat"), 0777), 0);
@@ -85,8 +83,7 @@ static void teardown(void) {
     char command[300];
     snprintf(command, sizeof command, "rm -r %s", dir);
     ck_assert_int_eq(system(command), 0);
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    util_ctx_end(&host, ctx);
 }
 
 /* Build from args in YAML; each %s in it is the folder. */

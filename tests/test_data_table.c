@@ -10,14 +10,11 @@ static util_host host;
 static modnas_ctx *ctx;
 
 static void setup(void) {
-    host = (util_host){.left = -1};
-    const modnas_ctx_opts opts = util_host_opts(&host);
-    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
+    ctx = util_ctx_new(&host);
 }
 
 static void teardown(void) {
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    util_ctx_end(&host, ctx);
 }
 
 /* What comes: "1[a|b]2[1|2]". */

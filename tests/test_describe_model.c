@@ -19,8 +19,7 @@ static void setup(void) {
 }
 
 static void teardown(void) {
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    util_ctx_end(&host, ctx);
 }
 
 typedef int (*describe_fn)(modnas_config *cfg, const modnas_describe_opts *opts, char **text);

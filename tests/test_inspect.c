@@ -16,17 +16,14 @@ static modnas_ctx *ctx;
 static char folder[64], path[128];
 
 static void setup(void) {
-    host = (util_host){.left = -1};
-    const modnas_ctx_opts opts = util_host_opts(&host);
-    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
+    ctx = util_ctx_new(&host);
     strcpy(folder, "/tmp/modnas-inspect-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     path[0] = 0;
 }
 
 static void teardown(void) {
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    util_ctx_end(&host, ctx);
     if (path[0]) unlink(path);
     rmdir(folder);
 }

@@ -16,9 +16,7 @@ static mn_param *param[N_PARAMS];
 static const int64_t sizes[N_PARAMS] = {3, 20, 1, 5};
 
 static void setup(void) {
-    host = (util_host){.left = -1};
-    const modnas_ctx_opts opts = util_host_opts(&host);
-    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
+    ctx = util_ctx_new(&host);
     ck_assert_int_eq(mn_backend_open(ctx, "ref", 1, &backend), 0);
 }
 
@@ -37,8 +35,7 @@ static void teardown(void) {
     mn_store_free(store);
     for (int i = 0; i < N_PARAMS; i++) mn_param_free(param[i]);
     mn_backend_close(backend);
-    modnas_ctx_free(ctx);
-    ck_assert_int_eq(host.live, 0);
+    util_ctx_end(&host, ctx);
 }
 
 /* Give every element of a parameter the gradient g; ref's memory is the host's. */

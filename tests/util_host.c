@@ -72,6 +72,19 @@ void util_folder_free(const char *folder) {
     ck_assert_int_eq(system(command), 0);
 }
 
+modnas_ctx *util_ctx_new(util_host *h) {
+    modnas_ctx *ctx = NULL;
+    *h = (util_host){.left = -1};
+    const modnas_ctx_opts opts = util_host_opts(h);
+    ck_assert_int_eq(modnas_ctx_new(&opts, &ctx), 0);
+    return ctx;
+}
+
+void util_ctx_end(util_host *h, modnas_ctx *ctx) {
+    modnas_ctx_free(ctx);
+    ck_assert_int_eq(h->live, 0);
+}
+
 int util_comma_locale(void) {
     static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "de_DE",
                                         "fr_FR.UTF-8", "fr_FR.utf8", "pt_BR.utf8"};

@@ -16,6 +16,9 @@ typedef struct util_host {
 
 /* Options that send everything to `h`; the rest is default. */
 modnas_ctx_opts util_host_opts(util_host *h);
+/* A context with those, on a fresh host; and its end, when nothing may be left allocated. */
+modnas_ctx *util_ctx_new(util_host *h);
+void util_ctx_end(util_host *h, modnas_ctx *ctx);
 
 /* Add tests to a suite as one case; before and after may be NULL. The list ends with NULL. */
 void util_add(Suite *s, const char *name, void (*before)(void), void (*after)(void), const TTest *const *tests);
@@ -28,8 +31,8 @@ void util_folder_new(char folder[64]);
 /* Leave and remove it. */
 void util_folder_free(const char *folder);
 
-/* Set a locale with a decimal comma, made on the spot where the machine has none installed: localedef needs its sources.
- * 0: neither is to be had. */
+/* Set a locale with a decimal comma, made on the spot where the machine has none installed: localedef needs its
+ * sources. 0: neither is to be had. */
 int util_comma_locale(void);
 
 /* Run a suite and free it; the exit status of the program. */
