@@ -14,6 +14,8 @@
 #include "space/candidates.h"
 #include "util_model.h"
 
+enum { MAX_THREADS = 4 };
+
 typedef struct shape {
     int in, out, stride, size, batch, kernel, expansion, act;
 } shape;
@@ -129,7 +131,7 @@ START_TEST(test_threads) {
     const shape *c = &shapes[4];
     int64_t calls;
     if (!has_dnnl()) return;
-    mn_model *ref = build(c, "ref", 1), *first = build(c, "dnnl", _i), *second = build(c, "dnnl", _i);
+    mn_model *ref = build(c, "ref", 1), *first = build(c, "dnnl", 1 + _i), *second = build(c, "dnnl", 1 + _i);
     one_step(ref, c->batch, &weight_step, &calls);
     const double a = one_step(first, c->batch, &weight_step, &calls),
                  b = one_step(second, c->batch, &weight_step, &calls);
@@ -157,21 +159,10 @@ START_TEST(test_frozen_statistics) {
 }
 END_TEST
 
-static Suite *make_suite(void) {
-    Suite *s = suite_create("bottleneck");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, model_setup, model_teardown);
-    tcase_add_loop_test(t, test_equals_ref, 0, (int)(sizeof shapes / sizeof shapes[0]));
-    tcase_add_loop_test(t, test_threads, 1, 5);
-    tcase_add_test(t, test_frozen_statistics);
-    suite_add_tcase(s, t);
-    return s;
-}
-
 int main(void) {
-    SRunner *r = srunner_create(make_suite());
-    srunner_run_all(r, CK_NORMAL);
-    const int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    Suite *s = suite_create("bottleneck");
+    util_add_loop(s, "equals_ref", model_setup, model_teardown, test_equals_ref, MN_COUNT(shapes));
+    util_add_loop(s, "threads", model_setup, model_teardown, test_threads, MAX_THREADS);
+    util_add(s, "frozen", model_setup, model_teardown, (const TTest *const[]){test_frozen_statistics, NULL});
+    return util_run(s);
 }

@@ -161,7 +161,7 @@ static void activation_drop(mn_dnnl *s, mn_dnnl_plan *base) {
     mn_dnnl_chain_free(&((activation_plan *)base)->chain);
 }
 
-static int activation_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int activation_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     return k->act >= 0 && k->act < N_ACTS && mn_dnnl_is_activation(&k->src) && k->dst.layout == k->src.layout &&
            k->dst.dtype == MODNAS_F32 && mn_dnnl_same_dims(&k->src, &k->dst);

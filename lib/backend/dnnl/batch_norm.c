@@ -304,7 +304,7 @@ static int norm_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     return 0;
 }
 
-static int norm_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int norm_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const int sloped = k->act == MODNAS_ACT_HARD_SWISH;
     if (k->act != MODNAS_ACT_NONE && k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6 && !sloped) return 0;

@@ -48,8 +48,7 @@ static modnas_kernel middle(const modnas_kernel *k, int32_t pass) {
     return d;
 }
 
-static int bottleneck_supports(const mn_dnnl *constant, const modnas_kernel *k) {
-    mn_dnnl *s = (mn_dnnl *)(uintptr_t)constant; /* layouts are remembered */
+static int bottleneck_supports(mn_dnnl *s, const modnas_kernel *k) {
     const int64_t wide = k->weights.dims[0];
     const int expands = k->flags & MODNAS_KF_EXPAND;
     if (k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;
@@ -183,6 +182,23 @@ mn_bottleneck_tile mn_bottleneck_tile_at(const mn_bottleneck_plan *p, const mn_b
     b.images = p->n - b.image < images ? p->n - b.image : images;
     b.n_px = t->hw - b.first < MN_BOTTLENECK_TILE ? t->hw - b.first : MN_BOTTLENECK_TILE;
     return b;
+}
+
+void mn_bottleneck_sum_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, const float *wide,
+                            int64_t wide_step, int64_t wide_blocks, const float *w, float *tile,
+                            const mn_bottleneck_tensor *narrow, float *dst) {
+    const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block, row = t->n_px * block;
+    const mn_simd_reduce r = {.n_px = t->images * t->n_px,
+                              .wide_blocks = wide_blocks,
+                              .narrow_blocks = narrow->blocks,
+                              .wide_step = wide_step,
+                              .narrow_step = step,
+                              .w_step = wide_blocks * block * block};
+    j->simd->matrix->reduce(&r, wide, w, tile);
+    for (int64_t n = 0; n < t->images; n++)
+        for (int64_t b = 0; b < narrow->blocks; b++)
+            memcpy(dst + (t->image + n) * narrow->image + b * narrow->plane + t->first * block,
+                   tile + b * step + n * row, (size_t)row * sizeof *dst);
 }
 
 const mn_dnnl_kernel mn_dnnl_bottleneck = {

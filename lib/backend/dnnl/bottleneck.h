@@ -74,7 +74,9 @@ typedef struct mn_bottleneck_job {
     char *parts;
 } mn_bottleneck_job;
 
-/* bottleneck_norm.c: c becomes what mn_simd_norm's apply wants, from fresh sums (statistics are saved, running ones
+/* bottleneck_norm.c: what both passes know of batch norm i, its statistics in what is saved. */
+mn_bottleneck_norm mn_bottleneck_norm_at(const mn_bottleneck_job *j, int i, void *saved);
+/* c becomes what mn_simd_norm's apply wants, from fresh sums (statistics are saved, running ones
  * move) or from what was saved; or what its back_apply wants (g_gamma and g_beta are written). Channels of the padding
  * get zeros. */
 void mn_bottleneck_norm_forward(const mn_bottleneck_norm *m, int64_t block, const mn_bottleneck_sums *s,
@@ -117,5 +119,10 @@ typedef struct mn_bottleneck_tile {
 } mn_bottleneck_tile;
 int64_t mn_bottleneck_n_tiles(const mn_bottleneck_plan *p, const mn_bottleneck_tensor *t);
 mn_bottleneck_tile mn_bottleneck_tile_at(const mn_bottleneck_plan *p, const mn_bottleneck_tensor *t, int64_t i);
+
+/* One tile's sum over the wide channels, from `wide` on, into the narrow tensor dst; `tile` is memory for it. */
+void mn_bottleneck_sum_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, const float *wide,
+                            int64_t wide_step, int64_t wide_blocks, const float *w, float *tile,
+                            const mn_bottleneck_tensor *narrow, float *dst);
 
 #endif

@@ -125,44 +125,25 @@ static void wide_part(const void *job, int32_t part, int32_t parts) {
     }
 }
 
-static void reduce_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, float *narrow) {
-    const mn_bottleneck_plan *p = j->p;
-    const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block;
-    const mn_simd_reduce r = {.n_px = t->images * t->n_px,
-                              .wide_blocks = p->t1.blocks,
-                              .narrow_blocks = p->x.blocks,
-                              .wide_step = p->t1.stride,
-                              .narrow_step = step,
-                              .w_step = p->t1.blocks * block * block};
-    j->simd->matrix->reduce(&r, j->dt1 + t->image * p->t1.plane + t->first * block, j->w1, narrow);
-    for (int64_t n = 0; n < t->images; n++)
-        for (int64_t b = 0; b < p->x.blocks; b++)
-            memcpy(j->gx + (t->image + n) * p->x.image + b * p->x.plane + t->first * block,
-                   narrow + b * step + n * t->n_px * block, (size_t)(t->n_px * block) * sizeof *narrow);
-}
-
 static void reduce_part(const void *job, int32_t part, int32_t parts) {
     const mn_bottleneck_job *j = job;
+    const mn_bottleneck_plan *p = j->p;
     int64_t begin, end;
-    mn_dnnl_range(mn_bottleneck_n_tiles(j->p, &j->p->x), 1, part, parts, &begin, &end);
+    mn_dnnl_range(mn_bottleneck_n_tiles(p, &p->x), 1, part, parts, &begin, &end);
     for (int64_t i = begin; i < end; i++) {
-        const mn_bottleneck_tile t = mn_bottleneck_tile_at(j->p, &j->p->x, i);
-        reduce_tile(j, &t, (float *)(j->parts + (size_t)part * j->p->part_bytes));
+        const mn_bottleneck_tile t = mn_bottleneck_tile_at(p, &p->x, i);
+        const float *wide = j->dt1 + t.image * p->t1.plane + t.first * j->simd->block;
+        mn_bottleneck_sum_tile(j, &t, wide, p->t1.stride, p->t1.blocks, j->w1,
+                               (float *)(j->parts + (size_t)part * p->part_bytes), &p->x, j->gx);
     }
 }
 
 static mn_bottleneck_norm norm_of(const mn_bottleneck_job *j, const mn_dnnl_run *r, int i) {
-    const mn_bottleneck_plan *p = j->p;
-    const mn_bottleneck_tensor *t = i == 0 ? &p->t1 : &p->t2;
-    mn_bottleneck_norm m = {.gamma = mn_dnnl_arg(r, 5 + 6 * i),
-                            .beta = mn_dnnl_arg(r, 6 + 6 * i),
-                            .mean = (float *)((char *)mn_dnnl_arg(r, 2) + p->stats_at[i]),
-                            .g_gamma = mn_dnnl_arg(r, 8 + 6 * i),
-                            .g_beta = mn_dnnl_arg(r, 9 + 6 * i),
-                            .n_pixels = (double)(p->n * t->hw),
-                            .channels = t->channels,
-                            .block = j->simd->block};
-    m.rstd = m.mean + t->blocks * m.block;
+    mn_bottleneck_norm m = mn_bottleneck_norm_at(j, i, mn_dnnl_arg(r, 2));
+    m.gamma = mn_dnnl_arg(r, 5 + 6 * i);
+    m.beta = mn_dnnl_arg(r, 6 + 6 * i);
+    m.g_gamma = mn_dnnl_arg(r, 8 + 6 * i);
+    m.g_beta = mn_dnnl_arg(r, 9 + 6 * i);
     return m;
 }
 

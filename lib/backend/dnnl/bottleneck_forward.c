@@ -68,7 +68,6 @@ static void wide_part(const void *job, int32_t part, int32_t parts) {
 static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, float *z2) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block;
-    float *narrow = z2 + p->t2.blocks * step;
     for (int64_t b = 0; b < p->t2.blocks; b++) {
         mn_simd_norm_block c;
         mn_bottleneck_norm_saved(&j->norm[1], b, &c);
@@ -77,17 +76,7 @@ static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t
         const float *t2 = j->t2 + b * p->t2.stride + t->image * p->t2.plane + t->first * block;
         j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, z2 + b * step);
     }
-    const mn_simd_reduce r = {.n_px = t->images * t->n_px,
-                              .wide_blocks = p->t2.blocks,
-                              .narrow_blocks = p->y.blocks,
-                              .wide_step = step,
-                              .narrow_step = step,
-                              .w_step = p->t2.blocks * block * block};
-    j->simd->matrix->reduce(&r, z2, j->w3, narrow);
-    for (int64_t n = 0; n < t->images; n++)
-        for (int64_t b = 0; b < p->y.blocks; b++)
-            memcpy(j->y + (t->image + n) * p->y.image + b * p->y.plane + t->first * block,
-                   narrow + b * step + n * t->n_px * block, (size_t)(t->n_px * block) * sizeof *narrow);
+    mn_bottleneck_sum_tile(j, t, z2, step, p->t2.blocks, j->w3, z2 + p->t2.blocks * step, &p->y, j->y);
 }
 
 static void project_part(const void *job, int32_t part, int32_t parts) {
@@ -101,21 +90,14 @@ static void project_part(const void *job, int32_t part, int32_t parts) {
 }
 
 static mn_bottleneck_norm norm_of(const mn_bottleneck_job *j, const mn_dnnl_run *r, int i) {
-    const mn_bottleneck_plan *p = j->p;
-    const mn_bottleneck_tensor *t = i == 0 ? &p->t1 : &p->t2;
-    const int moves = p->base.k.flags & MODNAS_KF_UPDATE_STATS;
-    char *saved = (char *)mn_dnnl_arg(r, 2);
-    mn_bottleneck_norm m = {.gamma = mn_dnnl_arg(r, 4 + 5 * i),
-                            .beta = mn_dnnl_arg(r, 5 + 5 * i),
-                            .running_mean = moves ? mn_dnnl_arg(r, 6 + 5 * i) : NULL,
-                            .running_var = moves ? mn_dnnl_arg(r, 7 + 5 * i) : NULL,
-                            .mean = (float *)(saved + p->stats_at[i]),
-                            .eps = r->scalars[2 * i],
-                            .momentum = r->scalars[2 * i + 1],
-                            .n_pixels = (double)(p->n * t->hw),
-                            .channels = t->channels,
-                            .block = j->simd->block};
-    m.rstd = m.mean + t->blocks * m.block;
+    const int moves = j->p->base.k.flags & MODNAS_KF_UPDATE_STATS;
+    mn_bottleneck_norm m = mn_bottleneck_norm_at(j, i, mn_dnnl_arg(r, 2));
+    m.gamma = mn_dnnl_arg(r, 4 + 5 * i);
+    m.beta = mn_dnnl_arg(r, 5 + 5 * i);
+    m.running_mean = moves ? mn_dnnl_arg(r, 6 + 5 * i) : NULL;
+    m.running_var = moves ? mn_dnnl_arg(r, 7 + 5 * i) : NULL;
+    m.eps = r->scalars[2 * i];
+    m.momentum = r->scalars[2 * i + 1];
     return m;
 }
 

@@ -4,6 +4,16 @@
 
 #include "backend/dnnl/bottleneck.h"
 
+mn_bottleneck_norm mn_bottleneck_norm_at(const mn_bottleneck_job *j, int i, void *saved) {
+    const mn_bottleneck_tensor *t = i == 0 ? &j->p->t1 : &j->p->t2;
+    mn_bottleneck_norm m = {.mean = (float *)((char *)saved + j->p->stats_at[i]),
+                            .n_pixels = (double)(j->p->n * t->hw),
+                            .channels = t->channels,
+                            .block = j->simd->block};
+    m.rstd = m.mean + t->blocks * m.block;
+    return m;
+}
+
 /* Channels of a block: first, and how many are not padding. */
 static int64_t channels_of(const mn_bottleneck_norm *m, int64_t block, int64_t *first) {
     *first = block * m->block;

@@ -123,7 +123,7 @@ static void conv_drop(mn_dnnl *s, mn_dnnl_plan *base) {
     mn_dnnl_depthwise_free(s, p->depthwise);
 }
 
-static int conv_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int conv_supports(mn_dnnl *s, const modnas_kernel *k) {
     const int32_t groups = k->u.window.groups;
     if (groups < 1 || k->src.dims[1] % groups != 0 || k->dst.dims[1] % groups != 0) return 0;
     return mn_dnnl_is_activation(&k->src) && mn_dnnl_is_activation(&k->dst) &&

@@ -163,7 +163,7 @@ static int axis_fits(int64_t start, int64_t step, int64_t count, int64_t size) {
     return count >= 1 && step != 0 && start >= 0 && start < size && last >= 0 && last < size;
 }
 
-static int copy_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int copy_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const modnas_box *b = &k->u.box;
     for (int i = 0; i < 4; i++)
@@ -173,7 +173,7 @@ static int copy_supports(const mn_dnnl *s, const modnas_kernel *k) {
     return mn_dnnl_is_activation(&k->src) && mn_dnnl_is_activation(&k->dst);
 }
 
-static int shuffle_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int shuffle_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     if (k->groups < 1 || k->src.dims[1] % k->groups != 0 || !mn_dnnl_same_dims(&k->src, &k->dst)) return 0;
     for (int i = 0; i < 4; i++)

@@ -5,6 +5,7 @@
  *   conv.c depthwise.c linear.c reorder.c activation.c      oneDNN does the work (depthwise.c: our own kernels)
  *   batch_norm.c pool.c elementwise.c copy.c dropout.c flat.c reduce.c   our own kernels, on channel-blocked tensors
  *   loss.c                                                  pointwise losses, on plain ones
+ *   bottleneck.h                                                the wide part of inverted residual blocks as one kernel
  *   layout.c prim.c parallel.c error.c                      layouts, primitives, static parts, error texts
  *   simd.h       the loops, compiled once for each instruction set: *_avx512.c, *_avx2.c, *_portable.c from *_body.h
  *
@@ -40,7 +41,7 @@ typedef struct mn_dnnl_run {
 typedef struct mn_dnnl_kernel {
     int32_t kind;
     size_t plan_bytes; /* of the kernel's own plan, which begins with a mn_dnnl_plan */
-    int (*supports)(const mn_dnnl *s, const modnas_kernel *k);
+    int (*supports)(mn_dnnl *s, const modnas_kernel *k); /* 0, 1, or a status: it cannot be told */
     int32_t (*want)(mn_dnnl *s, const modnas_kernel *k, int32_t role);
     int (*plan)(mn_dnnl *s, mn_dnnl_plan *p); /* p is zeroed but for its first three fields */
     int (*run)(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r);

@@ -105,7 +105,7 @@ static int dropout_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) 
     return 0;
 }
 
-static int dropout_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int dropout_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     return mn_dnnl_is_activation(&k->src) && k->dst.layout == k->src.layout && k->dst.dtype == MODNAS_F32 &&
            mn_dnnl_same_dims(&k->src, &k->dst);

@@ -107,7 +107,7 @@ static int repeats(const modnas_tdesc *t, const modnas_tdesc *dst) {
     return 1;
 }
 
-static int binary_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int binary_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const int32_t layout = k->dst.layout;
     if (k->algo < MODNAS_BINARY_ADD || k->algo > MODNAS_BINARY_DIV || !mn_dnnl_is_activation(&k->dst)) return 0;
@@ -173,14 +173,14 @@ static int same_layout(const modnas_tdesc *a, const modnas_tdesc *b) {
     return mn_dnnl_is_activation(a) && b->dtype == MODNAS_F32 && a->layout == b->layout && mn_dnnl_same_dims(a, b);
 }
 
-static int mixture_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int mixture_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     if (k->weights.layout != MODNAS_LAYOUT_PLAIN || k->weights.dtype != MODNAS_F32 || !same_layout(&k->src, &k->dst))
         return 0;
     return k->kind != MODNAS_KERNEL_WEIGHTED_SUM || (k->n_src >= 1 && mn_dnnl_floats(s, &k->weights) >= k->n_src);
 }
 
-static int dot_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int dot_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     return same_layout(&k->src, &k->weights) && k->dst.layout == MODNAS_LAYOUT_PLAIN && k->dst.dtype == MODNAS_F32;
 }

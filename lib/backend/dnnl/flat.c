@@ -137,7 +137,7 @@ static int adam_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     return run_parts(s, &j, adam_part);
 }
 
-static int flat_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int flat_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     (void)k;
     return 1;

@@ -78,7 +78,7 @@ static int is_matrix(const modnas_tdesc *t) {
     return t->dims[2] == 1 && t->dims[3] == 1;
 }
 
-static int linear_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int linear_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     const int64_t *w = k->weights.dims;
     if (!can_fuse(k) || !mn_dnnl_is_activation(&k->src) || !mn_dnnl_is_activation(&k->dst)) return 0;

@@ -62,7 +62,7 @@ static int loss_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     return 0;
 }
 
-static int loss_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int loss_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     if (k->src.layout != MODNAS_LAYOUT_PLAIN || k->weights.layout != MODNAS_LAYOUT_PLAIN ||
         k->dst.layout != MODNAS_LAYOUT_PLAIN)

@@ -69,7 +69,7 @@ static int is_blocked(const modnas_tdesc *t) {
     return t->dtype == MODNAS_F32 && t->layout == MODNAS_LAYOUT_BLOCKED;
 }
 
-static int pool_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int pool_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     if (k->algo < MODNAS_POOL_MAX || k->algo > MODNAS_POOL_AVG_INCLUDE_PAD || !is_window(k, 0) || !is_window(k, 1))
         return 0;

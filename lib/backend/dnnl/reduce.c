@@ -46,7 +46,7 @@ static int is_planes(const modnas_kernel *k) {
     return from[1] == to[1] && to[2] == 1 && to[3] == 1 && (to[0] == from[0] || to[0] == 1);
 }
 
-static int reduce_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int reduce_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     return mn_dnnl_is_activation(&k->src) && k->src.layout == MODNAS_LAYOUT_BLOCKED && k->dst.layout == k->src.layout &&
            k->dst.dtype == MODNAS_F32 && is_planes(k) &&

@@ -10,7 +10,7 @@ typedef struct reorder_plan {
     mn_dnnl_chain chain;
 } reorder_plan;
 
-static int reorder_supports(const mn_dnnl *s, const modnas_kernel *k) {
+static int reorder_supports(mn_dnnl *s, const modnas_kernel *k) {
     const int32_t groups = k->u.window.groups;
     if (!mn_dnnl_same_dims(&k->src, &k->dst) || groups < 0) return 0;
     if (groups == 0) return mn_dnnl_is_activation(&k->src) && mn_dnnl_is_activation(&k->dst);
