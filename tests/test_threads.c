@@ -148,7 +148,7 @@ END_TEST
 /* ---- N contexts on N threads --------------------------------------------------------------------------- */
 
 typedef struct job {
-    char name[16], backend[16];
+    char name[24], backend[16];
     int rc;
 } job;
 
