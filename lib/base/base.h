@@ -46,6 +46,8 @@ struct modnas_ctx {
     struct mn_backends *backends;
     void (*backends_free)(struct modnas_ctx *ctx);
     int (*backends_enter)(struct modnas_ctx *ctx); /* 0, or MODNAS_EPARALLEL */
+    const struct mn_file_ops *files;               /* NULL: the system's */
+    void *files_ud;
 };
 
 /* The border: `MN_ENTER(ctx);` at the top of every public function with a status, before anything of the context is
@@ -119,6 +121,8 @@ void mn_map_free(modnas_ctx *ctx, mn_map *m); /* keys are owned by the map, valu
 void *mn_map_get(const mn_map *m, const char *key);
 int mn_map_put(modnas_ctx *ctx, mn_map *m, const char *key, void *value); /* replaces */
 const char *mn_map_key(const mn_map *m, size_t i, void **value);          /* i-th put, 0 <= i < n; value may be NULL */
+/* A map of names alone: one of its own that is the same text, put there if it is new; lives as long as the map. */
+int mn_map_name(modnas_ctx *ctx, mn_map *m, const char *name, const char **out);
 
 /* ---- string builder ------------------------------------------------------------------------------------------- */
 
@@ -169,9 +173,25 @@ void mn_rng_shuffle(mn_rng *r, int32_t *a, int64_t n); /* Fisher-Yates */
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
+/* What writing a file asks of the system; each as the call of that name, with errno. */
+typedef struct mn_file_ops {
+    int (*open)(const char *path, int flags, int mode, void *ud);
+    ptrdiff_t (*write)(int fd, const void *data, size_t bytes, void *ud);
+    int (*fsync)(int fd, void *ud);
+    int (*close)(int fd, void *ud);
+    int (*rename)(const char *from, const char *to, void *ud);
+    int (*unlink)(const char *path, void *ud);
+} mn_file_ops;
+
+typedef struct mn_bytes {
+    const void *data;
+    size_t n;
+} mn_bytes;
+
 /* Write a whole file: temporary name beside it, write, fsync, rename, fsync of the folder. The old file stays whole on
  * any error. 0 or MODNAS_EIO / MODNAS_ENOMEM with path and reason in the text. */
 int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes);
+int mn_file_write_parts(modnas_ctx *ctx, const char *path, const mn_bytes *parts, size_t n); /* one behind the other */
 /* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free.
  * MODNAS_ENOTFOUND if there is none, MODNAS_EIO, MODNAS_ENOMEM. */
 int mn_file_read(modnas_ctx *ctx, const char *path, size_t max, char **data, size_t *bytes);

@@ -23,69 +23,133 @@ static int fail_write(modnas_ctx *ctx, const char *path, const char *what, int e
     return MODNAS_EIO;
 }
 
-/* A new file beside `path`; its name goes to `name`. Process id and a number keep writers apart. */
-static int open_beside(modnas_ctx *ctx, const char *path, char *name, size_t bytes, int *fd) {
-    for (int i = 0; i < 1000; i++) {
-        snprintf(name, bytes, "%s.tmp-%ld-%d", path, (long)getpid(), i);
-        *fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (*fd >= 0) return 0;
-        if (errno != EEXIST) break;
-    }
-    return fail_write(ctx, path, "open for writing", errno);
+/* ---- the system ---------------------------------------------------------------------------------------- */
+
+static int sys_open(const char *path, int flags, int mode, void *ud) {
+    (void)ud;
+    return open(path, flags, mode);
+}
+static ptrdiff_t sys_write(int fd, const void *data, size_t bytes, void *ud) {
+    (void)ud;
+    return write(fd, data, bytes);
+}
+static int sys_fsync(int fd, void *ud) {
+    (void)ud;
+    return fsync(fd);
+}
+static int sys_close(int fd, void *ud) {
+    (void)ud;
+    return close(fd);
+}
+static int sys_rename(const char *from, const char *to, void *ud) {
+    (void)ud;
+    return rename(from, to);
+}
+static int sys_unlink(const char *path, void *ud) {
+    (void)ud;
+    return unlink(path);
 }
 
-static int write_all(int fd, const char *data, size_t bytes) {
+static const mn_file_ops sys_ops = {sys_open, sys_write, sys_fsync, sys_close, sys_rename, sys_unlink};
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+typedef struct writing {
+    modnas_ctx *ctx;
+    const mn_file_ops *ops;
+    void *ud;
+    const char *path;
+    char *name; /* of the new file, with room for any that is made of path */
+    size_t name_bytes;
+    int fd;
+    int unsynced; /* 1: the system would not flush it: it may be worth a new file */
+} writing;
+
+/* A new file beside the path. Process id and a number keep writers apart. */
+static int open_beside(writing *w) {
+    for (int i = 0; i < 1000; i++) {
+        snprintf(w->name, w->name_bytes, "%s.tmp-%ld-%d", w->path, (long)getpid(), i);
+        w->fd = w->ops->open(w->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666, w->ud);
+        if (w->fd >= 0) return 0;
+        if (errno != EEXIST) break;
+    }
+    return fail_write(w->ctx, w->path, "open for writing", errno);
+}
+
+static int write_all(const writing *w, const char *data, size_t bytes) {
     while (bytes) {
-        const ssize_t n = write(fd, data, bytes < 1u << 30 ? bytes : 1u << 30);
+        const ptrdiff_t n = w->ops->write(w->fd, data, bytes < 1u << 30 ? bytes : 1u << 30, w->ud);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return -1;
+        if (n == 0) errno = ENOSPC;
+        if (n <= 0) return fail_write(w->ctx, w->path, "write", errno);
         data += n;
         bytes -= (size_t)n;
     }
     return 0;
 }
 
-/* Flush the folder that `path` lies in; `scratch` has room for its name. */
-static int sync_folder(const char *path, char *scratch) {
-    const char *slash = strrchr(path, '/');
-    const size_t n = slash ? (size_t)(slash - path) : 0;
-    memcpy(scratch, path, n);
-    scratch[n] = 0;
-    const int fd = open(n ? scratch : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+static int fill_new(writing *w, const mn_bytes *parts, size_t n) {
+    for (size_t i = 0; i < n; i++) MN_TRY(write_all(w, parts[i].data, parts[i].n));
+    if (w->ops->fsync(w->fd, w->ud) == 0) return 0;
+    w->unsynced = 1;
+    return fail_write(w->ctx, w->path, "flush", errno);
+}
+
+/* A new file beside the path, flushed and closed; none on failure. */
+static int write_new(writing *w, const mn_bytes *parts, size_t n) {
+    w->unsynced = 0;
+    MN_TRY(open_beside(w));
+    int rc = fill_new(w, parts, n);
+    if (w->ops->close(w->fd, w->ud) && !rc) rc = fail_write(w->ctx, w->path, "close", errno);
+    if (rc) w->ops->unlink(w->name, w->ud);
+    return rc;
+}
+
+/* Flush the folder that the path lies in; its name goes where that of the new file was. */
+static int sync_folder(writing *w) {
+    const char *slash = strrchr(w->path, '/');
+    const size_t n = slash ? (size_t)(slash - w->path) : 0;
+    memcpy(w->name, w->path, n);
+    w->name[n] = 0;
+    const int fd = w->ops->open(n ? w->name : slash ? "/" : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, w->ud);
     if (fd < 0) return errno == EACCES ? 0 : -1; /* a folder one may write to but not list */
-    int rc = fsync(fd);
-    if (rc && errno == EINVAL) rc = 0; /* file systems that cannot */
-    close(fd);
+    int rc = w->ops->fsync(fd, w->ud);
+    const int error = errno;
+    w->ops->close(fd, w->ud);
+    errno = error;
+    return rc && error == EINVAL ? 0 : rc; /* file systems that cannot */
+}
+
+/* After a flush that failed the system may have dropped the bytes and call the next flush good: what was written is
+ * lost, and written once more into a new file. */
+static int write_parts(writing *w, const mn_bytes *parts, size_t n) {
+    int rc = write_new(w, parts, n);
+    if (rc && w->unsynced) rc = write_new(w, parts, n);
+    if (rc) return rc;
+    if (w->ops->rename(w->name, w->path, w->ud)) {
+        rc = fail_write(w->ctx, w->path, "rename", errno);
+        w->ops->unlink(w->name, w->ud);
+        return rc;
+    }
+    return sync_folder(w) ? fail_write(w->ctx, w->path, "flush the folder", errno) : 0;
+}
+
+int mn_file_write_parts(modnas_ctx *ctx, const char *path, const mn_bytes *parts, size_t n) {
+    writing w = {.ctx = ctx, .path = path, .ops = ctx->files ? ctx->files : &sys_ops, .ud = ctx->files_ud};
+    w.name_bytes = strlen(path) + 40;
+    w.name = mn_alloc(ctx, w.name_bytes, 1);
+    if (!w.name) return MODNAS_ENOMEM;
+    const int rc = write_parts(&w, parts, n);
+    mn_free(ctx, w.name);
     return rc;
 }
 
 int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes) {
-    const size_t name_bytes = strlen(path) + 40;
-    char *name = mn_alloc(ctx, name_bytes, 1);
-    if (!name) return MODNAS_ENOMEM;
-    int fd = -1, rc = open_beside(ctx, path, name, name_bytes, &fd);
-    if (rc) goto done;
-    if (write_all(fd, data, bytes) || fsync(fd)) {
-        rc = fail_write(ctx, path, "write", errno);
-        close(fd);
-        goto undo;
-    }
-    if (close(fd)) {
-        rc = fail_write(ctx, path, "close", errno);
-        goto undo;
-    }
-    if (rename(name, path)) {
-        rc = fail_write(ctx, path, "rename", errno);
-        goto undo;
-    }
-    if (sync_folder(path, name)) rc = fail_write(ctx, path, "flush the folder", errno);
-    goto done;
-undo:
-    unlink(name);
-done:
-    mn_free(ctx, name);
-    return rc;
+    const mn_bytes all = {data, bytes};
+    return mn_file_write_parts(ctx, path, &all, 1);
 }
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
 
 /* Read to the end or until more than max bytes came; *n bytes in *buf, which keeps room for a final 0. */
 static int read_all(modnas_ctx *ctx, const char *path, int fd, size_t max, char **buf, size_t *n) {

@@ -74,3 +74,13 @@ int mn_map_put(modnas_ctx *ctx, mn_map *m, const char *key, void *value) {
     m->n++;
     return 0;
 }
+
+int mn_map_name(modnas_ctx *ctx, mn_map *m, const char *name, const char **out) {
+    if (!mn_map_get(m, name)) {
+        MN_TRY(mn_map_put(ctx, m, name, NULL));
+        struct mn_map_slot *slot = &m->slots[m->n - 1];
+        slot->value = slot->key;
+    }
+    *out = mn_map_get(m, name);
+    return 0;
+}

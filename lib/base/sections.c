@@ -1,0 +1,206 @@
+/* Files of named sections: writing, and reading what may be damaged (sections.h). */
+#include "base/sections.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static const char zeros[8];
+
+static uint64_t padded(uint64_t n) {
+    return (n + 7) / 8 * 8;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+void mn_sections_init(mn_sections *f, modnas_ctx *ctx) {
+    *f = (mn_sections){.ctx = ctx};
+    mn_vec_init(&f->list, sizeof(mn_section));
+}
+
+void mn_sections_free(mn_sections *f) {
+    if (!f->ctx) return;
+    for (size_t i = 0; i < f->list.n; i++) {
+        mn_section *s = &MN_AT(f->list, mn_section, i);
+        mn_free(f->ctx, s->name);
+        if (!f->file) mn_free(f->ctx, s->data);
+    }
+    mn_vec_free(f->ctx, &f->list);
+    mn_free(f->ctx, f->file);
+    f->file = NULL;
+}
+
+static int push(mn_sections *f, char *name, int32_t needed, char *data, size_t n) {
+    const mn_section s = {name, needed, data, n};
+    if (name && mn_vec_push(f->ctx, &f->list, &s, 1)) return 0;
+    mn_free(f->ctx, name);
+    return MODNAS_ENOMEM;
+}
+
+int mn_sections_add(mn_sections *f, const char *name, int32_t needed, char *data, size_t n) {
+    const int rc = data || !n ? push(f, mn_strdup(f->ctx, name), needed, data, n) : MODNAS_ENOMEM;
+    if (rc) mn_free(f->ctx, data);
+    return rc;
+}
+
+const mn_section *mn_sections_find(const mn_sections *f, const char *name) {
+    for (size_t i = 0; i < f->list.n; i++)
+        if (strcmp(MN_AT(f->list, mn_section, i).name, name) == 0) return &MN_AT(f->list, mn_section, i);
+    return NULL;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static void put32(char *at, uint32_t x) {
+    memcpy(at, &x, sizeof x);
+}
+static void put64(char *at, uint64_t x) {
+    memcpy(at, &x, sizeof x);
+}
+
+/* The head of a section, and the five pieces that it is written as. */
+static void lay_out(const mn_section *s, char head[MN_SECTION_HEAD + 1], mn_bytes part[5]) {
+    const size_t name = strlen(s->name);
+    mn_sha256 sha;
+    put32(head + MN_SECTION_SUM, (uint32_t)name);
+    put32(head + MN_SECTION_SUM + 4, s->needed != 0);
+    put64(head + MN_SECTION_SUM + 8, s->n);
+    part[0] = (mn_bytes){head, MN_SECTION_HEAD};
+    part[1] = (mn_bytes){s->name, name};
+    part[2] = (mn_bytes){zeros, padded(name) - name};
+    part[3] = (mn_bytes){s->n ? s->data : zeros, s->n};
+    part[4] = (mn_bytes){zeros, padded(s->n) - s->n};
+    mn_sha256_init(&sha);
+    mn_sha256_add(&sha, head + MN_SECTION_SUM, MN_SECTION_HEAD - MN_SECTION_SUM);
+    for (int i = 1; i < 5; i++) mn_sha256_add(&sha, part[i].data, part[i].n);
+    char sum[MN_SECTION_SUM + 1];
+    mn_sha256_hex(&sha, sum);
+    memcpy(head, sum, MN_SECTION_SUM);
+}
+
+int mn_sections_write(const mn_sections *f, const char *path) {
+    const size_t n = f->list.n;
+    char head[MN_SECTIONS_HEAD] = MN_SECTIONS_MAGIC;
+    mn_bytes *parts = mn_alloc(f->ctx, 1 + 5 * n, sizeof *parts);
+    char(*heads)[MN_SECTION_HEAD] = mn_alloc(f->ctx, n ? n : 1, sizeof *heads);
+    int rc = parts && heads ? 0 : MODNAS_ENOMEM;
+    uint64_t bytes = sizeof head;
+    for (size_t i = 0; i < n && !rc; i++) {
+        lay_out(&MN_AT(f->list, mn_section, i), heads[i], parts + 1 + 5 * i);
+        for (size_t k = 0; k < 5; k++) bytes += parts[1 + 5 * i + k].n;
+    }
+    if (!rc) {
+        put32(head + 8, MN_SECTIONS_VERSION);
+        put32(head + 12, (uint32_t)n);
+        put64(head + 16, bytes);
+        parts[0] = (mn_bytes){head, sizeof head};
+        rc = mn_file_write_parts(f->ctx, path, parts, 1 + 5 * n);
+    }
+    mn_free(f->ctx, heads);
+    mn_free(f->ctx, parts);
+    return rc;
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+static uint32_t get32(const char *at) {
+    uint32_t x;
+    memcpy(&x, at, sizeof x);
+    return x;
+}
+static uint64_t get64(const char *at) {
+    uint64_t x;
+    memcpy(&x, at, sizeof x);
+    return x;
+}
+
+int mn_sections_is(const void *bytes, size_t n) {
+    return n >= strlen(MN_SECTIONS_MAGIC) && memcmp(bytes, MN_SECTIONS_MAGIC, strlen(MN_SECTIONS_MAGIC)) == 0;
+}
+
+int mn_sections_head(modnas_ctx *ctx, const void *head, uint64_t *file_bytes, uint32_t *n_sections, const char *name) {
+    const char *at = head;
+    if (!mn_sections_is(head, MN_SECTIONS_HEAD)) return mn_fail(ctx, MODNAS_EFORMAT, "%s: no checkpoint", name);
+    if (get32(at + 8) != MN_SECTIONS_VERSION)
+        return mn_fail(ctx, MODNAS_EUNSUPPORTED, "%s: a checkpoint of version %u, this library reads %d", name,
+                       get32(at + 8), MN_SECTIONS_VERSION);
+    *n_sections = get32(at + 12);
+    *file_bytes = get64(at + 16);
+    return 0;
+}
+
+int mn_section_head(modnas_ctx *ctx, const void *head, uint64_t left, uint32_t number, const char *name,
+                    mn_section_sizes *out) {
+    const char *at = (const char *)head + MN_SECTION_SUM;
+    const mn_section_sizes s = {.name = get32(at),
+                                .needed = get32(at + 4),
+                                .content = get64(at + 8),
+                                .padded_name = padded(get32(at)),
+                                .padded_content = padded(get64(at + 8))};
+    if (s.name < 1 || s.name > MN_SECTION_NAME_MAX || s.needed > 1)
+        return mn_fail(ctx, MODNAS_EFORMAT, "%s: section %u: a name of %u bytes", name, number + 1, s.name);
+    if (s.padded_content < s.content || left < MN_SECTION_HEAD + s.padded_name ||
+        left - MN_SECTION_HEAD - s.padded_name < s.padded_content)
+        return mn_fail(ctx, MODNAS_EFORMAT, "%s: section %u: %" PRIu64 " bytes of it, %" PRIu64 " are left", name,
+                       number + 1, s.content, left);
+    *out = s;
+    return 0;
+}
+
+int mn_section_check(modnas_ctx *ctx, const void *head, mn_sha256 *sha, const char *section, const char *name) {
+    char sum[MN_SECTION_SUM + 1];
+    mn_sha256_hex(sha, sum);
+    if (memcmp(sum, head, MN_SECTION_SUM) == 0) return 0;
+    return mn_fail(ctx, MODNAS_EFORMAT, "%s: section %.80s: its SHA-256 is %.12s..., not what the file says", name,
+                   section, sum);
+}
+
+/* The section at *at, of which `left` bytes are there. */
+static int take(mn_sections *f, char *at, uint64_t left, uint32_t number, const char *name, uint64_t *used) {
+    mn_section_sizes s;
+    mn_sha256 sha;
+    if (left < MN_SECTION_HEAD)
+        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: section %u: %" PRIu64 " bytes are left", name, number + 1, left);
+    MN_TRY(mn_section_head(f->ctx, at, left, number, name, &s));
+    *used = MN_SECTION_HEAD + s.padded_name + s.padded_content;
+    char *own = mn_strndup(f->ctx, at + MN_SECTION_HEAD, s.name);
+    if (!own) return MODNAS_ENOMEM;
+    mn_sha256_init(&sha);
+    mn_sha256_add(&sha, at + MN_SECTION_SUM, (size_t)*used - MN_SECTION_SUM);
+    int rc = mn_section_check(f->ctx, at, &sha, own, name);
+    if (!rc && mn_sections_find(f, own))
+        rc = mn_fail(f->ctx, MODNAS_EFORMAT, "%s: section %s is there twice", name, own);
+    if (!rc) return push(f, own, (int32_t)s.needed, at + MN_SECTION_HEAD + s.padded_name, (size_t)s.content);
+    mn_free(f->ctx, own);
+    return rc;
+}
+
+static int parse(mn_sections *f, size_t n, const char *name) {
+    uint64_t bytes, at = MN_SECTIONS_HEAD, used = 0;
+    uint32_t n_sections;
+    if (n < MN_SECTIONS_HEAD) return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes, no checkpoint", name, n);
+    MN_TRY(mn_sections_head(f->ctx, f->file, &bytes, &n_sections, name));
+    if (bytes != n)
+        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes of a checkpoint of %" PRIu64, name, n, bytes);
+    for (uint32_t i = 0; i < n_sections; i++, at += used) MN_TRY(take(f, f->file + at, n - at, i, name, &used));
+    if (at == n) return 0;
+    return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %" PRIu64 " bytes behind the last section", name, n - at);
+}
+
+int mn_sections_parse(modnas_ctx *ctx, char *bytes, size_t n, const char *name, mn_sections *out) {
+    mn_sections f;
+    mn_sections_init(&f, ctx);
+    f.file = bytes;
+    const int rc = parse(&f, n, name);
+    if (rc)
+        mn_sections_free(&f);
+    else
+        *out = f;
+    return rc;
+}
+
+int mn_sections_read(modnas_ctx *ctx, const char *path, mn_sections *out) {
+    char *bytes;
+    size_t n;
+    MN_TRY(mn_file_read(ctx, path, SIZE_MAX / 4, &bytes, &n));
+    return mn_sections_parse(ctx, bytes, n, path, out);
+}
