@@ -36,7 +36,7 @@ static int witness_step(mn_optim *o, mn_estim *e) {
     return 0;
 }
 
-static const mn_optim_vt witness_vt = {"Witness", NULL, NULL, witness_step, NULL};
+static const mn_optim_vt witness_vt = {.type = "Witness", .step = witness_step};
 
 static mn_estim *open_estim(const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
     mn_estim *e;

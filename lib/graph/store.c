@@ -122,13 +122,18 @@ static void draw(const mn_param *p, uint64_t seed, double *plain) {
     }
 }
 
-static int initialise(mn_store *s, uint64_t seed) {
+/* Elements of the largest parameter, at least 1. */
+static int64_t largest(const mn_store *s) {
     int64_t most = 1;
     for (size_t i = 0; i < s->params.n; i++) {
         const int64_t n = mn_param_numel(MN_AT(s->params, mn_param *, i));
         if (n > most) most = n;
     }
-    double *plain = mn_alloc(s->ctx, (size_t)most, sizeof *plain);
+    return most;
+}
+
+static int initialise(mn_store *s, uint64_t seed) {
+    double *plain = mn_alloc(s->ctx, (size_t)largest(s), sizeof *plain);
     if (!plain) return MODNAS_ENOMEM;
     int rc = 0;
     for (size_t i = 0; i < s->params.n && !rc; i++) {
@@ -223,6 +228,33 @@ int mn_param_set(mn_param *p, const double *plain) {
 
 int mn_param_set_f32(mn_param *p, const float *plain) {
     return convert(p, p->store ? p->store->weights : NULL, (void *)(uintptr_t)plain, MODNAS_F32, 0);
+}
+
+size_t mn_store_elem_bytes(const mn_store *s) { return element_bytes(s); }
+
+int mn_param_copy_out(const mn_param *p, void *arena, void *plain) {
+    return convert(p, arena || !p->store ? arena : p->store->weights, plain, p->store ? p->store->dtype : MODNAS_F32, 1);
+}
+
+int mn_param_copy_in(const mn_param *p, void *arena, const void *plain) {
+    return convert(p, arena || !p->store ? arena : p->store->weights, (void *)(uintptr_t)plain, p->store ? p->store->dtype : MODNAS_F32, 0);
+}
+
+int mn_store_state(mn_store *s, void *arena, mn_state *io) {
+    const size_t elem = element_bytes(s);
+    MN_TRY(mn_state_same(io, (int64_t)s->params.n, "parameters"));
+    MN_TRY(mn_state_same(io, (int64_t)elem, "bytes of a number"));
+    void *plain = mn_alloc(s->ctx, (size_t)largest(s), elem);
+    int rc = plain ? 0 : MODNAS_ENOMEM;
+    for (size_t i = 0; i < s->params.n && !rc; i++) {
+        const mn_param *p = MN_AT(s->params, mn_param *, i);
+        rc = mn_state_same(io, mn_param_numel(p), p->name);
+        if (!rc && !io->loading) rc = mn_param_copy_out(p, arena, plain);
+        if (!rc) rc = mn_state_bytes(io, plain, (size_t)mn_param_numel(p) * elem);
+        if (!rc && io->loading) rc = mn_param_copy_in(p, arena, plain);
+    }
+    mn_free(s->ctx, plain);
+    return rc;
 }
 
 int mn_param_get_grad(const mn_param *p, double *plain) {

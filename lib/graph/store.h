@@ -10,6 +10,7 @@
 #define MN_STORE_H
 
 #include "backend/backend.h"
+#include "base/state.h"
 
 typedef struct mn_store mn_store;
 typedef struct mn_param mn_param;
@@ -67,6 +68,12 @@ int mn_param_get(const mn_param *p, double *plain);
 int mn_param_set(mn_param *p, const double *plain);
 int mn_param_get_f32(const mn_param *p, float *plain);
 int mn_param_set_f32(mn_param *p, const float *plain);
+/* Elements of the store's own type, from and to an arena that is laid out as its weights (NULL: the weights). */
+int mn_param_copy_out(const mn_param *p, void *arena, void *plain);
+int mn_param_copy_in(const mn_param *p, void *arena, const void *plain);
+size_t mn_store_elem_bytes(const mn_store *s);
+/* All of an arena that is laid out as the weights, plain. */
+int mn_store_state(mn_store *s, void *arena, mn_state *io);
 int mn_param_get_grad(const mn_param *p, double *plain); /* zeros when inactive */
 
 void mn_store_zero_grad(mn_store *s); /* O(1): no gradient is active afterwards */

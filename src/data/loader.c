@@ -255,7 +255,8 @@ static void set_order(mn_loader *l) {
     mn_rng_shuffle(&rng, l->order, l->n);
 }
 
-int mn_loader_start(mn_loader *l, int64_t epoch) {
+/* Begin an epoch behind its first `taken` batches. */
+static int start_at(mn_loader *l, int64_t epoch, int64_t taken) {
     if (epoch < 0 || epoch > INT32_MAX)
         return mn_fail(l->ctx, MODNAS_EINVAL, "%s: epoch %lld", l->set->name, (long long)epoch);
     if (in_fork(l)) return fail_fork(l);
@@ -264,12 +265,26 @@ int mn_loader_start(mn_loader *l, int64_t epoch) {
     while (l->busy) pthread_cond_wait(&l->ready, &l->mutex);
     l->epoch = epoch;
     set_order(l);
-    l->claimed = l->done = l->taken = l->released = 0;
+    l->claimed = l->done = l->taken = l->released = taken;
     l->failed = l->told = 0;
     pthread_cond_signal(&l->work);
     pthread_mutex_unlock(&l->mutex);
     if (l->prefetch && !l->thread_pid) start_thread(l);
     return 0;
+}
+
+int mn_loader_start(mn_loader *l, int64_t epoch) {
+    return start_at(l, epoch, 0);
+}
+
+int mn_loader_state(mn_loader *l, mn_state *io) {
+    int64_t epoch = l->epoch, taken = l->taken;
+    MN_TRY(mn_state_i64(io, &epoch));
+    MN_TRY(mn_state_i64(io, &taken));
+    if (!io->loading) return 0;
+    if (epoch < -1 || epoch > INT32_MAX || taken < 0 || taken > l->n_batches)
+        return mn_state_fail(io, "batch %lld of epoch %lld", (long long)taken, (long long)epoch);
+    return start_at(l, epoch < 0 ? 0 : epoch, taken); /* one that was never started begins with epoch 0 */
 }
 
 /* Give back the batch lent before and wait until the next one is there or will never be. 1: it is there. */

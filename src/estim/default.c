@@ -18,16 +18,23 @@ static int run(mn_estim *e) {
     const int scores = mn_estim_can_score(e);
     MN_TRY(mn_estim_begin(e));
     if (!scores) mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: there is no validation data, nothing is scored", e->name);
-    for (int64_t epoch = 0; epoch < e->epochs; epoch++) {
+    while (e->epoch < e->epochs) {
         MN_TRY(mn_estim_train_epoch(e, NULL));
-        const int due = epoch + 1 == e->epochs || (s->valid_intv && (epoch + 1) % s->valid_intv == 0);
+        const int64_t done = e->epoch + 1;
+        const int due = done == e->epochs || (s->valid_intv && done % s->valid_intv == 0);
         if (scores && due) MN_TRY(mn_estim_evaluate(e, NULL));
         MN_TRY(mn_estim_epoch_done(e));
     }
     return 0;
 }
 
-static const mn_estim_vt vt = {"DefaultEstim", prepare, run, NULL, 0};
+/* Where it is all estimators know. */
+static int state(mn_estim *e, mn_state *io) {
+    (void)e, (void)io;
+    return 0;
+}
+
+static const mn_estim_vt vt = {.type = "DefaultEstim", .prepare = prepare, .run = run, .state = state};
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;

@@ -21,6 +21,7 @@
 typedef struct supernet {
     int64_t epoch_start, epoch_intv, intv, batch;
     int64_t n_updates; /* in this epoch */
+    int64_t end;       /* of e->n_arch_steps: those that the updates so far want */
     double interval;   /* between updates; 0: none in this epoch */
     mn_arch *arch;     /* path of a proposing optimizer; NULL: none was proposed */
     int32_t exhausted; /* it has nothing left to propose */
@@ -42,9 +43,11 @@ static double interval(const mn_estim *e, int64_t epoch) {
 
 static int update_arch(mn_estim *e, int64_t step) {
     supernet *s = e->state;
-    if (s->interval == 0 || floor((double)(step + 1) / s->interval) <= (double)s->n_updates) return 0;
-    s->n_updates++;
-    for (int64_t i = 0; i < s->batch; i++) MN_TRY(mn_estim_arch_step(e, NULL));
+    if (s->interval != 0 && floor((double)(step + 1) / s->interval) > (double)s->n_updates) {
+        s->n_updates++;
+        s->end += s->batch;
+    }
+    while (e->n_arch_steps < s->end) MN_TRY(mn_estim_arch_step(e, NULL));
     return 0;
 }
 
@@ -79,12 +82,19 @@ static int before_step(mn_estim *e, int64_t step) {
     return next_path(e);
 }
 
+/* 1 unless it was interrupted in the middle of it. */
+static int is_new_epoch(const mn_estim *e) {
+    return !e->epoch_open && e->n_steps == e->epoch * mn_trainer_n_train(e->trainer);
+}
+
 static int run(mn_estim *e) {
     supernet *s = e->state;
+    const int goes_on = e->resumed;
     MN_TRY(mn_estim_begin(e));
-    for (int64_t epoch = 0; epoch < e->epochs; epoch++) {
-        s->interval = interval(e, epoch);
-        s->n_updates = 0;
+    if (!goes_on) s->end = 0;
+    while (e->epoch < e->epochs) {
+        s->interval = interval(e, e->epoch);
+        if (is_new_epoch(e)) s->n_updates = 0;
         MN_TRY(mn_estim_train_epoch(e, before_step));
         MN_TRY(mn_estim_evaluate(e, s->arch));
         MN_TRY(mn_estim_epoch_done(e));
@@ -96,7 +106,23 @@ static void destroy(mn_estim *e) {
     mn_arch_free(((supernet *)e->state)->arch);
 }
 
-static const mn_estim_vt vt = {"SuperNetEstim", mn_estim_prepare, run, destroy, 0};
+static int state(mn_estim *e, mn_state *io) {
+    supernet *s = e->state;
+    MN_TRY(mn_state_i64(io, &s->n_updates));
+    MN_TRY(mn_state_i64(io, &s->end));
+    MN_TRY(mn_state_range(io, &s->exhausted, 0, 1));
+    MN_TRY(mn_state_u64(io, &s->n_drawn));
+    int32_t has_arch = s->arch != NULL;
+    MN_TRY(mn_state_range(io, &has_arch, 0, 1));
+    if (has_arch && !s->arch) MN_TRY(mn_arch_new(e->model, &s->arch));
+    return has_arch ? mn_arch_state(s->arch, io) : 0;
+}
+
+static const mn_estim_vt vt = {.type = "SuperNetEstim",
+                               .prepare = mn_estim_prepare,
+                               .run = run,
+                               .destroy = destroy,
+                               .state = state};
 
 /* ---- making ------------------------------------------------------------------------------------------ */
 

@@ -112,7 +112,13 @@ static void destroy(mn_optim *o) {
     mn_free(o->ctx, s->before);
 }
 
-static const mn_optim_vt vt = {"BinaryGateOptim", NULL, NULL, step, destroy};
+static int state(mn_optim *o, mn_state *io) {
+    binary_gate *s = o->state;
+    MN_TRY(mn_state_u64(io, &s->step));
+    return mn_weight_optim_state(s->adam, io);
+}
+
+static const mn_optim_vt vt = {.type = "BinaryGateOptim", .step = step, .destroy = destroy, .state = state};
 
 /* It needs gates to draw from, all of them with logits that a backend holds. */
 static int check_model(const mn_args *a, const mn_model *model) {

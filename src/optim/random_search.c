@@ -54,7 +54,14 @@ static void destroy(mn_optim *o) {
     mn_visited_free(&s->visited);
 }
 
-static const mn_optim_vt vt = {"RandomSearchOptim", ask, tell, NULL, destroy};
+static int state(mn_optim *o, mn_state *io) {
+    random_search *s = o->state;
+    MN_TRY(mn_state_u64(io, &s->step));
+    return mn_visited_state(&s->visited, io);
+}
+
+static const mn_optim_vt vt = {
+    .type = "RandomSearchOptim", .ask = ask, .tell = tell, .destroy = destroy, .state = state};
 
 static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env, int32_t n) {
     random_search *s = o->state;

@@ -76,3 +76,28 @@ int mn_visited_add(mn_visited *v, const int32_t *digits, int *is_new) {
     v->table[at] = ++v->n;
     return 0;
 }
+
+static int load_point(mn_visited *v, mn_state *io, int32_t *digits) {
+    int is_new;
+    MN_TRY(mn_state_bytes(io, digits, (size_t)v->n_digits * sizeof *digits));
+    MN_TRY(mn_visited_add(v, digits, &is_new));
+    return is_new ? 0 : mn_state_fail(io, "a point is there twice");
+}
+
+static int load(mn_visited *v, mn_state *io, uint64_t n) {
+    int32_t *digits = mn_alloc(v->ctx, (size_t)v->n_digits, sizeof *digits);
+    int rc = digits ? 0 : MODNAS_ENOMEM;
+    v->n = 0;
+    memset(v->table, 0, (size_t)v->cap * sizeof *v->table);
+    for (uint64_t i = 0; i < n && !rc; i++) rc = load_point(v, io, digits);
+    mn_free(v->ctx, digits);
+    return rc;
+}
+
+int mn_visited_state(mn_visited *v, mn_state *io) {
+    const size_t bytes = (size_t)v->n_digits * sizeof *v->digits;
+    uint64_t n = v->n;
+    MN_TRY(mn_state_same(io, v->n_digits, "digits of a point"));
+    MN_TRY(mn_state_count(io, &n, bytes));
+    return io->loading ? load(v, io, n) : mn_state_bytes(io, v->digits, (size_t)n * bytes);
+}

@@ -2,7 +2,7 @@
 #ifndef MN_VISITED_H
 #define MN_VISITED_H
 
-#include "base/base.h"
+#include "base/state.h"
 
 typedef struct mn_visited {
     modnas_ctx *ctx;
@@ -20,6 +20,7 @@ int mn_visited_init(mn_visited *v, modnas_ctx *ctx, const int32_t *choices, int3
 void mn_visited_free(mn_visited *v);
 /* is_new: 0 when the point was in the set already. */
 int mn_visited_add(mn_visited *v, const int32_t *digits, int *is_new);
+int mn_visited_state(mn_visited *v, mn_state *io); /* the points, in the order in which they came */
 int mn_visited_has(const mn_visited *v, const int32_t *digits);
 
 #endif

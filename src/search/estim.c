@@ -173,8 +173,10 @@ static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t ste
 int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
     const mn_progress p = progress_of(e, phase, step, steps, s);
     log_step(e, phase, step, steps, s);
-    if (e->observer.progress) MN_TRY(e->observer.progress(&p, e->observer.ud));
-    return mn_canceled(e->ctx);
+    int rc = e->observer.progress ? e->observer.progress(&p, e->observer.ud) : 0;
+    if (!rc) rc = mn_canceled(e->ctx);
+    e->resumable = rc != 0; /* the step is made: it is not made again */
+    return rc;
 }
 
 static void log_epoch(const mn_estim *e) {
@@ -190,7 +192,10 @@ int mn_estim_epoch_done(mn_estim *e) {
     const int64_t steps = e->trainer ? mn_trainer_n_train(e->trainer) : 0;
     const mn_progress p = progress_of(e, "epoch", steps, steps, &e->scores);
     log_epoch(e);
-    return e->observer.epoch_done ? e->observer.epoch_done(&p, e->observer.ud) : 0;
+    const int rc = e->observer.epoch_done ? e->observer.epoch_done(&p, e->observer.ud) : 0;
+    e->epoch++;
+    e->resumable = rc != 0;
+    return rc ? rc : mn_estim_checkpoint(e, 1);
 }
 
 /* ---- what is evaluated --------------------------------------------------------------------------------- */

@@ -22,6 +22,15 @@ int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double valu
     return 0;
 }
 
+int mn_metrics_state(mn_metrics *m, mn_state *io) {
+    MN_TRY(mn_state_range(io, &m->n, 0, MN_MAX_METRICS));
+    for (int32_t i = 0; i < m->n; i++) {
+        MN_TRY(mn_state_name(io, &m->name[i]));
+        MN_TRY(mn_state_real(io, &m->value[i]));
+    }
+    return 0;
+}
+
 const double *mn_metrics_get(const mn_metrics *m, const char *name) {
     for (int32_t i = 0; i < m->n; i++)
         if (strcmp(m->name[i], name) == 0) return &m->value[i];

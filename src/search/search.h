@@ -33,6 +33,9 @@ typedef struct mn_optim_vt {
     int (*tell)(mn_optim *o, const mn_arch *arch, int status, const mn_metrics *metrics);
     int (*step)(mn_optim *o, mn_estim *e); /* NULL: no gradient method */
     void (*destroy)(mn_optim *o);
+    /* Save or load all that the next ask, tell or step depends on and the configuration does not say (base/state.h).
+     * NULL: it cannot, and a search with it makes no checkpoints. */
+    int (*state)(mn_optim *o, mn_state *io);
 } mn_optim_vt;
 
 struct mn_optim { /* out of the builder: mn_optim ** */
@@ -62,6 +65,7 @@ struct mn_metric { /* out of the builder: mn_metric ** */
     mn_metric *next; /* of the same estimator; owned */
 };
 void mn_metric_free(mn_metric *m);                                                  /* NULL is fine */
+int mn_metrics_state(mn_metrics *m, mn_state *io);
 int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value); /* replaces a value of that name */
 const double *mn_metrics_get(const mn_metrics *m, const char *name);                /* NULL when absent */
 /* What is maximised: the first metric, negated where less is better (loss, params, macs, latency_ms, arena_bytes). */
@@ -92,6 +96,8 @@ typedef struct mn_observer {
     int (*evaluated)(const mn_evaluation *v, void *ud);
     void *ud;
     int (*epoch_done)(const mn_progress *p, void *ud);
+    /* All is where it can go on from; after an epoch, or within one. NULL: nobody wants to know. */
+    int (*checkpoint)(mn_estim *e, int is_epoch, void *ud);
 } mn_observer;
 
 /* ---- estimators: kind "estim" (DefaultEstim, SuperNetEstim) ------------------------------------------ */
@@ -103,6 +109,9 @@ typedef struct mn_estim_vt {
     int (*run)(mn_estim *e);
     void (*destroy)(mn_estim *e); /* what `state` holds beyond its block; NULL: nothing */
     int32_t is_free; /* 1: whoever drives it counts: a section without epochs, metrics or trainer will do */
+    /* Save or load what `state` holds of a phase that is under way, beyond what all estimators share. Where run then
+     * goes on: see mn_estim_begin. NULL: it cannot go on in the middle, checkpoints are made before and after it. */
+    int (*state)(mn_estim *e, mn_state *io);
 } mn_estim_vt;
 
 struct mn_estim { /* out of the builder: mn_estim ** */
@@ -127,9 +136,13 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     mn_arch *best_point;     /* owned; NULL while none */
     const mn_arch *subject;  /* while metrics measure: what they measure */
     /* where it is */
-    int64_t epoch, epochs;
+    int64_t epoch, epochs; /* epochs behind it: the number of the current one */
+    int32_t resumed;       /* 1: loaded in the middle of its phase, and not gone on yet */
+    int32_t resumable;     /* 1: what stopped it left all as mn_estim_checkpoint would find it */
+    int32_t transient;     /* > 0: weights or the model are to be put back: no checkpoint now */
     int32_t epoch_open;           /* 1: the epoch was begun, and not all of its steps were made */
     int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
+    int64_t n_arch_steps;         /* architecture steps made */
     double started, lr;
     mn_scores scores, arch_scores; /* of the weight and of the architecture steps of this epoch */
     void *state;                   /* owned block */
@@ -175,8 +188,23 @@ int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed);
 
 /* ---- steps of a phase (steps.c) --------------------------------------------------------------------------------- */
 
-/* Start a phase: checkpoint of the section's `chkpt`, new optimizer and schedule, clocks. */
+/* Start a phase: checkpoint of the section's `chkpt`, new optimizer and schedule, clocks. A phase that was loaded goes
+ * on instead, so that run is written as
+ *
+ *     MN_TRY(mn_estim_begin(e));
+ *     while (e->epoch < e->epochs) {
+ *         MN_TRY(mn_estim_train_epoch(e, before));          what is left of it
+ *         MN_TRY(mn_estim_evaluate(e, ...));
+ *         MN_TRY(mn_estim_epoch_done(e));                   e->epoch is one more then
+ *     }
+ */
 int mn_estim_begin(mn_estim *e);
+/* Between two steps of its own, where what e and e->state say is all that is needed to go on: a checkpoint is made if
+ * one is due. Within mn_estim_train_epoch and mn_estim_epoch_done this is done already. Nothing while e->transient or an
+ * evaluation is under way. */
+int mn_estim_checkpoint(mn_estim *e, int is_epoch);
+/* Save or load where the phase is; with its vt's state, which has to be there, while it is under way. */
+int mn_estim_state(mn_estim *e, mn_state *io, int under_way);
 /* All kernels that steps of this estimator's kind can need; nothing without a trainer. */
 int mn_estim_prepare(mn_estim *e);
 int mn_estim_need_trainer(const mn_estim *e); /* MODNAS_EINVAL when it has none */
@@ -184,7 +212,7 @@ int mn_estim_need_trainer(const mn_estim *e); /* MODNAS_EINVAL when it has none 
 int mn_estim_train_step(mn_estim *e, mn_scores *sum);
 /* One step of a gradient optimizer, likewise. */
 int mn_estim_arch_step(mn_estim *e, mn_scores *sum);
-/* One epoch of weight steps; before (may be NULL) is called before each. */
+/* The weight steps that are left of epoch e->epoch; before (may be NULL) is called before each. */
 int mn_estim_train_epoch(mn_estim *e, int (*before)(mn_estim *e, int64_t step));
 
 int mn_optim_register(modnas_ctx *ctx);

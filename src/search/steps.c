@@ -24,14 +24,24 @@ static int load_checkpoint(mn_estim *e) {
     return rc;
 }
 
+/* A phase that was loaded: its optimizer, its clocks and where it is are there. */
+static int go_on(mn_estim *e) {
+    mn_log(e->ctx, MODNAS_LOG_INFO, "Running estim: %s type: %s, from epoch %lld, step %lld on", e->name, e->vt->type,
+           (long long)e->epoch + 1, (long long)e->n_steps);
+    e->resumed = 0;
+    return e->vt->prepare(e);
+}
+
 int mn_estim_begin(mn_estim *e) {
+    e->resumable = 0;
+    if (e->resumed) return go_on(e);
     mn_log(e->ctx, MODNAS_LOG_INFO, "Running estim: %s type: %s", e->name, e->vt->type);
     MN_TRY(load_checkpoint(e));
     if (e->trainer) mn_trainer_set_criteria(e->trainer, e->by_pass);
     if (e->trainer) MN_TRY(mn_trainer_reset(e->trainer, e->epochs));
     MN_TRY(e->vt->prepare(e));
     e->started = mn_seconds();
-    e->n_steps = 0;
+    e->n_steps = e->n_arch_steps = 0;
     e->epoch = 0;
     e->epoch_open = 0;
     e->total_steps = e->trainer ? e->epochs * mn_trainer_n_train(e->trainer) : 0;
@@ -72,6 +82,7 @@ static void add_scores(mn_scores *sum, const mn_scores *more) {
 int mn_estim_train_step(mn_estim *e, mn_scores *sum) {
     const int64_t steps = mn_trainer_n_train(e->trainer);
     mn_scores step = {0, 0, 0, 0};
+    e->resumable = 0;
     MN_TRY(open_epoch(e));
     MN_TRY(mn_trainer_step(e->trainer, &step));
     add_scores(&e->scores, &step);
@@ -83,6 +94,7 @@ int mn_estim_train_step(mn_estim *e, mn_scores *sum) {
 
 int mn_estim_arch_step(mn_estim *e, mn_scores *sum) {
     const int64_t steps = mn_trainer_n_train(e->trainer);
+    e->resumable = 0;
     MN_TRY(open_epoch(e));
     const mn_scores before = e->arch_scores;
     e->arch_scores = (mn_scores){0, 0, 0, 0};
@@ -92,13 +104,15 @@ int mn_estim_arch_step(mn_estim *e, mn_scores *sum) {
     MN_TRY(rc);
     add_scores(&e->arch_scores, &step);
     add_scores(sum, &step);
+    e->n_arch_steps++;
     return mn_estim_tick(e, "arch", e->n_steps % steps, steps, &e->arch_scores);
 }
 
 int mn_estim_train_epoch(mn_estim *e, int (*before)(mn_estim *e, int64_t step)) {
-    const int64_t steps = mn_trainer_n_train(e->trainer);
-    MN_TRY(open_epoch(e));
-    for (int64_t step = 0; step < steps; step++) {
+    const int64_t steps = mn_trainer_n_train(e->trainer), first = e->epoch * steps;
+    if (e->n_steps - first < steps) MN_TRY(open_epoch(e));
+    for (int64_t step = e->n_steps - first; step < steps; step++) {
+        MN_TRY(mn_estim_checkpoint(e, 0));
         if (before) MN_TRY(before(e, step));
         MN_TRY(mn_estim_train_step(e, NULL));
     }

@@ -8,6 +8,7 @@
 #ifndef MN_SPACE_H
 #define MN_SPACE_H
 
+#include "base/state.h"
 #include "space/slot.h"
 
 enum mn_arch_param_type { MN_CATEGORICAL = 'C', MN_NUMERIC = 'N', MN_TENSOR = 'T' };
@@ -72,6 +73,14 @@ int mn_arch_apply(const mn_arch *a);
 /* Product over distinct architecture parameters of their choices (tensors: elements; whole numbers: how many; real ones
  * do not count) as decimal digits; any size. */
 int mn_space_size(const mn_space *s, mn_str *out);
+
+/* ---- checkpoints (state.c) ----------------------------------------------------------------------------- */
+
+/* Choices, draws and where training is: all of a model that is no tensor. */
+int mn_model_state(mn_model *m, mn_state *io);
+int mn_arch_state(mn_arch *a, mn_state *io);
+/* SHA-256 (hex) of the space and the tensors' names and shapes. */
+int mn_space_hash(const mn_model *m, char text[65]);
 
 /* ---- candidates: kind "candidate" ---------------------------------------------------------------------- */
 

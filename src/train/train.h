@@ -20,6 +20,8 @@ typedef struct mn_optimizer_env {
  * starts as PyTorch would. */
 int mn_weight_optim_step(mn_weight_optim *o, double lr, double g_scale);
 double mn_weight_optim_lr(const mn_weight_optim *o); /* as configured */
+/* Momentum and the like, and the steps of each parameter. */
+int mn_weight_optim_state(mn_weight_optim *o, mn_state *io);
 size_t mn_weight_optim_state_bytes(const mn_weight_optim *o);
 void mn_weight_optim_free(mn_weight_optim *o); /* NULL is fine, here and below */
 
@@ -115,6 +117,8 @@ int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
  * now. tick (may be NULL) is called after every batch with the sums so far; a non-zero return stops and comes back. */
 typedef int (*mn_tick_fn)(int64_t step, int64_t steps, const mn_scores *sofar, void *ud);
 int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_tick_fn tick, void *ud);
+/* The phase that it is in, its optimizer included; not its loaders, which others may use, too. */
+int mn_trainer_state(mn_trainer *t, mn_state *io);
 mn_model *mn_trainer_model(const mn_trainer *t);
 void mn_trainer_input(const mn_trainer *t, int32_t input[3]); /* C, H, W of the training images */
 const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t);

@@ -64,6 +64,19 @@ int mn_trainer_reset(mn_trainer *t, int64_t epochs) {
     return 0;
 }
 
+int mn_trainer_state(mn_trainer *t, mn_state *io) {
+    int64_t epochs = t->epochs;
+    MN_TRY(mn_state_i64(io, &epochs));
+    if (io->loading && epochs < 0) return mn_state_fail(io, "%lld epochs", (long long)epochs);
+    if (io->loading) MN_TRY(mn_trainer_reset(t, epochs)); /* its schedule may depend on the epochs */
+    MN_TRY(mn_state_i64(io, &t->epoch_base));
+    MN_TRY(mn_state_i64(io, &t->epoch));
+    MN_TRY(mn_state_i64(io, &t->step));
+    MN_TRY(mn_state_i64(io, &t->valid_pass));
+    MN_TRY(mn_state_range(io, &t->valid_open, 0, 1));
+    return mn_weight_optim_state(t->optim, io);
+}
+
 int64_t mn_trainer_n_train(const mn_trainer *t) {
     return mn_loader_n_batches(t->loaders.train);
 }

@@ -71,6 +71,14 @@ size_t mn_weight_optim_state_bytes(const mn_weight_optim *o) {
     return (size_t)o->n_state * mn_store_count(o->store) * elem_bytes(o->store);
 }
 
+int mn_weight_optim_state(mn_weight_optim *o, mn_state *io) {
+    MN_TRY(mn_state_same(io, (int64_t)o->n_params, o->rule->name));
+    MN_TRY(mn_state_same(io, o->n_state, o->rule->name));
+    MN_TRY(mn_state_bytes(io, o->steps, o->n_params * sizeof *o->steps));
+    for (int32_t i = 0; i < o->n_state; i++) MN_TRY(mn_store_state(o->store, o->state[i], io));
+    return 0;
+}
+
 typedef struct range {
     size_t offset, count;
     int64_t steps; /* of its parameters, before this update */
