@@ -71,8 +71,8 @@ static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t
     for (int64_t b = 0; b < p->t2.blocks; b++) {
         mn_simd_norm_block c;
         mn_bottleneck_norm_saved(&j->norm[1], b, &c);
-        const mn_simd_pixels px = {.n = 1,
-                                   .hw = t->images * t->n_px}; /* whole images, or pixels of one: side by side */
+        const int64_t n_px = t->images * t->n_px; /* whole images, or pixels of one: side by side, as is the next tile */
+        const mn_simd_pixels px = {.n = 1, .hw = n_px, .ahead = n_px * block};
         const float *t2 = j->t2 + b * p->t2.stride + t->image * p->t2.plane + t->first * block;
         j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, z2 + b * step);
     }

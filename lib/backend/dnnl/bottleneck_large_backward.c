@@ -62,7 +62,9 @@ static void open_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t
                        const mn_simd_norm_block *c, const places *m) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t block = j->simd->block;
-    const mn_simd_pixels px = {.n = 1, .hw = pixels};
+    /* the same pixels of the next channel block, or of the next image's first */
+    const int64_t next = b + 1 < p->t2.blocks ? p->t2.stride : p->t2.plane - b * p->t2.stride;
+    const mn_simd_pixels px = {.n = 1, .hw = pixels, .ahead = next};
     j->simd->matrix->expand(j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels,
                             j->w3 + b * tile_floats(&p->y, block), NULL, pixels, m->g_z2);
     j->simd->norm->apply(&px, p->base.k.act, c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block, NULL,

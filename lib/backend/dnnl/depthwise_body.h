@@ -64,8 +64,10 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
         }
         float *to = y + (oh * g->out[1] + first) * VL;
         UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, finish(post, acc[o]));
+        if (!g->stream)
+            UNROLL for (int o = 0; o < t.width; o++) vec_claim(to + (o + MN_SIMD_CLAIM) * VL);
     }
-    vec_fence();
+    vec_fence(g->stream);
 }
 
 /* ---- back_data ---- */

@@ -28,6 +28,7 @@ VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t 
     if (post) /* constants first: a NaN comes through */
         UNROLL for (int i = 0; i < n; i++) acc[i] = vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
     UNROLL for (int i = 0; i < n; i++) vec_store(wide + i * VL, acc[i]);
+    UNROLL for (int i = 0; i < n; i++) vec_claim(wide + (i + MN_SIMD_CLAIM) * VL);
 }
 
 VEC_FN void expand_pixels(const float *narrow, int64_t step, int64_t channels, const float *w,

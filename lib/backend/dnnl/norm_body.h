@@ -69,11 +69,12 @@ VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
             vec v = vec_fma(vec_sub(vec_load(x + i), mean), scale, shift);
+            vec_ahead(x + i + p->ahead);
             if (residual) v = vec_add(v, vec_load(residual + i));
             vec_put(p->stream, y + i, activate(act, v));
         }
     }
-    vec_fence();
+    vec_fence(p->stream);
 }
 
 /* The loop once for each activation, with and without residual: nothing is decided inside. */
@@ -171,7 +172,7 @@ VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_
             vec_put(p->stream, gx + i, vec_fnma(centred, slope, vec_fma(e, k.scale, shift)));
         }
     }
-    vec_fence();
+    vec_fence(p->stream);
 }
 
 static void back_apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,

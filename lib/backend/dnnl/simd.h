@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 enum { MN_SIMD_BLOCK_MAX = 16 };
+enum { MN_SIMD_CLAIM = 64 }; /* so many pixels before a line is written it is fetched, where output is large */
 
 typedef struct mn_simd_sgd {
     float lr, momentum, rest, decay, g_scale; /* rest: 1 - dampening */
@@ -51,9 +52,10 @@ typedef struct mn_simd_flat {
 } mn_simd_flat;
 
 /* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written
- * is larger than the caches and aligned to whole vectors, so it goes past them. */
+ * is larger than the caches and aligned to whole vectors, so it goes past them. `ahead`: apply meanwhile fetches what
+ * lies so many floats behind x; it is read next. */
 typedef struct mn_simd_pixels {
-    int64_t n, step, hw;
+    int64_t n, step, hw, ahead;
     int32_t stream;
 } mn_simd_pixels;
 
