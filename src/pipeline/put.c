@@ -89,7 +89,7 @@ static void drop_section(mn_pipeline *p, const char *name) {
 }
 
 static int put_estim(mn_pipeline *p, const mn_node *spec, const char *name) {
-    mn_node *section;
+    mn_node *section = NULL;
     if (!name) return mn_fail(p->ctx, MODNAS_EINVAL, "an estim needs a name (modnas_place.name)");
     for (size_t i = 0; i < p->stages.n; i++)
         if (strcmp(estim_at(p, i)->name, name) == 0)
