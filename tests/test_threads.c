@@ -2,166 +2,214 @@
  * is canceled from another thread or from a signal handler at any time. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
 #include <unistd.h>
 
-#include "modnas/modnas.h"
+#include "util_entries.h"
 #include "util_rig.h"
 
 /* ---- one thread is inside ------------------------------------------------------------------------------ */
 
-static modnas_config *cfg;
-static modnas_model *model;
-static char *text;
-static float image[3 * 224 * 224], logits[4];
+typedef struct call {
+    const util_entry *entry;
+    util_subject *subject;
+    int rc;
+} call;
 
-/* Each must be refused, and leave text and logits alone. */
-static int t_config_new(void) {
-    modnas_config *c = cfg;
-    const int rc = modnas_config_new(rig.ctx, &c);
-    return c == cfg ? rc : 1;
-}
-static int t_config_set(void) {
-    return modnas_config_set(cfg, "seed", "9");
-}
-static int t_config_override(void) {
-    return modnas_config_override(cfg, "seed=9");
-}
-static int t_config_text(void) {
-    return modnas_config_add_text(cfg, "seed: 9", 7, "x");
-}
-static int t_config_file(void) {
-    return modnas_config_add_file(cfg, "/dev/null");
-}
-static int t_config_check(void) {
-    return modnas_config_check(cfg);
-}
-static int t_config_json(void) {
-    return modnas_config_json(cfg, &text);
-}
-static int t_raw(void) {
-    return modnas_config_raw_text(rig.ctx, "1", 1, "x", &text);
-}
-static int t_describe(void) {
-    return modnas_describe(cfg, NULL, &text);
-}
-static int t_list(void) {
-    return modnas_list_json(rig.ctx, NULL, &text);
-}
-static int t_devices(void) {
-    return modnas_devices_text(rig.ctx, &text);
-}
-static int t_inspect(void) {
-    return modnas_inspect_json(rig.ctx, "/dev/null", NULL, &text, NULL);
-}
-static int t_run(void) {
-    int32_t started = 1;
-    const int rc = modnas_run(cfg, NULL, &started, &text);
-    return started ? 1 : rc;
-}
-static int t_model_new(void) {
-    modnas_model *m = model;
-    const int rc = modnas_model_new(cfg, &m);
-    return m == model ? rc : 1;
-}
-static int t_model_forward(void) {
-    return modnas_model_forward(model, image, 1, logits);
-}
-static int t_model_macs(void) {
-    int64_t macs;
-    return modnas_model_macs(model, &macs);
-}
-static int t_model_save(void) {
-    return modnas_model_save(model, "refused.safetensors");
-}
-static int t_builder(void) {
-    const modnas_builder *b;
-    return modnas_registry_get_builder(rig.ctx, "model", "MobileNetV2", &b);
-}
-static int t_module(void) {
-    return modnas_module_add(modnas_model_root(model), "x", "Identity", NULL, NULL);
-}
-
-static int (*const calls[])(void) = {t_config_new,  t_config_set,   t_config_override, t_config_text,
-                                     t_config_file, t_config_check, t_config_json,     t_raw,
-                                     t_describe,    t_list,         t_devices,         t_inspect,
-                                     t_run,         t_model_new,    t_model_forward,   t_model_macs,
-                                     t_model_save,  t_builder,      t_module};
-
-static int status;
-
-static void *call(void *ud) {
-    status = (*(int (*const *)(void))ud)();
+static void *make_call(void *ud) {
+    call *c = ud;
+    c->rc = c->entry->call(c->subject);
     return NULL;
 }
 
-static int call_elsewhere(int (*const *fn)(void)) {
+static int call_elsewhere(const util_entry *entry, util_subject *subject) {
     pthread_t thread;
-    ck_assert_int_eq(pthread_create(&thread, NULL, call, (void *)(uintptr_t)fn), 0);
+    call c = {entry, subject, 0};
+    ck_assert_int_eq(pthread_create(&thread, NULL, make_call, &c), 0);
     ck_assert_int_eq(pthread_join(thread, NULL), 0);
-    return status;
+    return c.rc;
+}
+
+/* From another thread all are refused, nothing is written. */
+static void expect_busy(util_subject *s) {
+    for (const util_entry *e = util_entries; e->name; e++) {
+        const int rc = call_elsewhere(e, s);
+        ck_assert_msg(rc == MODNAS_EBUSY, "%s: %d", e->name, rc);
+    }
+    ck_assert(util_subject_untouched(s));
+    ck_assert(!util_rig_exists("saved.safetensors"));
+}
+
+/* On the thread that is inside they may be called: a configuration and a model that nobody uses. */
+static void expect_free(util_subject *s) {
+    static const char *const names[] = {"modnas_config_json", "modnas_describe_text", "modnas_list_json",
+                                        "modnas_model_forward", "modnas_arch_json"};
+    for (size_t i = 0; i < MN_COUNT(names); i++)
+        for (const util_entry *e = util_entries; e->name; e++) {
+            if (strcmp(e->name, names[i]) != 0) continue;
+            const int rc = e->call(s);
+            ck_assert_msg(rc == 0, "%s: %d %s", e->name, rc, modnas_errmsg(s->ctx));
+            util_subject_clear(s);
+        }
 }
 
 static int inside(const modnas_progress *p, void *ud) {
-    int *n = ud;
+    util_subject *s = ud;
     (void)p;
-    if ((*n)++ != 4) return 0;
-    for (size_t i = 0; i < MN_COUNT(calls); i++) {
-        const int rc = call_elsewhere(&calls[i]);
-        ck_assert_msg(rc == MODNAS_EBUSY, "call %zu: %d", i, rc);
-    }
-    ck_assert_ptr_null(text);
-    ck_assert_float_eq(logits[0], 0);
-    ck_assert(!util_rig_exists("refused.safetensors"));
-    ck_assert_int_eq(modnas_config_json(cfg, &text), 0); /* but this thread may */
-    modnas_string_free(rig.ctx, text);
-    ck_assert_int_eq(modnas_describe_text(cfg, NULL, &text), 0);
-    modnas_string_free(rig.ctx, text);
-    text = NULL;
+    if (rig.opts.progress_ud) expect_busy(s);
+    if (rig.opts.progress_ud) expect_free(s);
+    rig.opts.progress_ud = NULL; /* once is enough */
     return 0;
 }
 
 /* While a run is inside its callback, calls from another thread give MODNAS_EBUSY and change nothing, not even the
  * run's bytes; once it has ended, any thread may take the context over. */
 START_TEST(busy) {
-    static int (*const json)(void) = t_config_json;
-    int n = 0;
-    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=alone"));
-    ck_assert_int_eq(modnas_config_new(rig.ctx, &cfg), 0);
-    ck_assert_int_eq(modnas_config_add_text(cfg, UTIL_RIG_CONFIG, strlen(UTIL_RIG_CONFIG), "t.yaml"), 0);
-    ck_assert_int_eq(modnas_model_new(cfg, &model), 0);
+    static const char *const backend[] = {"ref", "dnnl"};
+    util_subject s;
+    char override[32], before[65], after[65], missing[1024];
+    util_entries_missing(missing, sizeof missing);
+    ck_assert_str_eq(missing, "");
+    snprintf(override, sizeof override, "backend=%s", backend[_i]);
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=alone", override));
+    util_subject_open(&s, rig.ctx, backend[_i]);
+    util_subject_hash(&s, before);
     rig.opts.progress = inside;
-    rig.opts.progress_ud = &n;
-    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=disturbed"));
-    ck_assert_int_gt(n, 4);
+    rig.opts.progress_ud = &s;
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=disturbed", override));
+    ck_assert_ptr_null(rig.opts.progress_ud);
     ck_assert(rig_same_run("alone", "disturbed"));
-    ck_assert_int_eq(call_elsewhere(&json), 0);
-    modnas_string_free(rig.ctx, text);
-    modnas_model_free(model);
-    modnas_config_free(cfg);
+    util_subject_hash(&s, after);
+    ck_assert_str_eq(before, after);
+    for (const util_entry *e = util_entries; e->name; e++) {
+        const int rc = call_elsewhere(e, &s);
+        ck_assert_msg(rc == e->status, "%s: %d %s", e->name, rc, modnas_errmsg(rig.ctx));
+        util_subject_clear(&s);
+    }
+    util_subject_close(&s);
+}
+END_TEST
+
+/* The same from the log callback, of which a run makes use as well. */
+static util_subject *logged_subject;
+
+static void call_in_log(int32_t level, const char *text, void *ud) {
+    util_subject *s = logged_subject;
+    (void)level, (void)ud;
+    if (!s || strncmp(text, "Train: [", 8) != 0) return;
+    logged_subject = NULL;
+    expect_busy(s);
+    expect_free(s);
+    logged_subject = s;
+}
+
+START_TEST(busy_in_the_log) {
+    util_subject s;
+    modnas_ctx *const of_rig = rig.ctx;
+    const modnas_ctx_opts opts = {.size = sizeof opts, .log_fn = call_in_log};
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=alone"));
+    ck_assert_int_eq(modnas_ctx_new(&opts, &rig.ctx), 0);
+    util_subject_open(&s, rig.ctx, "ref");
+    logged_subject = &s;
+    modnas_string_free(of_rig, rig.results);
+    rig.results = NULL;
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=disturbed"));
+    ck_assert_ptr_eq(logged_subject, &s);
+    logged_subject = NULL;
+    ck_assert(rig_same_run("alone", "disturbed"));
+    util_subject_close(&s);
+    modnas_string_free(rig.ctx, rig.results);
+    rig.results = NULL;
+    modnas_ctx_free(rig.ctx);
+    rig.ctx = of_rig;
+}
+END_TEST
+
+/* Calls at any moment of a run, not only in its callbacks. */
+typedef struct hammer {
+    util_subject *subject;
+    atomic_int inside, stop; /* 1: the run is between its first and its last callback */
+    int n, wrong;
+    const char *name;
+} hammer;
+
+static void *hit(void *ud) {
+    hammer *h = ud;
+    while (!atomic_load(&h->stop))
+        for (const util_entry *e = util_entries; e->name && atomic_load(&h->inside); e++) {
+            const int rc = e->call(h->subject);
+            if (rc == MODNAS_EBUSY || !atomic_load(&h->inside)) {
+                h->n += rc == MODNAS_EBUSY;
+                continue;
+            }
+            h->wrong = rc ? rc : 1;
+            h->name = e->name;
+        }
+    return NULL;
+}
+
+/* The first step of the first epoch of "search" opens the door, the last of the last one shuts it well before the end.
+ */
+static int tell_hammer(const modnas_progress *p, void *ud) {
+    hammer *h = ud;
+    if (strcmp(p->estim, "search") != 0 || strcmp(p->phase, "train") != 0) return 0;
+    if (p->epoch == 0) atomic_store(&h->inside, 1);
+    if (p->epoch == p->epochs - 1) atomic_store(&h->inside, 0);
+    return 0;
+}
+
+START_TEST(busy_all_the_time) {
+    util_subject s;
+    pthread_t thread;
+    hammer h = {.subject = &s};
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=alone", "estim.search.epochs=20"));
+    util_subject_open(&s, rig.ctx, "ref");
+    rig.opts.progress = tell_hammer;
+    rig.opts.progress_ud = &h;
+    ck_assert_int_eq(pthread_create(&thread, NULL, hit, &h), 0);
+    RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=disturbed", "estim.search.epochs=20"));
+    atomic_store(&h.stop, 1);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_msg(!h.wrong, "%s: %d", h.name, h.wrong);
+    ck_assert_int_gt(h.n, 1000);
+    ck_assert(rig_same_run("alone", "disturbed"));
+    util_subject_close(&s);
 }
 END_TEST
 
 /* ---- N contexts on N threads --------------------------------------------------------------------------- */
 
 typedef struct job {
-    char name[24], backend[16];
+    const char *overrides[3]; /* name, backend, threads */
+    char name[32];
     int rc;
 } job;
+
+static const char *const kinds[][2] = {{"backend=ref", "threads=1"},
+                                       {"backend=dnnl", "threads=1"},
+                                       {"backend=ref", "threads=2"},
+                                       {"backend=dnnl", "threads=2"}};
+
+static job job_of(const char *prefix, size_t i) {
+    job j = {.overrides = {NULL, kinds[i % MN_COUNT(kinds)][0], kinds[i % MN_COUNT(kinds)][1]}};
+    snprintf(j.name, sizeof j.name, "name=%s%zu", prefix, i);
+    return j;
+}
 
 static void *run_alone(void *ud) {
     job *j = ud;
     char *results = NULL;
     modnas_ctx *ctx = NULL;
     modnas_config *c = NULL;
+    j->overrides[0] = j->name;
     int rc = modnas_ctx_new(NULL, &ctx);
     if (!rc) rc = modnas_config_new(ctx, &c);
     if (!rc) rc = modnas_config_add_text(c, UTIL_RIG_CONFIG, strlen(UTIL_RIG_CONFIG), "t.yaml");
-    if (!rc) rc = modnas_config_set(c, "name", j->name);
-    if (!rc) rc = modnas_config_override(c, j->backend);
+    for (size_t i = 0; i < MN_COUNT(j->overrides) && !rc; i++) rc = modnas_config_override(c, j->overrides[i]);
     if (!rc) rc = modnas_run(c, NULL, NULL, &results);
     j->rc = rc;
     modnas_string_free(ctx, results);
@@ -170,26 +218,24 @@ static void *run_alone(void *ud) {
     return NULL;
 }
 
+/* Eight searches at once, two of each kind: the bytes of one alone. */
 START_TEST(contexts_on_threads) {
-    enum { N_THREADS = 6 };
-    static const char *const backends[] = {"backend=ref", "backend=dnnl"};
+    enum { N_THREADS = 8 };
     pthread_t threads[N_THREADS];
-    job jobs[N_THREADS], alone[2];
-    for (int i = 0; i < 2; i++) {
-        snprintf(alone[i].name, sizeof alone[i].name, "alone%d", i);
-        strcpy(alone[i].backend, backends[i]);
+    job jobs[N_THREADS], alone[MN_COUNT(kinds)];
+    for (size_t i = 0; i < MN_COUNT(kinds); i++) {
+        alone[i] = job_of("alone", i);
         run_alone(&alone[i]);
         ck_assert_int_eq(alone[i].rc, 0);
     }
-    for (int i = 0; i < N_THREADS; i++) {
-        snprintf(jobs[i].name, sizeof jobs[i].name, "t%d", i);
-        strcpy(jobs[i].backend, backends[i % 2]);
+    for (size_t i = 0; i < N_THREADS; i++) {
+        jobs[i] = job_of("t", i);
         ck_assert_int_eq(pthread_create(&threads[i], NULL, run_alone, &jobs[i]), 0);
     }
-    for (int i = 0; i < N_THREADS; i++) {
+    for (size_t i = 0; i < N_THREADS; i++) {
         ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
         ck_assert_int_eq(jobs[i].rc, 0);
-        ck_assert(rig_same_run(alone[i % 2].name, jobs[i].name));
+        ck_assert(rig_same_run(alone[i % MN_COUNT(kinds)].name + 5, jobs[i].name + 5));
     }
 }
 END_TEST
@@ -266,7 +312,9 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("threads");
+    util_add_loop(s, "inside", rig_setup, rig_teardown, busy, 2);
     util_add(s, "threads", rig_setup, rig_teardown,
-             (const TTest *[]){busy, contexts_on_threads, cancel_from_a_thread, cancel_from_a_signal, NULL});
+             (const TTest *[]){busy_in_the_log, busy_all_the_time, contexts_on_threads, cancel_from_a_thread,
+                               cancel_from_a_signal, NULL});
     return util_run(s);
 }
