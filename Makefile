@@ -129,10 +129,18 @@ UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
 $(B)/tests/cases: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/cases_*.c))
 $(B)/tests/test_cases: | $(B)/tests/cases
 $(B)/tests/test_torture: $(B)/obj/tests/torture_malloc.o
+# A host with OpenMP of its own.
+$(B)/obj/tests/test_openmp.o: private CFLAGS += -fopenmp
+$(B)/tests/test_openmp: private OPT += -fopenmp
 $(B)/tests/%: $(B)/obj/tests/%.o $(UTIL_OBJ) $(B)/libmodnas.a
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	$(Q)$(CC) $(OPT) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS) -lcheck -lsubunit -lrt -rdynamic
+# It loads libmodnas.so itself, and links nothing of ours.
+$(B)/tests/test_reload: $(B)/obj/tests/test_reload.o | all
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -o $@ $< -lcheck -lsubunit -lm -lrt -lpthread -ldl
 # bench/x.c is a program; bench/x_*.c belong to it, bench/util_*.c to all.
 BENCH_SRC := $(wildcard bench/*.c)
 BENCH_BIN := $(patsubst bench/%.c,$(B)/bench/%,$(foreach f,$(BENCH_SRC),$(if $(findstring _,$(f)),,$(f))))
