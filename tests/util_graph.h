@@ -15,6 +15,7 @@ typedef struct gn_net {
     mn_run *run;
     mn_param *p[GN_MAX_PARAMS];
     int n;
+    int least; /* 1: gn_loss_of drops all that can be made again */
 } gn_net;
 
 /* An operator, or a few: build makes *y from the values v of the parameters. */
@@ -37,7 +38,7 @@ int gn_to_loss(gn_net *t, mn_value *y, mn_value **loss);
 double gn_loss_of(gn_net *t, const gn_case *c, int backward);
 
 /* A test program's main: for each case the f64 gradient check on ref, the loss without gradients and in f32 on the
- * default backend, lifetimes that do not overlap. Expected gradients are central differences of the loss itself, error
+ * default backend, lifetimes that do not overlap, the same bytes when values are made again. Expected gradients are central differences of the loss itself, error
  * O(h^2) with h = 1e-5 in double; corners must not be met. */
 int gn_run_cases(const char *suite, const gn_case *cases, int n);
 

@@ -27,8 +27,9 @@ mn_call *mn_last_call(mn_run *run) { return &MN_AT(run->calls, mn_call, run->cal
 
 int mn_emit(mn_run *run, const modnas_kernel *k, mn_value *const *args, int32_t n_args, const double *scalars, int32_t n_scalars) {
     mn_call call = {.arg = (uint32_t)run->args.n, .scalar = (uint32_t)run->scalars.n, .n_args = n_args, .n_scalars = n_scalars,
-                    .kind = k->kind, .pass = k->pass};
+                    .kind = k->kind, .pass = k->pass, .tag = run->current_tag};
     MN_TRY(mn_backend_plan(run->backend, k, &call.plan));
+    if (run->limit) MN_TRY(mn_call_again(run, k, &call));
     mn_value **to = mn_vec_push(run->ctx, &run->args, args, (size_t)n_args);
     if (!to || (n_scalars && !mn_vec_push(run->ctx, &run->scalars, scalars, (size_t)n_scalars)) ||
         !mn_vec_push(run->ctx, &run->calls, &call, 1))
@@ -37,11 +38,7 @@ int mn_emit(mn_run *run, const modnas_kernel *k, mn_value *const *args, int32_t 
     for (int32_t i = 0; i < n_args; i++) {
         if (!to[i]) continue;
         to[i] = mn_root(to[i]);
-        if (to[i]->first < 0) {
-            to[i]->first = at;
-            to[i]->tag = run->current_tag;
-        }
-        to[i]->last = at;
+        if (to[i]->first < 0) to[i]->first = at;
     }
     if (call.plan->scratch > run->scratch_bytes) run->scratch_bytes = call.plan->scratch;
     return 0;

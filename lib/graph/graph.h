@@ -23,6 +23,8 @@ typedef struct modnas_value {
     mn_param *param;   /* parameter it stands for, or NULL */
     /* the rest belongs to planning and execution (run.h) */
     int32_t layout, place, groups, producer, reader, keep, shared, tag, first, last;
+    int32_t made, ahead, used;  /* calls without recomputing: its first, its last of the forward, its last */
+    struct modnas_value *again; /* the same contents, made once more */
     size_t bytes, offset;
     const void *bound;      /* inputs and constants: host memory */
     int32_t bound_dtype, constant; /* constant: 1 + where its contents begin */
@@ -138,10 +140,18 @@ int mn_run_backward(mn_run *run);
 int mn_run_read(mn_run *run, const mn_value *v, double *plain);     /* a kept value, prod(dims) elements */
 int mn_run_read_f32(mn_run *run, const mn_value *v, float *plain);
 
+/* Most that plans to come may need of the slab, scratch included; 0: any (recompute.c). A plan that cannot keep it is
+ * MODNAS_ENOMEM. Results are the same bytes with any limit. */
+void mn_run_set_limit(mn_run *run, size_t bytes);
+/* Plan a planned run once more, saving as little for the backward as can be; it had a limit (SIZE_MAX will do). */
+int mn_run_plan_least(mn_run *run);
+int64_t mn_run_n_again(const mn_run *run); /* calls of the forward that the backward makes again */
+
 int64_t mn_run_macs(const mn_run *run);       /* multiply-adds of convolutions and linear layers recorded */
 int64_t mn_run_n_calls(const mn_run *run);    /* kernel calls of the plan */
 size_t mn_run_slab_bytes(const mn_run *run);  /* what the plan's values need of the slab */
 size_t mn_run_scratch_bytes(const mn_run *run); /* and behind them the work space of the kernel that wants most */
+size_t mn_run_kept_bytes(const mn_run *run);    /* of slab bytes: saved for the backward */
 /* Of slab bytes at the end of forward, those recorded under `tag` (saved for the backward). */
 size_t mn_run_saved_bytes(const mn_run *run, int32_t tag);
 

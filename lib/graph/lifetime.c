@@ -67,7 +67,7 @@ static int zone_free(modnas_ctx *ctx, zone *z, size_t at, size_t bytes) {
     return 0;
 }
 
-static size_t rounded(const mn_value *v) { return (v->bytes + 63) / 64 * 64; }
+size_t mn_rounded(const mn_value *v) { return (v->bytes + 63) / 64 * 64; }
 
 /* Zone of a value: 0 saved for the backward, 1 transient. */
 static int zone_of(const mn_run *run, const mn_value *v) {
@@ -79,14 +79,15 @@ static int count_saved(mn_run *run, const mn_value *v) {
         const size_t none = 0;
         if (!mn_vec_push(run->ctx, &run->saved, &none, 1)) return MODNAS_ENOMEM;
     }
-    MN_AT(run->saved, size_t, v->tag) += rounded(v);
+    MN_AT(run->saved, size_t, v->tag) += mn_rounded(v);
     return 0;
 }
 
 static int begin(mn_run *run, zone zones[2], mn_value *v) {
     const int z = zone_of(run, v);
-    MN_TRY(zone_alloc(run->ctx, &zones[z], rounded(v), &v->offset));
+    MN_TRY(zone_alloc(run->ctx, &zones[z], mn_rounded(v), &v->offset));
     if (z == 0) MN_TRY(count_saved(run, v));
+    if (z == 0 && zones[0].end > run->kept_bytes) run->kept_bytes = zones[0].end;
     if (zones[0].end + zones[1].end > run->slab_bytes) run->slab_bytes = zones[0].end + zones[1].end;
     return 0;
 }
@@ -94,16 +95,38 @@ static int begin(mn_run *run, zone zones[2], mn_value *v) {
 /* Offsets of transients were counted from the top: turn them round once the size is known. */
 static void mirror(mn_run *run) {
     for (size_t i = 0; i < run->n_values; i++) {
-        mn_value *v = &MN_AT(run->chunks, mn_value *, i / MN_VALUE_CHUNK)[i % MN_VALUE_CHUNK];
+        mn_value *v = mn_value_at(run, i);
         if (v->place == MN_IN_SLAB && v->first >= 0 && !v->alias && zone_of(run, v) == 1)
-            v->offset = run->slab_bytes - v->offset - rounded(v);
+            v->offset = run->slab_bytes - v->offset - mn_rounded(v);
     }
 }
 
+/* Which calls name a value first and last, and under which tag it is made. */
+static void number(mn_run *run) {
+    for (size_t i = 0; i < run->n_values; i++) {
+        mn_value *v = mn_value_at(run, i);
+        v->first = v->last = -1;
+        v->shared = v->tag = 0;
+    }
+    for (size_t i = 0; i < run->calls.n; i++) {
+        const mn_call *c = &MN_AT(run->calls, mn_call, i);
+        for (int32_t a = 0; a < c->n_args; a++) {
+            mn_value *v = MN_AT(run->args, mn_value *, c->arg + (uint32_t)a);
+            if (!v) continue;
+            if (v->first < 0) v->tag = c->tag;
+            if (v->first < 0) v->first = (int32_t)i;
+            v->last = (int32_t)i;
+        }
+    }
+    for (size_t i = 0; i < run->n_values; i++)
+        if (mn_value_at(run, i)->keep) mn_value_at(run, i)->last = INT32_MAX;
+}
+
 int mn_lifetimes(mn_run *run) {
+    number(run);
     zone zones[2] = {{&run->gaps[0], 0}, {&run->gaps[1], 0}};
     run->gaps[0].n = run->gaps[1].n = run->saved.n = 0;
-    run->slab_bytes = 0;
+    run->slab_bytes = run->kept_bytes = 0;
     for (size_t i = 0; i < run->inputs.n; i++) { /* staged before the first call */
         mn_value *v = MN_AT(run->inputs, mn_value *, i);
         if (v->place != MN_IN_SLAB || v->first < 0) continue;
@@ -123,7 +146,7 @@ int mn_lifetimes(mn_run *run) {
         for (int32_t a = 0; a < c->n_args; a++) {
             mn_value *v = arg[a];
             if (!v || v->place != MN_IN_SLAB || v->last != (int32_t)i || v->shared != -1) continue;
-            MN_TRY(zone_free(run->ctx, &zones[zone_of(run, v)], v->offset, rounded(v)));
+            MN_TRY(zone_free(run->ctx, &zones[zone_of(run, v)], v->offset, mn_rounded(v)));
             v->shared = -2; /* over */
         }
     }

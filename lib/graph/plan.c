@@ -1,14 +1,10 @@
 /* Planning: from what was recorded to a list of kernel calls with arguments in one slab. */
 #include "graph/run.h"
 
-static mn_value *value_at(mn_run *run, size_t i) {
-    return &MN_AT(run->chunks, mn_value *, i / MN_VALUE_CHUNK)[i % MN_VALUE_CHUNK];
-}
-
 /* Parameters and inputs are where they are; everything else is placed by the op that writes it. */
 static int place_leaves(mn_run *run, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        mn_value *v = value_at(run, i);
+        mn_value *v = mn_value_at(run, i);
         if (!v->param) continue;
         v->groups = v->param->groups;
         MN_TRY(mn_place(run, v, v->param->layout));
@@ -37,7 +33,7 @@ static int emit_forward(mn_run *run) {
 /* Kept values can be read in plain layout after the run. */
 static int emit_kept(mn_run *run, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        mn_value *v = value_at(run, i), *plain;
+        mn_value *v = mn_value_at(run, i), *plain;
         if (!v->keep) continue;
         MN_TRY(mn_as(run, v, MODNAS_LAYOUT_PLAIN, &plain));
         plain->keep = 1;
@@ -65,7 +61,7 @@ int mn_run_plan(mn_run *run, mn_value *loss) {
     if (run->planned) return mn_fail(run->ctx, MODNAS_EINVAL, "the run is planned already");
     const size_t n = run->n_values;
     run->calls.n = run->args.n = run->scalars.n = run->touched.n = 0;
-    run->scratch_bytes = 0;
+    run->scratch_bytes = run->recorded_calls.n = 0;
     run->current_tag = 0;
     MN_TRY(mn_fuse(run));
     MN_TRY(place_leaves(run, n));
@@ -74,9 +70,8 @@ int mn_run_plan(mn_run *run, mn_value *loss) {
     run->n_forward = run->calls.n;
     run->current_tag = 0;
     if (loss && run->opts.grads) MN_TRY(emit_backward(run, loss));
-    for (size_t i = 0; i < run->n_values; i++)
-        if (value_at(run, i)->keep) value_at(run, i)->last = INT32_MAX;
     MN_TRY(mn_lifetimes(run));
+    if (run->limit) MN_TRY(mn_fit_limit(run));
     run->planned = 1;
     return 0;
 }

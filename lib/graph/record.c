@@ -51,6 +51,7 @@ int mn_run_new(mn_backend *b, int32_t dtype, mn_slab *slab, mn_run **out) {
     mn_vec_init(&run->gaps[0], 2 * sizeof(size_t));
     mn_vec_init(&run->gaps[1], 2 * sizeof(size_t));
     mn_vec_init(&run->inputs, sizeof(mn_value *));
+    mn_recompute_init(run);
     mn_ctx_hold(ctx);
     *out = run;
     return 0;
@@ -62,7 +63,8 @@ void mn_run_free(mn_run *run) {
     for (size_t i = 0; i < run->chunks.n; i++) mn_free(ctx, MN_AT(run->chunks, mn_value *, i));
     mn_vec *all[] = {&run->chunks,  &run->vertices, &run->srcs,    &run->indices, &run->constants,
                      &run->calls,   &run->args,     &run->scalars, &run->touched, &run->saved,
-                     &run->gaps[0], &run->gaps[1],  &run->inputs};
+                     &run->gaps[0], &run->gaps[1],  &run->inputs,  &run->recorded_calls, &run->recorded_args,
+                     &run->segments, &run->of_call};
     for (size_t i = 0; i < MN_COUNT(all); i++) mn_vec_free(ctx, all[i]);
     mn_free(ctx, run);
     mn_ctx_drop(ctx);
@@ -100,6 +102,9 @@ int64_t mn_run_n_calls(const mn_run *run) {
 }
 size_t mn_run_slab_bytes(const mn_run *run) {
     return run->slab_bytes;
+}
+size_t mn_run_kept_bytes(const mn_run *run) {
+    return run->kept_bytes;
 }
 size_t mn_run_scratch_bytes(const mn_run *run) {
     return run->scratch_bytes;
@@ -164,6 +169,10 @@ mn_value *mn_value_new(mn_run *run, const int64_t dims[4], int32_t dtype) {
     v->layout = -1;
     v->first = -1;
     return v;
+}
+
+mn_value *mn_value_at(const mn_run *run, size_t i) {
+    return &MN_AT(run->chunks, mn_value *, i / MN_VALUE_CHUNK)[i % MN_VALUE_CHUNK];
 }
 
 static int check_dims(mn_run *run, const int64_t dims[4], const char *what) {

@@ -61,8 +61,10 @@ typedef struct mn_call {
     uint32_t arg, scalar; /* first in run->args, run->scalars */
     int32_t n_args, n_scalars;
     int32_t kind, pass; /* of the kernel, for messages */
-    int32_t patch;
-    mn_param *param; /* PATCH_KEEP */
+    int32_t patch, tag;
+    mn_param *param;      /* PATCH_KEEP */
+    const mn_plan *again; /* what makes the same values anew in the backward (recompute.c) */
+    double cost;          /* of its arithmetic, in units that recompute.c weighs */
 } mn_call;
 
 struct modnas_tape {
@@ -84,6 +86,11 @@ struct modnas_tape {
     size_t n_forward;
     int32_t planned, current_tag;
     size_t slab_bytes, scratch_bytes;
+    size_t kept_bytes;    /* of slab_bytes: saved for the backward */
+    size_t limit;         /* of slab and scratch together; 0: none */
+    mn_vec recorded_calls, recorded_args; /* recompute.c: the plan without recomputing, */
+    mn_vec segments, of_call;             /* pieces of its forward, and what is known of each of its calls */
+    size_t n_recorded_values;
     mn_vec touched;       /* mn_param *: parameters that backward writes gradients of */
     mn_vec saved;         /* size_t by tag */
     mn_vec gaps[2];       /* work space of lifetime.c */
@@ -101,6 +108,7 @@ struct mn_slab {
 /* ---- record.c: used by ops ---------------------------------------------------------------------------------------------------- */
 
 mn_value *mn_value_new(mn_run *run, const int64_t dims[4], int32_t dtype); /* NULL: out of memory */
+mn_value *mn_value_at(const mn_run *run, size_t i);                         /* i < run->n_values */
 /* A vertex with its sources (some may be NULL) and a new dst of the run's dtype. *x is valid until the next vertex is made. */
 int mn_vertex_new(mn_run *run, const mn_op *op, mn_value *const *src, int32_t n_src, const int64_t dims[4], mn_vertex **x);
 mn_vertex *mn_vertex_at(mn_run *run, int32_t index);
@@ -156,7 +164,15 @@ int mn_conv_weights_rest(const mn_run *run, const mn_vertex *x);
 int mn_fuse_bottlenecks(mn_run *run);
 /* The kernel of such a vertex. */
 void mn_bottleneck_kernel(mn_run *run, const mn_vertex *x, int32_t pass, modnas_kernel *k);
+/* Number the calls that name each value and place the values. */
 int mn_lifetimes(mn_run *run);
+size_t mn_rounded(const mn_value *v); /* bytes that a value takes in the slab */
+
+/* recompute.c: a plan that needs more than run->limit drops saved values and makes them again. After mn_lifetimes. */
+int mn_fit_limit(mn_run *run);
+void mn_recompute_init(mn_run *run);
+/* What a call says about itself, for that. */
+int mn_call_again(mn_run *run, const modnas_kernel *k, mn_call *call);
 
 /* check.c: 1 in variants that check what kernels leave behind. MODNAS_EINVAL names the call and its argument. */
 #ifdef MN_DEBUG
