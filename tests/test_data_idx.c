@@ -313,10 +313,10 @@ START_TEST(corpus_idx) {
 END_TEST
 
 /* Unpack a file in pieces of `step` bytes; n and hash are what came. */
-static int unpack(const char *path, size_t step, uint64_t *n, char sha256[65]) {
+static int unpack(const char *path, int32_t kind, size_t step, uint64_t *n, char sha256[65]) {
     uint8_t piece[4096];
     mn_source *in;
-    int rc = mn_source_open(ctx, path, MN_SOURCE_GZIP, &in);
+    int rc = mn_source_open(ctx, path, kind, &in);
     if (rc) return rc;
     size_t got = step;
     while (!rc && got == step) rc = mn_source_read(in, piece, step, &got);
@@ -327,13 +327,13 @@ static int unpack(const char *path, size_t step, uint64_t *n, char sha256[65]) {
     return rc;
 }
 
-static void replay_gzip(const char *file, const char *path, const char *verdict) {
-    (void)file;
+static void replay_packed(const char *file, const char *path, const char *verdict) {
     static const size_t steps[] = {1, 7, 4096};
+    const int32_t kind = *file == 'g' ? MN_SOURCE_GZIP : *file == 'z' ? MN_SOURCE_ZLIB : MN_SOURCE_DEFLATE;
     for (size_t i = 0; i < MN_COUNT(steps); i++) {
         uint64_t n;
         char sha256[65], said[128];
-        const int rc = unpack(path, steps[i], &n, sha256);
+        const int rc = unpack(path, kind, steps[i], &n, sha256);
         snprintf(said, sizeof said, "valid %llu %s", (unsigned long long)n, sha256);
         if (!strncmp(verdict, "valid", 5))
             ck_assert_msg(rc == 0 && !strcmp(said, verdict), "%s: %s, not %s", path, said, verdict);
@@ -342,9 +342,33 @@ static void replay_gzip(const char *file, const char *path, const char *verdict)
     }
 }
 
-START_TEST(corpus_gzip) {
-    const int n = util_shared_each("fuzz", "gzip/", 2, replay_gzip);
-    ck_assert(n == -1 || n > 100);
+START_TEST(corpus_packed) {
+    static const char *const folders[] = {"gzip/", "zlib/", "flate/"};
+    for (size_t i = 0; i < MN_COUNT(folders); i++) {
+        const int n = util_shared_each("fuzz", folders[i], 2, replay_packed);
+        ck_assert(n == -1 || n > 100);
+    }
+}
+END_TEST
+
+/* A deflate stream has nothing behind its last block, so its bytes are used up while some of what they say has yet to
+ * come: wherever a piece ends, the rest follows. */
+START_TEST(deflate_in_pieces) {
+    static const uint8_t zeros[700];
+    uint8_t packed[64], piece[300];
+    for (size_t n = 1; n < sizeof zeros; n++) {
+        const size_t n_packed = util_pack(zeros, n, -15, packed, sizeof packed);
+        for (size_t step = 1; step < sizeof piece; step += 13) {
+            mn_source *in;
+            size_t got = step;
+            ck_assert_int_eq(mn_source_open_mem(ctx, packed, n_packed, "z", MN_SOURCE_DEFLATE, &in), 0);
+            while (got == step)
+                ck_assert_msg(mn_source_read(in, piece, step, &got) == 0, "%zu in steps of %zu: %s", n, step,
+                              modnas_errmsg(ctx));
+            ck_assert_uint_eq(mn_source_bytes(in), n);
+            mn_source_close(in);
+        }
+    }
 }
 END_TEST
 
@@ -353,7 +377,7 @@ int main(void) {
     util_add(s, "idx", setup, teardown,
              (const TTest *[]){idx_plain, idx_gzip_members, idx_file, idx_wrong, idx_dims_overflow, idx_pairs,
                                idx_out_of_memory, NULL});
-    util_add(s, "gzip", setup, teardown, (const TTest *[]){gzip_corruption, gzip_bombs, NULL});
-    util_add(s, "corpus", setup, teardown, (const TTest *[]){corpus_idx, corpus_gzip, NULL});
+    util_add(s, "gzip", setup, teardown, (const TTest *[]){gzip_corruption, gzip_bombs, deflate_in_pieces, NULL});
+    util_add(s, "corpus", setup, teardown, (const TTest *[]){corpus_idx, corpus_packed, NULL});
     return util_run(s);
 }

@@ -172,7 +172,13 @@ static int fail_packed(mn_source *s, int z_status) {
                    s->z.msg ? s->z.msg : "corrupt");
 }
 
-/* One call of inflate on what is there. Leaves *got alone when a member ends or bytes are missing. */
+static int fail_short(mn_source *s, size_t got) {
+    return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: ends at byte %llu inside a %s, after %llu unpacked bytes", s->name,
+                   (unsigned long long)s->n_packed, kinds[s->kind].unit, (unsigned long long)(s->n_unpacked + got));
+}
+
+/* One call of inflate on what is there. Leaves *got alone when a member ends or bytes are missing. Behind the last byte
+ * of the source, too: inflate may have taken it in and hold what comes of it, until there is room. */
 static int inflate_some(mn_source *s, uint8_t *dst, size_t want, size_t *got) {
     const unsigned n_in = s->n_in < UINT_MAX ? (unsigned)s->n_in : UINT_MAX;
     const unsigned n_out = want - *got < UINT_MAX ? (unsigned)(want - *got) : UINT_MAX;
@@ -184,6 +190,7 @@ static int inflate_some(mn_source *s, uint8_t *dst, size_t want, size_t *got) {
     s->in += n_in - s->z.avail_in;
     s->n_in -= n_in - s->z.avail_in;
     *got += n_out - s->z.avail_out;
+    if (z_status == Z_BUF_ERROR && !n_in) return fail_short(s, *got);
     if (z_status != Z_OK && z_status != Z_STREAM_END) return fail_packed(s, z_status);
     if (z_status == Z_STREAM_END) {
         s->in_member = 0;
@@ -206,10 +213,6 @@ static int read_packed(mn_source *s, uint8_t *dst, size_t want, size_t *got) {
     while (*got < want) {
         MN_TRY(refill(s));
         if (!s->n_in && !s->in_member) return 0;
-        if (!s->n_in)
-            return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: ends at byte %llu inside a %s, after %llu unpacked bytes",
-                           s->name, (unsigned long long)s->n_packed, kinds[s->kind].unit,
-                           (unsigned long long)(s->n_unpacked + *got));
         if (!s->in_member) MN_TRY(next_member(s));
         MN_TRY(inflate_some(s, dst, want, got));
     }
