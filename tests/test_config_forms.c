@@ -148,6 +148,7 @@ START_TEST(quantities) {
         {"60MM", 0},
         {"", 0},
         {"2 Gi", 0},
+        {"1e308K", 0}, /* no double */
     };
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
         double x = 0;

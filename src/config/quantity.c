@@ -1,5 +1,6 @@
 /* Numbers with units: "60M", "2GiB", "5 ms". K, M and G are powers of 1000, KiB, MiB and GiB of 1024; ms is the unit of
  * times. */
+#include <math.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -21,7 +22,9 @@ int mn_quantity(const char *text, double *out) {
     text += n + strspn(text + n, " ");
     for (size_t i = 0; i < MN_COUNT(units); i++) {
         if (strcmp(text, units[i].unit) != 0) continue;
-        *out = x * units[i].factor;
+        x *= units[i].factor;
+        if (!isfinite(x)) return -1;
+        *out = x;
         return 0;
     }
     return -1;
