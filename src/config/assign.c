@@ -5,7 +5,10 @@
 
 #include "config/layers.h"
 
-enum { PARTS_MAX = 64 }; /* of a path: trees stay shallow enough to recurse over */
+enum {
+    PARTS_MAX = 64,        /* of a path: trees stay shallow enough to recurse over */
+    PATH_BYTES_MAX = 1000, /* every leaf of a map has its whole path */
+};
 
 void mn_assigns_init(mn_vec *list) {
     mn_vec_init(list, sizeof(mn_assign));
@@ -20,9 +23,10 @@ void mn_assigns_free(modnas_ctx *ctx, mn_vec *list) {
     mn_assigns_init(list);
 }
 
-static int check_path(modnas_ctx *ctx, const char *path, const mn_node *value) {
+int mn_path_check(modnas_ctx *ctx, const char *path, const mn_node *value) {
     char at[300];
     size_t n = 1;
+    const size_t bytes = strlen(path);
     int empty = !*path;
     for (const char *c = path; *c; c++) {
         if (*c != '.') continue;
@@ -30,14 +34,25 @@ static int check_path(modnas_ctx *ctx, const char *path, const mn_node *value) {
         empty |= c == path || c[1] == '.' || !c[1];
     }
     mn_node_where(value, at, sizeof at);
+    if (bytes > PATH_BYTES_MAX)
+        return mn_fail(ctx, MODNAS_ECONFIG, "%s: a path of %zu bytes, at most %d: '%.80s...'", at, bytes,
+                       PATH_BYTES_MAX, path);
     if (empty) return mn_fail(ctx, MODNAS_ECONFIG, "%s: the path '%.80s' has an empty part", at, path);
     if (n > PARTS_MAX) return mn_fail(ctx, MODNAS_ECONFIG, "%s: a path of %zu parts, at most %d", at, n, PARTS_MAX);
     return 0;
 }
 
+static int check_room(modnas_ctx *ctx, const mn_vec *list, const mn_node *value) {
+    char at[300];
+    if (list->n < MN_LAYER_KEYS_MAX) return 0;
+    return mn_fail(ctx, MODNAS_ECONFIG, "%s: more than %d assignments", mn_node_where(value, at, sizeof at),
+                   MN_LAYER_KEYS_MAX);
+}
+
 int mn_assigns_add(modnas_ctx *ctx, mn_vec *list, const char *path, mn_node *value) {
     mn_assign a = {NULL, value};
-    int rc = value ? check_path(ctx, path, value) : MODNAS_ENOMEM;
+    int rc = value ? mn_path_check(ctx, path, value) : MODNAS_ENOMEM;
+    if (!rc) rc = check_room(ctx, list, value);
     if (rc) goto failed;
     rc = MODNAS_ENOMEM;
     a.path = mn_strdup(ctx, mn_layer_path(path));

@@ -13,7 +13,7 @@
 #include "config/schema.h"
 #include "registry/registry.h"
 
-enum { WHERE_BYTES = 100 };
+enum { WHERE_BYTES = 100, SECTIONS_MAX = 64 /* each is merged with everything and checked */ };
 
 struct modnas_config {
     modnas_ctx *ctx;
@@ -151,8 +151,14 @@ static int check_section(modnas_config *cfg, char *name, const mn_node *section)
 }
 
 static int check_all(modnas_config *cfg, mn_node *tree, int selected) {
+    char at[300];
     int n_sections = 0;
-    for (size_t i = 0; i < tree->n; i++) n_sections += mn_schema_is_section(tree->keys[i], tree->items[i]);
+    for (size_t i = 0; i < tree->n; i++) {
+        if (!mn_schema_is_section(tree->keys[i], tree->items[i])) continue;
+        if (n_sections++ == SECTIONS_MAX)
+            return mn_fail(cfg->ctx, MODNAS_ECONFIG, "%s: more than %d sections of routines",
+                           mn_node_where(tree->items[i], at, sizeof at), SECTIONS_MAX);
+    }
     MN_TRY(mn_schema_check(cfg->ctx, tree, !selected && n_sections));
     for (size_t i = 0; i < tree->n; i++)
         if (mn_schema_is_section(tree->keys[i], tree->items[i]))

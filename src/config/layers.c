@@ -75,6 +75,15 @@ static int refuse_empty(modnas_ctx *ctx, const mn_node *map) {
     return 0;
 }
 
+static int check_widths(modnas_ctx *ctx, const mn_node *n) {
+    char at[300];
+    if (n->kind == MN_MAP && n->n > MN_LAYER_KEYS_MAX)
+        return mn_fail(ctx, MODNAS_ECONFIG, "%s: a map of %zu keys, at most %d", mn_node_where(n, at, sizeof at), n->n,
+                       MN_LAYER_KEYS_MAX);
+    for (size_t i = 0; i < n->n; i++) MN_TRY(check_widths(ctx, n->items[i]));
+    return 0;
+}
+
 static int tidy(modnas_ctx *ctx, mn_node *map) {
     MN_TRY(refuse_empty(ctx, map));
     drop_all_foreign(ctx, map);
@@ -104,7 +113,9 @@ int mn_layer_read(modnas_ctx *ctx, const char *text, size_t bytes, const char *n
     mn_node *all = mn_node_new(ctx, MN_MAP);
     int rc = all ? mn_node_place(ctx, all, name, 1) : MODNAS_ENOMEM;
     if (!rc && !docs->n) rc = mn_fail(ctx, MODNAS_ECONFIG, "%s:1: the file is empty", name);
+    if (!rc) rc = check_widths(ctx, docs);
     for (size_t i = 0; i < docs->n && !rc; i++) rc = add_document(ctx, all, docs->items[i], name);
+    if (!rc) rc = check_widths(ctx, all);
     if (!rc) rc = tidy_all(ctx, all);
     mn_node_free(ctx, docs);
     if (rc)

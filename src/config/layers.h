@@ -4,6 +4,10 @@
 
 #include "config/node.h"
 
+/* Maps are searched from the front: so many keys may a map of a configuration have, and so many assignments or named
+ * entries of a list may there be. Lists of values may be longer. */
+enum { MN_LAYER_KEYS_MAX = 4096 };
+
 /* `path = value`, from a flag, `-o` or `override:`. */
 typedef struct mn_assign {
     char *path;
@@ -12,7 +16,9 @@ typedef struct mn_assign {
 
 void mn_assigns_init(mn_vec *list); /* of mn_assign */
 void mn_assigns_free(modnas_ctx *ctx, mn_vec *list);
-/* Append; takes `value` (on success and on failure). MODNAS_ECONFIG for a path with empty parts or too many. */
+/* MODNAS_ECONFIG, at the place of `value`, for a dotted path with empty parts, or too many of them, or too long. */
+int mn_path_check(modnas_ctx *ctx, const char *path, const mn_node *value);
+/* Append; takes `value` (on success and on failure). The path is checked. */
 int mn_assigns_add(modnas_ctx *ctx, mn_vec *list, const char *path, mn_node *value);
 /* "a.b=value", split at the first '='; the value is YAML. where: how messages call it, e.g. "-o a.b=1"; line 0: none.
  */

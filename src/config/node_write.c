@@ -12,7 +12,8 @@
 #include "config/yaml.h"
 
 enum {
-    LONG_KEY = 500, /* bytes; longer keys are written with '?': implicit ones are limited to 1024 characters */
+    LONG_KEY =
+        160, /* bytes; longer keys are written with '?': implicit ones are limited to 1024 characters, a byte to 6 */
     WORDS_MAX = 40, /* bytes of a value that a message shows */
 };
 

@@ -117,6 +117,7 @@ static int bad_estim(modnas_ctx *ctx, const mn_node *n, const char *what) {
 static int name_estims(modnas_ctx *ctx, mn_node *root) {
     const mn_node *list = mn_node_get(root, "estim");
     if (!list || list->kind != MN_SEQ) return 0;
+    if (list->n > MN_LAYER_KEYS_MAX) return bad_estim(ctx, list, "too many estimators");
     mn_node *map = mn_node_new(ctx, MN_MAP);
     int rc = map ? mn_node_place(ctx, map, list->file, list->line) : MODNAS_ENOMEM;
     for (size_t i = 0; i < list->n && !rc; i++) {
@@ -209,7 +210,10 @@ static int apply_user_defaults(modnas_ctx *ctx, mn_node *root) {
     if (given->kind != MN_MAP)
         return mn_fail(ctx, MODNAS_ECONFIG, "%s: defaults: a map of paths is wanted, not %s",
                        mn_node_where(given, at, sizeof at), mn_node_what(given, what, sizeof what));
-    for (size_t i = 0; i < given->n; i++) MN_TRY(set_missing(ctx, root, given->keys[i], given->items[i]));
+    for (size_t i = 0; i < given->n; i++) {
+        MN_TRY(mn_path_check(ctx, given->keys[i], given->items[i]));
+        MN_TRY(set_missing(ctx, root, given->keys[i], given->items[i]));
+    }
     mn_node_remove(ctx, root, "defaults");
     return 0;
 }

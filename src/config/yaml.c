@@ -13,24 +13,28 @@
 #include "config/yaml.h"
 
 enum {
-    DEPTH_MAX = 100,       /* levels of lists and maps */
-    EXPANDED_MAX = 100000, /* nodes that aliases may add to a document */
-    VALUES_MAX = 1000000,  /* nodes in a text: each takes about a hundred bytes, if it was a byte of text */
+    EXPANDED_MAX = 100000,         /* nodes that aliases may add to a document, */
+    EXPANDED_BYTES_MAX = 16 << 20, /* and bytes of strings and keys in them */
+    VALUES_MAX = 1000000,          /* nodes in a text: each takes about a hundred bytes, if it was a byte of text */
 };
 
-typedef struct anchor {
-    char *name;
-    const mn_node *node; /* NULL while it is being read */
-    size_t n_nodes;
+typedef struct extent {
+    size_t n_nodes, n_bytes; /* n_bytes: of strings and keys */
     int depth;
+} extent;
+
+typedef struct anchor {
+    const mn_node *node; /* NULL while it is being read */
+    extent size;
 } anchor;
 
 typedef struct reader {
     mn_yaml_source src;
     yaml_parser_t parser;
     mn_vec anchors; /* of the document */
+    mn_map names;   /* of anchors: the index of the last one of a name, plus 1 */
     mn_node *trash; /* values of merge keys: anchors may point into them until the document ends */
-    size_t n_expanded;
+    size_t n_expanded, n_expanded_bytes;
 } reader;
 
 int mn_yaml_fail(const mn_yaml_source *src, size_t line, const char *fmt, ...) {
@@ -70,37 +74,29 @@ static int place(const reader *r, mn_node *n, size_t line) {
 
 /* ---- anchors ---- */
 
-static anchor *find_anchor(const reader *r, const char *name) {
-    for (size_t i = r->anchors.n; i-- > 0;) { /* the last one of a name counts */
-        anchor *a = &MN_AT(r->anchors, anchor, i);
-        if (strcmp(a->name, name) == 0) return a;
-    }
-    return NULL;
+static const anchor *find_anchor(const reader *r, const char *name) {
+    const size_t place = (uintptr_t)mn_map_get(&r->names, name);
+    return place ? &MN_AT(r->anchors, anchor, place - 1) : NULL;
 }
 
 /* Note that an anchored node begins; *index is where, SIZE_MAX if there is no anchor. */
 static int open_anchor(reader *r, const yaml_char_t *name, size_t *index) {
     *index = SIZE_MAX;
     if (!name) return 0;
-    anchor a = {.name = mn_strdup(r->src.ctx, (const char *)name)};
-    if (!a.name) return MODNAS_ENOMEM;
-    if (!mn_vec_push(r->src.ctx, &r->anchors, &a, 1)) {
-        mn_free(r->src.ctx, a.name);
-        return MODNAS_ENOMEM;
-    }
+    if (!mn_vec_push(r->src.ctx, &r->anchors, NULL, 1)) return MODNAS_ENOMEM;
     *index = r->anchors.n - 1;
-    return 0;
+    return mn_map_put(r->src.ctx, &r->names, (const char *)name, (void *)(uintptr_t)r->anchors.n);
 }
 
-static size_t measure(const mn_node *n, int *depth) {
-    size_t total = 1;
-    int deepest = 0;
+static extent measure(const mn_node *n) {
+    extent total = {1, n->text ? strlen(n->text) : 0, 0};
     for (size_t i = 0; i < n->n; i++) {
-        int d;
-        total += measure(n->items[i], &d);
-        if (d > deepest) deepest = d;
+        const extent e = measure(n->items[i]);
+        total.n_nodes += e.n_nodes;
+        total.n_bytes += e.n_bytes + (n->keys ? strlen(n->keys[i]) : 0);
+        if (e.depth > total.depth) total.depth = e.depth;
     }
-    *depth = 1 + deepest;
+    total.depth++;
     return total;
 }
 
@@ -108,7 +104,7 @@ static void close_anchor(reader *r, size_t index, const mn_node *n) {
     if (index == SIZE_MAX) return;
     anchor *a = &MN_AT(r->anchors, anchor, index);
     a->node = n;
-    a->n_nodes = measure(n, &a->depth);
+    a->size = measure(n);
 }
 
 static int read_alias(reader *r, const yaml_event_t *e, int depth, mn_node **out) {
@@ -117,29 +113,45 @@ static int read_alias(reader *r, const yaml_event_t *e, int depth, mn_node **out
     const size_t line = line_of(e);
     if (!a) return mn_yaml_fail(&r->src, line, "no anchor '&%s' comes before this alias", name);
     if (!a->node) return mn_yaml_fail(&r->src, line, "'*%s' contains itself", name);
-    if (depth + a->depth > DEPTH_MAX) return mn_yaml_fail(&r->src, line, "more than %d levels deep", DEPTH_MAX);
-    if (a->n_nodes > EXPANDED_MAX - r->n_expanded)
+    if (depth + a->size.depth > MN_YAML_DEPTH_MAX)
+        return mn_yaml_fail(&r->src, line, "more than %d levels deep", MN_YAML_DEPTH_MAX);
+    if (a->size.n_nodes > EXPANDED_MAX - r->n_expanded)
         return mn_yaml_fail(&r->src, line, "aliases expand to more than %d values", EXPANDED_MAX);
-    r->n_expanded += a->n_nodes;
+    if (a->size.n_bytes > EXPANDED_BYTES_MAX - r->n_expanded_bytes)
+        return mn_yaml_fail(&r->src, line, "aliases expand to more than %d bytes of text", EXPANDED_BYTES_MAX);
+    r->n_expanded += a->size.n_nodes;
+    r->n_expanded_bytes += a->size.n_bytes;
     *out = mn_node_copy(r->src.ctx, a->node);
     return *out ? 0 : MODNAS_ENOMEM;
 }
 
 static void drop(reader *r) {
-    for (size_t i = 0; i < r->anchors.n; i++) mn_free(r->src.ctx, MN_AT(r->anchors, anchor, i).name);
     mn_vec_free(r->src.ctx, &r->anchors);
+    mn_map_free(r->src.ctx, &r->names);
     mn_node_free(r->src.ctx, r->trash);
 }
 
 /* ---- maps ---- */
 
-/* Add what `from` has and `map` lacks. */
-static int merge_missing(reader *r, mn_node *map, const mn_node *from, size_t line) {
-    if (from->kind != MN_MAP) return mn_yaml_fail(&r->src, line, "'<<' wants a map or a list of maps");
-    for (size_t i = 0; i < from->n; i++) {
-        if (mn_node_get(map, from->keys[i])) continue;
-        MN_TRY(mn_node_push(r->src.ctx, map, from->keys[i], mn_node_copy(r->src.ctx, from->items[i])));
+/* Put a value under a key: at its place (which is kept in `places`, plus 1) if it has one, else at the end. Takes it.
+ */
+static int put(reader *r, mn_node *map, mn_map *places, const char *key, mn_node *value) {
+    const size_t place = (uintptr_t)mn_map_get(places, key);
+    if (place) {
+        mn_node_free(r->src.ctx, map->items[place - 1]);
+        map->items[place - 1] = value;
+        return 0;
     }
+    MN_TRY(mn_node_push(r->src.ctx, map, key, value));
+    return mn_map_put(r->src.ctx, places, key, (void *)(uintptr_t)map->n);
+}
+
+/* Add what `from` has and `map` lacks. */
+static int merge_missing(reader *r, mn_node *map, mn_map *places, const mn_node *from, size_t line) {
+    if (from->kind != MN_MAP) return mn_yaml_fail(&r->src, line, "'<<' wants a map or a list of maps");
+    for (size_t i = 0; i < from->n; i++)
+        if (!mn_map_get(places, from->keys[i]))
+            MN_TRY(put(r, map, places, from->keys[i], mn_node_copy(r->src.ctx, from->items[i])));
     return 0;
 }
 
@@ -147,16 +159,17 @@ static int merge_missing(reader *r, mn_node *map, const mn_node *from, size_t li
  */
 static int apply_merge(reader *r, mn_node *map, const mn_node *value, size_t line) {
     modnas_ctx *ctx = r->src.ctx;
+    mn_map places = {0};
     mn_node *all = mn_node_new(ctx, MN_MAP);
     if (!all) return MODNAS_ENOMEM;
     int rc = 0;
     const size_t n = value->kind == MN_SEQ ? value->n : 1;
     for (size_t i = 0; i < n && !rc; i++)
-        rc = merge_missing(r, all, value->kind == MN_SEQ ? value->items[i] : value, line);
+        rc = merge_missing(r, all, &places, value->kind == MN_SEQ ? value->items[i] : value, line);
     for (size_t i = 0; i < map->n && !rc; i++) {
         mn_node *own = map->items[i];
         map->items[i] = NULL;
-        rc = mn_node_set(ctx, all, map->keys[i], own);
+        rc = put(r, all, &places, map->keys[i], own);
     }
     if (!rc) {
         const mn_node old = *map;
@@ -167,6 +180,7 @@ static int apply_merge(reader *r, mn_node *map, const mn_node *value, size_t lin
         all->items = old.items;
         all->keys = old.keys;
     }
+    mn_map_free(ctx, &places);
     mn_node_free(ctx, all);
     return rc;
 }
@@ -251,7 +265,8 @@ static int read_container(reader *r, const yaml_event_t *e, int depth, mn_node *
     const int map = e->type == YAML_MAPPING_START_EVENT;
     const char *tag = (const char *)(map ? e->data.mapping_start.tag : e->data.sequence_start.tag);
     MN_TRY(mn_yaml_check_tag(&r->src, line_of(e), tag, map ? MN_MAP : MN_SEQ));
-    if (depth >= DEPTH_MAX) return mn_yaml_fail(&r->src, line_of(e), "more than %d levels deep", DEPTH_MAX);
+    if (depth >= MN_YAML_DEPTH_MAX)
+        return mn_yaml_fail(&r->src, line_of(e), "more than %d levels deep", MN_YAML_DEPTH_MAX);
     size_t index;
     MN_TRY(open_anchor(r, map ? e->data.mapping_start.anchor : e->data.sequence_start.anchor, &index));
     mn_node *n = mn_node_new(r->src.ctx, map ? MN_MAP : MN_SEQ);

@@ -7,6 +7,8 @@
 
 #include "config/node.h"
 
+enum { MN_YAML_DEPTH_MAX = 100 }; /* levels of lists and maps */
+
 /* What is being read: all of a text, or one document of it. */
 typedef struct mn_yaml_source {
     modnas_ctx *ctx;

@@ -27,6 +27,9 @@ typedef struct strict {
     size_t chars, at;       /* a character index of the text and its byte offset */
     size_t gap, start, end; /* the token's bytes are start..end, the gap's gap..start */
     size_t prev_end;        /* of `prev` */
+    size_t line, first;     /* the token's line: its start, its first byte that is no blank */
+    size_t n_spaces;        /* of that line, before the first tab or anything else */
+    size_t line_for;        /* the byte whose line that is; SIZE_MAX: none yet */
     yaml_token_type_t prev; /* the last token that has text of its own */
     int adjacent;           /* the token touches that one */
     int json_key;           /* that one may be the end of a key that needs no blank behind its ':' */
@@ -77,9 +80,20 @@ static size_t offset_of(strict *s, size_t index) {
     return s->at;
 }
 
-static size_t line_start(const strict *s, size_t i) {
-    while (i && !is_break(at(s, i - 1))) i--;
-    return i;
+/* The line of the token. Tokens mostly come in order, and there may be many on a long line: only what lies behind the
+ * one before is looked at. */
+static void find_line(strict *s) {
+    const int onwards = s->line_for <= s->start;
+    const size_t stop = onwards ? s->line_for : 0;
+    size_t i = s->start;
+    while (i > stop && !is_break(at(s, i - 1))) i--;
+    s->line_for = s->start;
+    if (onwards && i == stop) return;
+    s->line = i;
+    while (i < s->src->bytes && s->src->text[i] == ' ') i++;
+    s->n_spaces = i - s->line;
+    while (is_blank(at(s, i))) i++;
+    s->first = i;
 }
 
 /* ---- gaps ---- */
@@ -98,12 +112,9 @@ static int check_gap(const strict *s, const yaml_token_t *t) {
 
 /* Whether only blanks are in front of the token on its line; *n_spaces: those before the first tab. */
 static int is_first(const strict *s, size_t *n_spaces) {
-    const size_t from = line_start(s, s->start);
-    size_t i = from;
-    while (i < s->start && s->src->text[i] == ' ') i++;
-    *n_spaces = i - from;
-    while (i < s->start && is_blank(at(s, i))) i++;
-    return i == s->start;
+    const size_t column = s->start - s->line;
+    *n_spaces = s->n_spaces < column ? s->n_spaces : column;
+    return s->start <= s->first;
 }
 
 static int is_node(yaml_token_type_t type) {
@@ -123,7 +134,7 @@ static int check_tabs(strict *s, const yaml_token_t *t) {
     size_t n_spaces;
     const int begins = t->type == YAML_BLOCK_ENTRY_TOKEN || t->type == YAML_KEY_TOKEN ||
                        (t->type == YAML_VALUE_TOKEN && is_first(s, &n_spaces));
-    if (!begins || top(s)->flow || !has_mended_tab(s, line_start(s, s->start), s->start)) return 0;
+    if (!begins || top(s)->flow || !has_mended_tab(s, s->line, s->start)) return 0;
     return fail(s, t, "a tab is no indentation");
 }
 
@@ -249,7 +260,9 @@ static int check_adjacent(const strict *s, const yaml_token_t *t) {
 
 /* ---- the walk ---- */
 
-static int push(strict *s, int flow, long indent) {
+static int push(strict *s, int flow, long indent, size_t line) {
+    if (s->open.n > MN_YAML_DEPTH_MAX)
+        return mn_yaml_fail(s->src, line + 1, "more than %d levels deep", MN_YAML_DEPTH_MAX);
     const open_collection o = {.flow = flow, .indent = indent};
     return mn_vec_push(s->src->ctx, &s->open, &o, 1) ? 0 : MODNAS_ENOMEM;
 }
@@ -259,11 +272,11 @@ static int track(strict *s, const yaml_token_t *t) {
     switch ((int)t->type) {
     case YAML_BLOCK_SEQUENCE_START_TOKEN:
     case YAML_BLOCK_MAPPING_START_TOKEN:
-        return push(s, 0, (long)t->start_mark.column);
+        return push(s, 0, (long)t->start_mark.column, t->start_mark.line);
     case YAML_FLOW_SEQUENCE_START_TOKEN:
-        return push(s, '[', top(s)->indent);
+        return push(s, '[', top(s)->indent, t->start_mark.line);
     case YAML_FLOW_MAPPING_START_TOKEN:
-        return push(s, '{', top(s)->indent);
+        return push(s, '{', top(s)->indent, t->start_mark.line);
     case YAML_BLOCK_END_TOKEN:
     case YAML_FLOW_SEQUENCE_END_TOKEN:
     case YAML_FLOW_MAPPING_END_TOKEN:
@@ -284,6 +297,7 @@ static int ends_json_key(const yaml_token_t *t) {
 static int step(strict *s, const yaml_token_t *t, int *after_key) {
     s->start = offset_of(s, t->start_mark.index);
     s->end = offset_of(s, t->end_mark.index);
+    find_line(s);
     s->adjacent = s->start <= s->prev_end && s->start && !is_space(at(s, s->start - 1));
     MN_TRY(check_gap(s, t));
     MN_TRY(check_tabs(s, t));
@@ -321,7 +335,7 @@ static int mend_tabs(strict *s) {
 /* *stopped: the byte at which a tab was in the way, which is gone now; 0: there was none. */
 static int walk(strict *s, size_t *stopped) {
     int after_key = 0;
-    MN_TRY(push(s, 0, -1));
+    MN_TRY(push(s, 0, -1, 0));
     for (int end = 0; !end;) {
         yaml_token_t t;
         if (!yaml_parser_scan(&s->parser, &t)) {
@@ -338,7 +352,7 @@ static int walk(strict *s, size_t *stopped) {
 }
 
 static int walk_once(const mn_yaml_source *src, size_t *stopped) {
-    strict s = {.src = src, .prev = YAML_STREAM_START_TOKEN};
+    strict s = {.src = src, .prev = YAML_STREAM_START_TOKEN, .line_for = SIZE_MAX};
     *stopped = 0;
     mn_vec_init(&s.open, sizeof(open_collection));
     if (!yaml_parser_initialize(&s.parser))
