@@ -2,6 +2,7 @@
 #   make            build/release/{libmodnas.so, modnas, modnas-plugins/}        make demo   search on real data
 #   make check      set up, build, run all tests                                 make deps   install what is missing
 #   make tests      build tests and benchmarks       make check-headers check-symbols        make demo-compare
+#   make fuzz       look for inputs that break readers (docs/testing.md)   FUZZ_SECONDS=60 FUZZ_TARGETS='yaml idx ...'
 #   make install uninstall        DESTDIR= prefix=/usr/local bindir= libdir= includedir= datadir=
 #   make bench      measure (docs/performance.md)    make bench-deps   what it compares with     make bench-page
 #   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/        Q= shows the commands
@@ -28,8 +29,9 @@ OPT_release := -O2 -g -DNDEBUG
 OPT_debug   := -O0 -g -DMN_DEBUG
 OPT_asan    := -O1 -g -DMN_DEBUG -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 OPT_tsan    := -O1 -g -fsanitize=thread
+OPT_fuzz    := $(OPT_asan) -fsanitize=fuzzer-no-link
 OPT     := $(OPT_$(VARIANT))
-$(if $(OPT),,$(error VARIANT is release, debug, asan or tsan, not '$(VARIANT)'))
+$(if $(OPT),,$(error VARIANT is release, debug, asan, tsan or fuzz, not '$(VARIANT)'))
 CFLAGS  := -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden -ffp-contract=off -MMD -MP -ffile-prefix-map=$(CURDIR)=. $(OPT) $(WARN) $(EXTRA_CFLAGS)
 INC_lib := -Iinclude -Ilib
 INC_src := -Iinclude -Ilib -Isrc
@@ -155,6 +157,15 @@ $(B)/bench/kernels: BENCH_LIBS := -fopenmp $(DNNL_LIB) -ldnnl -Wl,-rpath,'$$ORIG
 $(B)/bench/kernels: plugins
 $(B)/obj/bench/kernels.o $(B)/obj/bench/kernels_direct.o: INC_bench := $(INC_bench) $(DNNL_INC) -fopenmp
 
+# tests/fuzz/fuzz_x.c is a target: here a program that replays files and changes of them, in the variant `fuzz` libFuzzer's.
+FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/obj/tests/fuzz/replay.o $(B)/obj/tests/fuzz/mutate.o)
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/fuzz.o $(FUZZ_MAIN) $(B)/libmodnas.a
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	$(Q)$(CC) $(subst fuzzer-no-link,fuzzer,$(OPT)) -o $@ $(filter %.o,$^) $(B)/libmodnas.a $(LIBS)
+fuzz-targets: $(FUZZ_BIN)
+
 # tests/plugin_fake.c becomes one plug-in for each way to be wrong.
 FAKES := $(patsubst %,$(B)/tests/plugins/modnas-fake_%.so,ok device parallel abi size name hole refuse rude open entry)
 $(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c
@@ -163,7 +174,7 @@ $(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c
 	$(Q)$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<
 $(B)/tests/test_backend: | $(FAKES)
 
-tests: all $(TEST_BIN) $(B)/tests/cases $(BENCH_BIN)
+tests: all $(TEST_BIN) $(B)/tests/cases $(FUZZ_BIN) $(BENCH_BIN)
 
 # ---- installing: builds what is missing; tools/install.sh says what goes where ---------------------------------------------
 prefix     := /usr/local
@@ -199,17 +210,21 @@ bench-deps:
 	@bench/deps.sh
 bench-page:
 	@bench/table.py
+# FUZZ_SECONDS: of each target; FUZZ_TARGETS: all, unless some are named.
+FUZZ_SECONDS ?= 60
+fuzz:
+	@MAKE='$(MAKE)' tools/fuzz.sh $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 check-headers:
 	@tools/check-headers.sh
 check-symbols: $(B)/libmodnas.so
 	@tools/check-symbols.sh $(B)
 
 clean:
-	rm -rf build/release build/debug build/asan build/tsan
+	rm -rf build/release build/debug build/asan build/tsan build/fuzz
 
 check-install:
 	@tools/check-install.sh
 
-.PHONY: all plugins tests install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install
+.PHONY: all plugins tests fuzz fuzz-targets install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
 # Everything that must hold before a change goes in: `make check` runs it when the dependencies are there.
 #
 #   release build   all tests, the cases beside this checkout, what the headers and libmodnas.so show to the world; installs it
+#                   and the fuzz targets' files and changes of them
 #   asan build      the same tests under the address and undefined-behaviour sanitizers, with leak checking
 #
 # The last line is 'N passed, N failed, N skipped', summed over all test programs; the status is 1 if anything failed.
@@ -22,6 +23,7 @@ for variant in release asan; do
     # shellcheck disable=SC2086
     if "$make" --no-print-directory $jobs VARIANT=$variant tests; then
         step tools/run-tests.sh "$sums" build/$variant
+        step tools/replay.sh "$sums" build/$variant
     else
         echo "check: the $variant build went wrong"
         status=1
