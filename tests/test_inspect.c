@@ -239,9 +239,9 @@ START_TEST(archs) {
 }
 END_TEST
 
-static int fill_tensor(size_t i, float *data, void *ud) {
+static int fill_tensor(size_t i, void *data, void *ud) {
     (void)ud;
-    for (size_t k = 0; k < (i ? 2 : 6); k++) data[k] = (float)k;
+    for (size_t k = 0; k < (i ? 2 : 6); k++) ((float *)data)[k] = (float)k;
     return 0;
 }
 

@@ -118,8 +118,8 @@ static int estim_run(modnas_search *s, const modnas_args *args, void *ud) {
 }
 
 static void add_parts(void) {
-    const modnas_optim_vt optim = {sizeof optim, create, ask, tell, destroy};
-    const modnas_estim_vt estim = {sizeof estim, estim_run};
+    const modnas_optim_vt optim = {sizeof optim, create, ask, tell, destroy, NULL, NULL};
+    const modnas_estim_vt estim = {sizeof estim, estim_run, NULL, NULL};
     const modnas_metrics_vt metrics = {sizeof metrics, measure};
     const modnas_criterion_vt criterion = {sizeof criterion, loss};
     const modnas_export_vt export_vt = {sizeof export_vt, describe};

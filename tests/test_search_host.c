@@ -45,7 +45,7 @@ static int toy_run(modnas_search *search, const modnas_args *args, void *ud) {
 
 /* The same within a run, by an estimator of the host: same evaluations, same files as any run. */
 START_TEST(local_search_by_push) {
-    const modnas_estim_vt vt = {sizeof vt, toy_run};
+    const modnas_estim_vt vt = {.size = sizeof vt, .run = toy_run};
     int pulled = 0, pushed = 0;
     char *results = NULL;
     util_search_add_local();

@@ -187,7 +187,7 @@ START_TEST(outcomes) {
         double value;
         int is_best;
     } rows[] = {{5, 0, 0}, {0, NAN, 0}, {0, 0.5, 1}, {-3, 0.9, 0}, {0, 0.5, 0}, {0, INFINITY, 0}, {0, 0.75, 1}};
-    const modnas_estim_vt vt = {sizeof vt, idle};
+    const modnas_estim_vt vt = {.size = sizeof vt, .run = idle};
     util_search_register("estim", "Idle", NULL, &vt, NULL);
     modnas_search *s = util_search(UTIL_SEARCH_TOY "optim: RandomSearchOptim\nestim: {search: {type: Idle}}\n", NULL);
     double score = -1;

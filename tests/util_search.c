@@ -138,7 +138,33 @@ static void destroy(void *state, void *ud) {
     free(l);
 }
 
+static int save(void *state, modnas_state *out, void *ud) {
+    const local *l = state;
+    (void)ud;
+    MN_TRY(modnas_state_add(out, l, sizeof *l));
+    for (int32_t i = 0; i < modnas_arch_n(l->best); i++) {
+        const int32_t option = modnas_arch_get(l->best, i);
+        MN_TRY(modnas_state_add(out, &option, sizeof option));
+    }
+    return 0;
+}
+
+static int load(void *state, const void *data, size_t bytes, void *ud) {
+    local *l = state, got;
+    (void)ud;
+    if (bytes != sizeof got + (size_t)modnas_arch_n(l->best) * sizeof(int32_t)) return MODNAS_EFORMAT;
+    memcpy(&got, data, sizeof got);
+    got.best = l->best;
+    *l = got;
+    for (int32_t i = 0; i < modnas_arch_n(l->best); i++) {
+        int32_t option;
+        memcpy(&option, (const char *)data + sizeof got + (size_t)i * sizeof option, sizeof option);
+        MN_TRY(modnas_arch_set(l->best, i, option));
+    }
+    return 0;
+}
+
 void util_search_add_local(void) {
-    const modnas_optim_vt vt = {sizeof vt, create, ask, tell, destroy};
+    const modnas_optim_vt vt = {sizeof vt, create, ask, tell, destroy, save, load};
     util_search_register("optim", "LocalSearch", NULL, &vt, NULL);
 }

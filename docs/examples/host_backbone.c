@@ -124,7 +124,7 @@ static int report(modnas_ctx *ctx, modnas_search *search, const char *path) {
 }
 
 static int run(modnas_ctx *ctx, modnas_search **asked, modnas_search **ran) {
-    const modnas_search_opts opts = {sizeof opts, NULL, NULL, evaluated, NULL, NULL, NULL};
+    const modnas_search_opts opts = {sizeof opts, NULL, NULL, evaluated, NULL, NULL, NULL, 0, 0};
     TRY(add_components(ctx));
     TRY(open_search(ctx, by_asking, NULL, asked));
     TRY(ask_and_tell(*asked));

@@ -27,6 +27,8 @@ typedef struct modnas_run_opts {
     size_t size;                   /* sizeof(modnas_run_opts) as the caller compiled it */
     modnas_progress_fn progress;   /* default: none */
     void *progress_ud;
+    int32_t resume;   /* 1: go on from the newest good checkpoint in the run's folder; without one the run begins */
+    int32_t reserved; /* 0 */
 } modnas_run_opts;
 
 /** Run a configuration: check, construct, run its estimators in order, export, and write exp/NAME/ (docs/formats.md).
@@ -42,6 +44,8 @@ typedef struct modnas_run_opts {
  * @param started  [out] may be NULL; 1 once everything was made and the run goes on to write its folder
  * @param results  [out] may be NULL: results.json as text, freed with modnas_string_free; NULL after an error. A run that
  *                 was stopped gives what there is so far, with "complete": false
+ *                 With opts.resume a checkpoint of another space, seed, number of threads, data or configuration gives
+ *                 MODNAS_ECONFIG with *started = 0 and both values
  * @return 0; MODNAS_ECANCELED after modnas_cancel, or the own code of the progress or a data callback (weights and best
  *         architecture so far are saved); MODNAS_ECALLBACK when that code is negative; MODNAS_ENUMERIC when a loss is not finite;
  *         MODNAS_EIO when something cannot be written (what was saved before stays whole); MODNAS_EBUSY with

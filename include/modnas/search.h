@@ -101,6 +101,8 @@ typedef struct modnas_search_opts {
     int (*epoch_done)(modnas_search *search, const modnas_progress *epoch, void *ud);
     void *ud;                  /* given to the three */
     void (*ud_free)(void *ud); /* called once, when the search goes; default: nothing */
+    int32_t resume;   /* of modnas_search_run: as that of modnas_run_opts */
+    int32_t reserved; /* 0 */
 } modnas_search_opts;
 
 /** Make everything that a configuration describes: data, model, trainers, optimizer, exporter, estimators; plan all
@@ -137,6 +139,41 @@ MODNAS_API const modnas_arch *modnas_search_best(const modnas_search *search, do
  * @return as modnas_run; MODNAS_EBUSY also inside a callback; MODNAS_ECONFIG (the configuration has no estimator)
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_run(modnas_search *search, char **results);
+
+/* ---- checkpoints ------------------------------------------------------------------------------------------------- */
+
+/** Write all of a search into a file (docs/formats.md): weights, architecture parameters, optimizers, random draws, where
+ * data and estimators are, history. modnas_search_load of the same configuration goes on as if nothing had come
+ * between, with the same bytes on the same backend.
+ *
+ * @param path  replaced at once; after an error it is what it was
+ * @return 0; MODNAS_EINVAL; MODNAS_EUNSUPPORTED (an optimizer, or an estimator that is under way, does not save its
+ *         state); MODNAS_EIO; MODNAS_EBUSY; MODNAS_ENOMEM; codes of callbacks
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_search_save(modnas_search *search, const char *path);
+/** Put a search where the file says, whether it was written by modnas_search_save or by a run.
+ *
+ * @return 0; MODNAS_ENOTFOUND, MODNAS_EIO; MODNAS_EFORMAT (torn or damaged); MODNAS_EUNSUPPORTED (of a later version);
+ *         MODNAS_ECONFIG (of another space, seed, number of threads, data or configuration: both values); MODNAS_EBUSY
+ *         (also: a run is under way); MODNAS_ENOMEM; codes of callbacks. With MODNAS_ECONFIG and for a damaged file the
+ *         search is as before. After what is found later it takes nothing but another load (MODNAS_EINVAL)
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_search_load(modnas_search *search, const char *path);
+/** In the run of an estimator of the host: a place from which it can go on. The run's checkpoint is written if one is due
+ * or the run was canceled; for an estimator without `save` nothing is.
+ *
+ * @return 0; MODNAS_ECANCELED; MODNAS_EINVAL (not inside the run of an estimator); MODNAS_EBUSY; MODNAS_ENOMEM; codes of
+ *         callbacks
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_search_checkpoint(modnas_search *search);
+
+/** What the `save` of a component writes to. */
+typedef struct modnas_state modnas_state;
+/** Add bytes behind those that there are; `load` gets all of them.
+ *
+ * @return 0; MODNAS_EINVAL; MODNAS_ENOMEM
+ * Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_state_add(modnas_state *state, const void *data, size_t bytes);
 
 /* ---- pull: the host owns the loop. Nothing is written ----------------------------------------------------------- */
 
@@ -211,6 +248,10 @@ typedef struct modnas_optim_vt {
     int (*tell)(void *state, const modnas_arch *arch, int32_t status, const modnas_metric *metrics, int32_t n,
                 void *ud);
     void (*destroy)(void *state, void *ud);
+    /** Write with modnas_state_add all that the next ask depends on; take it back into a state that create has made.
+     * Default, for both: a search with this optimizer makes no checkpoints. */
+    int (*save)(void *state, modnas_state *out, void *ud);
+    int (*load)(void *state, const void *data, size_t bytes, void *ud);
 } modnas_optim_vt;
 
 /** kind "estim": a phase of a search. run drives `search` with the pull functions, which use this estimator's trainer,
@@ -218,6 +259,10 @@ typedef struct modnas_optim_vt {
 typedef struct modnas_estim_vt {
     size_t size; /* sizeof(modnas_estim_vt) as the caller compiled it */
     int (*run)(modnas_search *search, const modnas_args *args, void *ud);
+    /** Inside modnas_search_checkpoint and modnas_search_save: write where run is. load: take that back; run is called
+     * next, and goes on from there. Default, for both: a run that was interrupted begins this estimator anew. */
+    int (*save)(modnas_search *search, modnas_state *out, void *ud);
+    int (*load)(modnas_search *search, const void *data, size_t bytes, void *ud);
 } modnas_estim_vt;
 
 /** kind "metrics": measures the architecture that is evaluated; search and its model may be read. The result has the

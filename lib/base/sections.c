@@ -37,6 +37,11 @@ static int push(mn_sections *f, char *name, int32_t needed, char *data, size_t n
 }
 
 int mn_sections_add(mn_sections *f, const char *name, int32_t needed, char *data, size_t n) {
+    if (strlen(name) > MN_SECTION_NAME_MAX) {
+        mn_free(f->ctx, data);
+        return mn_fail(f->ctx, MODNAS_EUNSUPPORTED, "a section's name of %zu bytes, %d is the most", strlen(name),
+                       MN_SECTION_NAME_MAX);
+    }
     const int rc = data || !n ? push(f, mn_strdup(f->ctx, name), needed, data, n) : MODNAS_ENOMEM;
     if (rc) mn_free(f->ctx, data);
     return rc;

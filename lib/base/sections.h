@@ -27,11 +27,12 @@ typedef struct mn_section {
     size_t n;
 } mn_section;
 
-typedef struct mn_sections {
+typedef struct mn_sections mn_sections;
+struct mn_sections {
     modnas_ctx *ctx;
     mn_vec list; /* mn_section */
     char *file;  /* of one that was read: all of it */
-} mn_sections;
+};
 
 void mn_sections_init(mn_sections *f, modnas_ctx *ctx);
 void mn_sections_free(mn_sections *f); /* zeroed is fine */

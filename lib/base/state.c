@@ -44,6 +44,12 @@ int mn_state_bytes(mn_state *s, void *data, size_t n) {
     return 0;
 }
 
+const char *mn_state_rest(mn_state *s) {
+    const char *rest = s->in + s->at;
+    s->at = s->n;
+    return rest;
+}
+
 int mn_state_i32(mn_state *s, int32_t *x) {
     return mn_state_bytes(s, x, sizeof *x);
 }

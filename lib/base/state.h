@@ -45,6 +45,8 @@ int mn_state_text(mn_state *s, char **text);       /* owned, NULL is fine; loadi
 int mn_state_name(mn_state *s, const char **name); /* loaded: lives as long as `names` */
 /* A fact that both sides must agree on, `what` for the message: "parameters". */
 int mn_state_same(mn_state *s, int64_t value, const char *what);
+/* Loading: all that is left, which is taken. */
+const char *mn_state_rest(mn_state *s);
 /* Refuse what was loaded. */
 int mn_state_fail(const mn_state *s, const char *fmt, ...) MN_PRINTF(2, 3);
 

@@ -41,6 +41,7 @@ enum cli_option_id {
     OPT_JSON,
     OPT_RAW,
     OPT_AS,
+    OPT_RESUME,
     OPT_QUIET,
     OPT_HELP,
 };

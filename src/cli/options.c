@@ -29,6 +29,8 @@ static const cli_option options[] = {
      "each document of one file as it is, one JSON a line; nothing is merged or checked"},
     {OPT_AS, 0, "as", "TYPE", CMD_INSPECT, NULL, 0,
      "idx, cifar10, gzip, zlib, deflate, yaml, arch, table or chkpt; default: found out"},
+    {OPT_RESUME, 0, "resume", NULL, CMD_RUN, NULL, 0,
+     "go on from the newest good checkpoint in the experiment's folder"},
     {OPT_QUIET, 0, "quiet", NULL, CMD_WITH_CONFIG, NULL, 0, "print errors only; no progress, no log, no table"},
     {OPT_HELP, 'h', "help", NULL, CMD_ALL, NULL, 0, "this text"},
 };

@@ -40,15 +40,15 @@ static int exit_status(int rc, int started) {
     return started || rc == MODNAS_ENOMEM ? CLI_FAILED : CLI_USAGE;
 }
 
-static int run_config(modnas_ctx *ctx, modnas_config *cfg, int quiet) {
-    modnas_run_opts opts = {.size = sizeof opts, .progress = progress_step};
+static int run_config(modnas_ctx *ctx, modnas_config *cfg, int quiet, int resume) {
+    modnas_run_opts opts = {.size = sizeof opts, .progress = progress_step, .resume = resume};
     int32_t started = 0;
     char *results = NULL;
     const int rc = modnas_run(cfg, &opts, &started, &results);
     if (results) progress_end();
     if (!quiet) summary_print(ctx, cfg, results); /* also of a run that was stopped */
     if (rc == MODNAS_ECANCELED && !quiet)
-        cli_error(started ? "interrupted; what was found so far is saved" : "interrupted");
+        cli_error(started ? "interrupted; what was found so far is saved, --resume goes on" : "interrupted");
     else if (rc != 0 && rc != MODNAS_ECANCELED)
         cli_error_of(ctx, rc);
     modnas_string_free(ctx, results);
@@ -67,7 +67,7 @@ int cli_run(const cli_args *args) {
         cli_error_of(ctx, rc);
     } else if ((status = cli_args_config(args, ctx, cfg)) == CLI_OK) {
         take_signals(ctx);
-        status = run_config(ctx, cfg, quiet);
+        status = run_config(ctx, cfg, quiet, cli_args_value(args, OPT_RESUME) != NULL);
     }
     atomic_store(&running, NULL);
     modnas_config_free(cfg);

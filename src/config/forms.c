@@ -103,10 +103,19 @@ int mn_form_device(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     return mn_form_fields(c, def->name, v, fields);
 }
 
+/* Of checkpoints: between two of them, or 0. */
+static int interval(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
+    if (v->r >= 0) return 0;
+    return mn_form_fail(c, def->name, v, "a number that is not below 0 is wanted, not %g", v->r);
+}
+
 int mn_form_expman(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     static const mn_key_def fields[] = {
         {{"root_dir", MN_ARG_STR, "exp", NULL, "folder of experiments"}, NULL},
         {{"subdir_timefmt", MN_ARG_STR, "null", NULL, "strftime format of a folder below"}, NULL},
+        {{"chkpt_intv", MN_ARG_INT, "0", NULL, "epochs between two checkpoints; 0: none for epochs"}, interval},
+        {{"chkpt_intv_steps", MN_ARG_INT, "0", NULL, "steps between two checkpoints; 0: none for steps"}, interval},
+        {{"chkpt_intv_seconds", MN_ARG_REAL, "600", NULL, "seconds between two; 0: none for the time"}, interval},
         {{0}, NULL},
     };
     return mn_form_fields(c, def->name, v, fields);

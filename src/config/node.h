@@ -33,6 +33,9 @@ mn_node *mn_node_bool(modnas_ctx *ctx, int value);
 mn_node *mn_node_copy(modnas_ctx *ctx, const mn_node *n);
 void mn_node_free(modnas_ctx *ctx, mn_node *n);
 int mn_node_equal(const mn_node *a, const mn_node *b);
+/* differ: 1 if their JSON is not the same (NULL counts as null). *a, *b [in, out] are then what stands at the first
+ * place of the maps where it is not, and path has that place behind it; else they mean nothing. */
+int mn_node_differ(modnas_ctx *ctx, mn_str *path, const mn_node **a, const mn_node **b, int *differ);
 
 /* Lookups: borrowed; NULL when absent or when n is no map. */
 mn_node *mn_node_get(const mn_node *map, const char *key);

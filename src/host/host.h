@@ -42,6 +42,8 @@ extern const mn_host_kind mn_host_model, mn_host_candidate, mn_host_layer, mn_ho
     mn_host_optim, mn_host_estim, mn_host_metrics, mn_host_criterion, mn_host_export;
 /* NULL: not open to hosts. */
 const mn_host_kind *mn_host_kind_find(const char *kind);
+/* A table with only one of save and load. */
+int mn_host_fail_pair(modnas_ctx *ctx, const mn_host *h);
 /* "model, candidate, ..." of those that can be registered, or (put) built. */
 void mn_host_kinds_text(mn_str *s, int put);
 

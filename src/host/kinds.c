@@ -19,3 +19,7 @@ void mn_host_kinds_text(mn_str *s, int put) {
         if (put ? kinds[i]->put != NULL : kinds[i]->build != NULL)
             mn_str_addf(s, "%s%s", n++ ? ", " : "", kinds[i]->kind);
 }
+
+int mn_host_fail_pair(modnas_ctx *ctx, const mn_host *h) {
+    return mn_fail(ctx, MODNAS_EINVAL, "%s '%.80s': of save and load one is NULL", h->kind->kind, h->name);
+}

@@ -37,6 +37,18 @@ static int tell(mn_optim *o, const mn_arch *arch, int status, const mn_metrics *
                            s->host->name);
 }
 
+/* The host's bytes are the last of the section. */
+static int state(mn_optim *o, mn_state *io) {
+    const host_optim *s = o->state;
+    const modnas_optim_vt *vt = s->host->vt;
+    mn_callback_begin(o->ctx);
+    if (!io->loading)
+        return mn_callback_end(o->ctx, vt->save(s->state, io, s->host->ud), "the save of %s", s->host->name);
+    const char *data = mn_state_rest(io);
+    const size_t n = io->n - (size_t)(data - io->in);
+    return mn_callback_end(o->ctx, vt->load(s->state, data, n, s->host->ud), "the load of %s", s->host->name);
+}
+
 static void destroy(mn_optim *o) {
     const host_optim *s = o->state;
     const modnas_optim_vt *vt = s->host ? s->host->vt : NULL;
@@ -72,8 +84,10 @@ static int build(const mn_component *c, const mn_args *args, const void *env, vo
 }
 
 static int init(modnas_ctx *ctx, mn_host *h) {
-    h->optim_vt = (mn_optim_vt){.ask = ask, .tell = tell, .destroy = destroy};
-    if (((const modnas_optim_vt *)h->vt)->ask) return 0;
+    const modnas_optim_vt *vt = h->vt;
+    h->optim_vt = (mn_optim_vt){.ask = ask, .tell = tell, .destroy = destroy, .state = vt->save ? state : NULL};
+    if (!vt->save != !vt->load) return mn_host_fail_pair(ctx, h);
+    if (vt->ask) return 0;
     return mn_fail(ctx, MODNAS_EINVAL, "optim '%.80s': ask is NULL", h->name);
 }
 

@@ -35,6 +35,18 @@ static int run_estim(mn_estim *e) {
     return mn_pipeline_hand_over(e, drive);
 }
 
+/* The host's bytes are the last of the section. */
+static int state_estim(mn_estim *e, mn_state *io) {
+    const kept *k = e->state;
+    const modnas_estim_vt *vt = k->host->vt;
+    mn_callback_begin(e->ctx);
+    if (!io->loading)
+        return mn_callback_end(e->ctx, vt->save(e->search, io, k->host->ud), "the save of %s", k->host->name);
+    const char *data = mn_state_rest(io);
+    const size_t n = io->n - (size_t)(data - io->in);
+    return mn_callback_end(e->ctx, vt->load(e->search, data, n, k->host->ud), "the load of %s", k->host->name);
+}
+
 static void destroy_estim(mn_estim *e) {
     mn_node_free(e->ctx, ((kept *)e->state)->map);
 }
@@ -52,8 +64,11 @@ static int build_estim(const mn_component *c, const mn_args *args, const void *e
 }
 
 static int init_estim(modnas_ctx *ctx, mn_host *h) {
+    const modnas_estim_vt *vt = h->vt;
     h->estim_vt = (mn_estim_vt){.prepare = mn_estim_prepare, .run = run_estim, .destroy = destroy_estim, .is_free = 1};
-    return need(ctx, h, "run", ((const modnas_estim_vt *)h->vt)->run != NULL);
+    h->estim_vt.state = vt->save ? state_estim : NULL;
+    if (!vt->save != !vt->load) return mn_host_fail_pair(ctx, h);
+    return need(ctx, h, "run", vt->run != NULL);
 }
 
 static int put_estim(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {

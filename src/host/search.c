@@ -14,6 +14,7 @@ int modnas_search_new(modnas_config *cfg, const modnas_search_opts *opts, modnas
     MN_ENTER(ctx);
     if (!out) return mn_fail(ctx, MODNAS_EINVAL, "modnas_search_new: out is NULL");
     MN_TRY(mn_opts_read(ctx, "modnas_search_opts", opts, &full, sizeof full));
+    if (full.reserved) return mn_fail(ctx, MODNAS_EINVAL, "modnas_search_opts: reserved is %d", full.reserved);
     MN_TRY(mn_register_builtins(ctx));
     const int rc = mn_pipeline_new(cfg, &full, out);
     if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
@@ -169,4 +170,44 @@ int modnas_search_export(modnas_search *search, const modnas_arch *arch, char **
     MN_TRY(need(search, fn, "yaml", yaml));
     MN_TRY(mn_pipeline_enter(search, fn, MN_READABLE, &before));
     return mn_pipeline_leave(search, before, export_yaml(search, arch, yaml));
+}
+
+/* ---- checkpoints ---------------------------------------------------------------------------------------- */
+
+int modnas_search_save(modnas_search *search, const char *path) {
+    static const char fn[] = "modnas_search_save";
+    int32_t before;
+    if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
+    MN_TRY(need(search, fn, "path", path));
+    MN_TRY(mn_pipeline_enter(search, fn, MN_IDLE, &before));
+    return mn_pipeline_leave(search, before, mn_pipeline_save(search, path));
+}
+
+int modnas_search_load(modnas_search *search, const char *path) {
+    static const char fn[] = "modnas_search_load";
+    int32_t before;
+    if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
+    MN_TRY(need(search, fn, "path", path));
+    const int32_t was_torn = search->is_torn;
+    search->is_torn = 0; /* this is what it is good for */
+    const int rc = mn_pipeline_enter(search, fn, MN_IDLE, &before);
+    search->is_torn = was_torn;
+    MN_TRY(rc);
+    return mn_pipeline_leave(search, before, mn_pipeline_load(search, path));
+}
+
+int modnas_search_checkpoint(modnas_search *search) {
+    int32_t before;
+    if (!search) return MODNAS_EINVAL;
+    MN_ENTER(search->ctx);
+    MN_TRY(mn_pipeline_enter(search, "modnas_search_checkpoint", MN_IDLE, &before));
+    return mn_pipeline_leave(search, before, mn_pipeline_pause(search));
+}
+
+int modnas_state_add(modnas_state *state, const void *data, size_t bytes) {
+    if (!state || state->loading) return MODNAS_EINVAL;
+    if (bytes && !data) return mn_fail(state->ctx, MODNAS_EINVAL, "modnas_state_add: data is NULL");
+    return mn_state_bytes(state, (void *)(uintptr_t)data, bytes);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "data/idx.h"
+#include "base/sections.h"
 #include "inspect/inspect.h"
 
 static int ends_with(const char *text, size_t n, const char *end) {
@@ -48,7 +49,7 @@ static const char *sniff_gzip(modnas_ctx *ctx, const uint8_t *head, size_t n, co
 static const struct {
     const char *end, *type;
 } names[] = {{".bin", "cifar10"}, {".gz", "gzip"},   {".zlib", "zlib"}, {".deflate", "deflate"},  {".yaml", "yaml"},
-             {".yml", "yaml"},    {".json", "yaml"}, {".tsv", "table"}, {".safetensors", "chkpt"}};
+             {".yml", "yaml"},    {".json", "yaml"}, {".tsv", "table"}, {".safetensors", "chkpt"}, {".chkpt", "chkpt"}};
 
 static const char *sniff_name(const char *name) {
     const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
@@ -95,7 +96,7 @@ static const char *sniff_text(const char *head, size_t n) {
 const char *mn_sniff(modnas_ctx *ctx, const uint8_t *head, size_t n, const char *name) {
     const char *by_name = sniff_name(name), *by_text;
     if (is_gzip(head, n)) return sniff_gzip(ctx, head, n, name);
-    if (is_safetensors(head, n)) return "chkpt";
+    if (mn_sections_is(head, n) || is_safetensors(head, n)) return "chkpt";
     if (by_name) return by_name;
     if (is_idx(head, n)) return "idx";
     by_text = sniff_text((const char *)head, n);

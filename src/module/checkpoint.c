@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/sections.h"
 #include "module/model.h"
 #include "module/safetensors.h"
 
@@ -35,17 +36,42 @@ static int check_committed(const mn_model *m) {
 
 /* ---- save ---------------------------------------------------------------------------------------------- */
 
-static int fill(size_t i, float *data, void *ud) {
+static int fill(size_t i, void *data, void *ud) {
     return mn_param_get_f32(mn_model_tensor(ud, i), data);
 }
 
-int mn_model_save(mn_model *m, const char *path, const char *const *metadata) {
-    MN_TRY(check_committed(m));
+/* As they are, whatever their type. */
+static int fill_exact(size_t i, void *data, void *ud) {
+    return mn_param_copy_out(mn_model_tensor(ud, i), NULL, data);
+}
+
+static int infos_of(const mn_model *m, size_t elem_bytes, mn_tensor_info **out) {
     const size_t n = mn_model_n_tensors(m);
     mn_tensor_info *tensors = mn_alloc(m->ctx, n, sizeof *tensors);
     if (!tensors) return MODNAS_ENOMEM;
-    for (size_t i = 0; i < n; i++) tensors[i] = info_of(mn_model_tensor(m, i));
-    const int rc = mn_safetensors_write(m->ctx, path, tensors, n, metadata, fill, m);
+    for (size_t i = 0; i < n; i++) {
+        tensors[i] = info_of(mn_model_tensor(m, i));
+        tensors[i].elem_bytes = elem_bytes;
+    }
+    *out = tensors;
+    return 0;
+}
+
+int mn_model_save(mn_model *m, const char *path, const char *const *metadata) {
+    mn_tensor_info *tensors;
+    MN_TRY(check_committed(m));
+    MN_TRY(infos_of(m, sizeof(float), &tensors));
+    const int rc = mn_safetensors_write(m->ctx, path, tensors, mn_model_n_tensors(m), metadata, fill, m);
+    mn_free(m->ctx, tensors);
+    return rc;
+}
+
+int mn_model_dump(mn_model *m, char **bytes, size_t *n) {
+    mn_tensor_info *tensors;
+    MN_TRY(check_committed(m));
+    MN_TRY(infos_of(m, mn_store_elem_bytes(m->weights), &tensors));
+    const int rc = mn_safetensors_build(m->ctx, MN_MODEL_SECTION, tensors, mn_model_n_tensors(m), NULL, fill_exact, m,
+                                        bytes, n);
     mn_free(m->ctx, tensors);
     return rc;
 }
@@ -58,7 +84,7 @@ typedef struct loading {
     const mn_safetensors *file;
     int partial;
     mn_map known; /* names of the model */
-    size_t n_found, largest;
+    size_t n_found, largest; /* elements, at least 1 */
 } loading;
 
 static const char *shape_text(const mn_tensor_info *t, char *buf, size_t bytes) {
@@ -109,26 +135,25 @@ static int check_theirs(const loading *l) {
 }
 
 static int copy_in(const loading *l) {
-    float *plain =
-        mn_alloc(l->model->ctx, l->largest ? l->largest : 1, sizeof *plain); /* the file's data may be unaligned */
+    void *plain = mn_alloc(l->model->ctx, l->largest, sizeof(double)); /* the file's data may be unaligned */
     if (!plain) return MODNAS_ENOMEM;
     int rc = 0;
     for (size_t i = 0; i < mn_model_n_tensors(l->model) && !rc; i++) {
         mn_param *p = mn_model_tensor(l->model, i);
         const mn_tensor_info *t = mn_safetensors_find(l->file, p->name);
         if (!t) continue;
-        memcpy(plain, t->data, t->count * sizeof *plain);
-        rc = mn_param_set_f32(p, plain);
+        if (t->count) memcpy(plain, t->data, t->count * t->elem_bytes);
+        rc = t->elem_bytes == sizeof(double) ? mn_param_set(p, plain) : mn_param_set_f32(p, plain);
     }
     mn_free(l->model->ctx, plain);
     return rc;
 }
 
-int mn_model_load(mn_model *m, const char *path, int partial) {
-    MN_TRY(check_committed(m));
+/* Takes the bytes, on failure too. */
+static int load_bytes(mn_model *m, char *bytes, size_t n, const char *path, int partial) {
     mn_safetensors *file;
-    MN_TRY(mn_safetensors_read(m->ctx, path, &file));
-    loading l = {.model = m, .path = path, .file = file, .partial = partial};
+    MN_TRY(mn_safetensors_parse(m->ctx, bytes, n, n, path, &file));
+    loading l = {.model = m, .path = path, .file = file, .partial = partial, .largest = 1};
     int rc = check_ours(&l);
     if (!rc) rc = check_theirs(&l);
     if (!rc) rc = copy_in(&l);
@@ -137,4 +162,31 @@ int mn_model_load(mn_model *m, const char *path, int partial) {
     mn_map_free(m->ctx, &l.known);
     mn_safetensors_free(file);
     return rc;
+}
+
+int mn_model_load_section(mn_model *m, const mn_sections *f, const char *path, int partial) {
+    const mn_section *s = mn_sections_find(f, MN_MODEL_SECTION);
+    if (!s) return mn_fail(m->ctx, MODNAS_EFORMAT, "%s: a checkpoint without weights", path);
+    char *copy = mn_alloc(m->ctx, s->n + 1, 1);
+    if (!copy) return MODNAS_ENOMEM;
+    memcpy(copy, s->data, s->n);
+    return load_bytes(m, copy, s->n, path, partial);
+}
+
+/* Takes the bytes. */
+static int load_sections(mn_model *m, char *bytes, size_t n, const char *path, int partial) {
+    mn_sections f;
+    MN_TRY(mn_sections_parse(m->ctx, bytes, n, path, &f));
+    const int rc = mn_model_load_section(m, &f, path, partial);
+    mn_sections_free(&f);
+    return rc;
+}
+
+int mn_model_load(mn_model *m, const char *path, int partial) {
+    char *bytes;
+    size_t n;
+    MN_TRY(check_committed(m));
+    MN_TRY(mn_file_read(m->ctx, path, SIZE_MAX / 4, &bytes, &n));
+    if (mn_sections_is(bytes, n)) return load_sections(m, bytes, n, path, partial);
+    return load_bytes(m, bytes, n, path, partial);
 }

@@ -10,6 +10,7 @@
 #include "module/module.h"
 #include "registry/registry.h"
 
+struct mn_sections; /* base/sections.h */
 struct mn_space; /* space/space.h */
 struct mn_slot;  /* space/slot.h */
 
@@ -98,10 +99,15 @@ size_t mn_model_n_tensors(const mn_model *m);
 mn_param *mn_model_tensor(const mn_model *m, size_t i);
 /* The p->rank sizes that its tensor has there. */
 void mn_param_shape(const mn_param *p, int64_t dims[4]);
+/* The same as the bytes of a file, each tensor of the model's own type (freed with mn_free): the section of a resumable
+ * checkpoint that load_section reads. */
+#define MN_MODEL_SECTION "model"
+int mn_model_dump(mn_model *m, char **bytes, size_t *n);
+int mn_model_load_section(mn_model *m, const struct mn_sections *f, const char *path, int partial);
 /* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__`
  * from the pairs given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there
  * with its shape, and no other; with `partial` tensors that only one side has are left alone, but at least one must be
- * on both. Nothing changes on an error. */
+ * on both. A resumable checkpoint will do, too. Nothing changes on an error. */
 int mn_model_save(mn_model *m, const char *path, const char *const *metadata);
 int mn_model_load(mn_model *m, const char *path, int partial);
 

@@ -39,21 +39,25 @@ static void add_metadata(mn_str *s, const char *const *metadata) {
 static int count_of(modnas_ctx *ctx, const char *where, const mn_tensor_info *t, size_t *count) {
     size_t n = 1;
     for (int32_t i = 0; i < t->rank; i++) {
-        if (t->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)t->dims[i], &n) || n > SIZE_MAX / 2 / sizeof(float))
+        if (t->dims[i] < 0 || __builtin_mul_overflow(n, (size_t)t->dims[i], &n) || n > SIZE_MAX / 2 / sizeof(double))
             return mn_fail(ctx, MODNAS_EFORMAT, "%s: tensor %s is too large", where, t->name);
     }
     *count = n;
     return 0;
 }
 
+static size_t elem_bytes(const mn_tensor_info *t) {
+    return t->elem_bytes ? t->elem_bytes : sizeof(float);
+}
+
 static int add_tensor(mn_str *s, const char *path, const mn_tensor_info *t, size_t *at) {
     size_t count = 0, end;
     MN_TRY(count_of(s->ctx, path, t, &count));
-    if (__builtin_add_overflow(*at, count * sizeof(float), &end))
+    if (__builtin_add_overflow(*at, count * elem_bytes(t), &end))
         return mn_fail(s->ctx, MODNAS_EFORMAT, "%s: tensor %s is too large", path, t->name);
     mn_str_add(s, s->n > 1 ? "," : "");
     mn_str_json(s, t->name);
-    mn_str_add(s, ":{\"dtype\":\"F32\",\"shape\":[");
+    mn_str_addf(s, ":{\"dtype\":\"%s\",\"shape\":[", elem_bytes(t) == sizeof(double) ? "F64" : "F32");
     for (int32_t i = 0; i < t->rank; i++) mn_str_addf(s, "%s%lld", i ? "," : "", (long long)t->dims[i]);
     mn_str_addf(s, "],\"data_offsets\":[%zu,%zu]}", *at, end);
     *at = end;
@@ -71,8 +75,8 @@ static int header_text(mn_str *s, const char *path, const mn_tensor_info *tensor
     return s->failed ? mn_fail(s->ctx, MODNAS_ENOMEM, "out of memory for the header of %s", path) : 0;
 }
 
-int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
-                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud) {
+int mn_safetensors_build(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
+                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud, char **out, size_t *bytes) {
     mn_str header = {.ctx = ctx};
     size_t size, total;
     char *file = NULL;
@@ -82,7 +86,7 @@ int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info
         rc = mn_fail(ctx, MODNAS_EFORMAT, "%s: %zu bytes of tensors are too many", path, size);
         goto done;
     }
-    file = mn_alloc_aligned(ctx, total);
+    file = mn_alloc(ctx, total, 1);
     if (!file) {
         rc = MODNAS_ENOMEM;
         goto done;
@@ -92,15 +96,29 @@ int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info
     memcpy(file + 8, header.text, header.n);
     char *at = file + 8 + header.n; /* 8-byte aligned: the header is padded */
     for (size_t i = 0; i < n && !rc; i++) {
-        size_t count = 1;
+        size_t count = elem_bytes(&tensors[i]);
         for (int32_t k = 0; k < tensors[i].rank; k++) count *= (size_t)tensors[i].dims[k];
-        rc = fill(i, (float *)(void *)at, ud);
-        at += count * sizeof(float);
+        rc = fill(i, at, ud);
+        at += count;
     }
-    if (!rc) rc = mn_file_write(ctx, path, file, total);
 done:
-    mn_free_aligned(ctx, file);
+    if (rc) {
+        mn_free(ctx, file);
+    } else {
+        *out = file;
+        *bytes = total;
+    }
     mn_str_free(&header);
+    return rc;
+}
+
+int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
+                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud) {
+    char *file;
+    size_t bytes;
+    MN_TRY(mn_safetensors_build(ctx, path, tensors, n, metadata, fill, ud, &file, &bytes));
+    const int rc = mn_file_write(ctx, path, file, bytes);
+    mn_free(ctx, file);
     return rc;
 }
 
@@ -143,8 +161,9 @@ static int read_tensor(mn_safetensors *f, const char *name, const mn_node *entry
     if (entry->kind != MN_MAP || entry->n != 3 || !dtype || !shape || !offsets || dtype->kind != MN_STR ||
         shape->kind != MN_SEQ)
         return fail_tensor(f, name, "wanted dtype, shape and data_offsets");
-    if (strcmp(dtype->text, "F32") != 0)
-        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s is %s, wanted F32", f->path, name, dtype->text);
+    t.elem_bytes = strcmp(dtype->text, "F32") == 0 ? sizeof(float) : strcmp(dtype->text, "F64") == 0 ? sizeof(double) : 0;
+    if (!t.elem_bytes)
+        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s is %s, wanted F32 or F64", f->path, name, dtype->text);
     if (shape->n > MN_TENSOR_RANK) return fail_tensor(f, name, "more than 8 dimensions");
     t.rank = (int32_t)shape->n;
     for (size_t i = 0; i < shape->n; i++)
@@ -156,11 +175,11 @@ static int read_tensor(mn_safetensors *f, const char *name, const mn_node *entry
     if ((uint64_t)end > f->data_size)
         return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s ends at byte %lld of %llu", f->path, name, (long long)end,
                        (unsigned long long)f->data_size);
-    if ((uint64_t)(end - begin) != t.count * sizeof(float))
+    if ((uint64_t)(end - begin) != t.count * t.elem_bytes)
         return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s has %lld bytes, its shape wants %zu", f->path, name,
-                       (long long)(end - begin), t.count * sizeof(float));
+                       (long long)(end - begin), t.count * t.elem_bytes);
     t.at = (size_t)begin;
-    if (f->data) t.data = (const float *)(const void *)(f->data + begin);
+    if (f->data) t.data = f->data + begin;
     if (!mn_vec_push(f->ctx, &f->tensors, &t, 1)) return MODNAS_ENOMEM;
     return mn_map_put(f->ctx, &f->by_name, name, (void *)(uintptr_t)f->tensors.n);
 }
@@ -184,7 +203,7 @@ static int check_cover(mn_safetensors *f) {
         if (sorted[i].at != at)
             rc = mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s begins at byte %zu, wanted %zu", f->path,
                          sorted[i].name, sorted[i].at, at);
-        at = sorted[i].at + sorted[i].count * sizeof(float);
+        at = sorted[i].at + sorted[i].count * sorted[i].elem_bytes;
     }
     mn_free(f->ctx, sorted);
     if (!rc && at != f->data_size)

@@ -2,7 +2,7 @@
  *
  *   {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
  *
- * Here all tensors are F32. Offsets count from the end of the header; tensors fill the file without gaps or overlaps.
+ * Here tensors are F32 or F64. Offsets count from the end of the header; tensors fill the file without gaps or overlaps.
  */
 #ifndef MN_SAFETENSORS_H
 #define MN_SAFETENSORS_H
@@ -15,21 +15,25 @@ typedef struct mn_tensor_info {
     const char *name;
     int32_t rank;
     int64_t dims[MN_TENSOR_RANK];
+    size_t elem_bytes; /* 8: F64; 4 or 0: F32 */
     size_t count;      /* product of dims */
     size_t at;         /* reading: first byte, counted from the end of the header */
-    const float *data; /* reading: in the file's memory, maybe unaligned: copy it out with memcpy; NULL if not read */
+    const void *data;  /* reading: in the file's memory, maybe unaligned: copy it out with memcpy; NULL if not read */
 } mn_tensor_info;
 
 /* Put the elements of tensor i into data[0 .. count). */
-typedef int (*mn_tensor_fill_fn)(size_t i, float *data, void *ud);
+typedef int (*mn_tensor_fill_fn)(size_t i, void *data, void *ud);
 
+/* A file in memory, freed with mn_free; `path` is for messages. Otherwise as mn_safetensors_write. */
+int mn_safetensors_build(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
+                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud, char **file, size_t *bytes);
 /* Replace `path` at once. metadata: key, value, ..., NULL, or NULL. `count` is computed here. */
 int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
                          const char *const *metadata, mn_tensor_fill_fn fill, void *ud);
 
 typedef struct mn_safetensors mn_safetensors;
-/* MODNAS_EFORMAT with path, tensor and numbers when the file is truncated, malformed, or holds another type than F32.
- */
+/* MODNAS_EFORMAT with path, tensor and numbers when the file is truncated, malformed, or holds other types than F32
+ * and F64. */
 int mn_safetensors_read(modnas_ctx *ctx, const char *path, mn_safetensors **out);
 /* The same of a file of file_bytes, `name` for messages, of which the first n bytes, at least the header, are in memory
  * from mn_alloc. Takes them, on failure too. */

@@ -6,6 +6,7 @@
  */
 #include "pipeline/expdir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -145,6 +146,20 @@ static int open_log(mn_expdir *d) {
     return 0;
 }
 
+/* FILE.tmp-PID-NUMBER, as mn_file_write calls what is not whole yet. */
+static int is_unfinished(const char *name) {
+    const char *at = strstr(name, ".tmp-");
+    return at && strspn(at + 5, "0123456789-") == strlen(at + 5);
+}
+
+/* What a run that was killed left half-written: nobody else is here, and has it open. */
+static void sweep(const char *path) {
+    DIR *folder = opendir(path);
+    for (struct dirent *e; folder && (e = readdir(folder));)
+        if (is_unfinished(e->d_name)) unlinkat(dirfd(folder), e->d_name, 0);
+    if (folder) closedir(folder);
+}
+
 int mn_expdir_open(mn_expdir *d) {
     static const char *const folders[] = {"logs", "chkpt", "outputs"};
     MN_TRY(mn_make_dirs(d->ctx, d->path));
@@ -152,6 +167,7 @@ int mn_expdir_open(mn_expdir *d) {
     for (size_t i = 0; i < MN_COUNT(folders); i++) {
         char *path = mn_expdir_file(d, "", folders[i], NULL, "");
         const int rc = path ? mn_make_dirs(d->ctx, path) : MODNAS_ENOMEM;
+        if (!rc) sweep(path);
         mn_free(d->ctx, path);
         if (rc) return rc;
     }

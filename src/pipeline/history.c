@@ -139,3 +139,26 @@ int mn_history_add(mn_history *h, const mn_evaluation *v) {
     if (!h->is_open) return 0;
     return widened ? replace_file(h) : append_file(h);
 }
+
+static int load_text(mn_history *h, mn_state *io) {
+    char *text = NULL;
+    MN_TRY(mn_state_text(io, &text));
+    const size_t n = text ? strlen(text) : 0;
+    const int whole = n && text[n - 1] == '\n';
+    if (whole) {
+        mn_str_free(&h->text);
+        mn_str_add(&h->text, text);
+    }
+    mn_free(io->ctx, text);
+    if (!whole) return mn_state_fail(io, "%zu bytes of history do not end with a line", n);
+    return h->text.failed ? MODNAS_ENOMEM : 0;
+}
+
+int mn_history_state(mn_history *h, mn_state *io) {
+    if (!io->loading) MN_TRY(mn_state_text(io, &h->text.text));
+    if (io->loading) MN_TRY(load_text(h, io));
+    MN_TRY(mn_state_i64(io, &h->n));
+    MN_TRY(mn_state_range(io, &h->n_columns, 0, MN_MAX_METRICS));
+    for (int32_t i = 0; i < h->n_columns; i++) MN_TRY(mn_state_name(io, &h->column[i]));
+    return io->loading && h->is_open ? replace_file(h) : 0;
+}

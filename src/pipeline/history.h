@@ -19,6 +19,8 @@ void mn_history_init(mn_history *h, const mn_expdir *dir); /* a header alone */
 int mn_history_open(mn_history *h);                        /* replaces the file by one with all so far */
 int mn_history_check(const mn_history *h, const mn_metrics *m); /* MODNAS_EUNSUPPORTED: too many columns */
 int mn_history_add(mn_history *h, const mn_evaluation *v);
+/* All lines; loading: what was there before is gone, in the file too. */
+int mn_history_state(mn_history *h, mn_state *io);
 void mn_history_close(mn_history *h); /* zeroed is fine */
 
 #endif

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pipeline/pipeline.h"
+#include "pipeline/chkpt.h"
 
 /* ---- the host's callbacks ------------------------------------------------------------------------------ */
 
@@ -120,6 +120,15 @@ static int evaluated(const mn_evaluation *v, void *ud) {
     return tell_host(p, v);
 }
 
+static int checkpoint(mn_estim *e, int is_epoch, void *ud) {
+    mn_pipeline *p = ud;
+    return p->is_open && p->current == e ? mn_chkpt_due(p, is_epoch) : 0;
+}
+
 mn_observer mn_pipeline_observer(mn_pipeline *p) {
-    return (mn_observer){.progress = progress, .evaluated = evaluated, .ud = p, .epoch_done = epoch_done};
+    return (mn_observer){.progress = progress,
+                         .evaluated = evaluated,
+                         .ud = p,
+                         .epoch_done = epoch_done,
+                         .checkpoint = checkpoint};
 }

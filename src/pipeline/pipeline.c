@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "construct/construct.h"
+#include "pipeline/chkpt.h"
 
 static int is_given(const mn_node *n) {
     return n && n->kind != MN_NULL;
@@ -123,6 +124,7 @@ static int build(mn_pipeline *p) {
     const mn_node *optim = mn_node_get(p->tree, "optim");
     MN_TRY(mn_expdir_init(&p->dir, p->ctx, p->tree));
     mn_history_init(&p->history, &p->dir);
+    mn_chkpt_init(p);
     MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
     MN_TRY(mn_pipeline_data(p));
     MN_TRY(mn_pipeline_test_loader(p));
@@ -184,11 +186,6 @@ void mn_pipeline_free(mn_pipeline *p) {
         mn_trainer_free(t);
     }
     mn_map_free(ctx, &p->trainers);
-    for (size_t i = 0; i < p->names.n; i++) {
-        void *name;
-        mn_map_key(&p->names, i, &name);
-        mn_free(ctx, name);
-    }
     mn_map_free(ctx, &p->names);
     mn_loader_free(p->loaders.train);
     mn_loader_free(p->loaders.valid);

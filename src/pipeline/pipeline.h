@@ -2,6 +2,7 @@
  *
  *   data -> loaders -> model -> trainers -> optim, exporter -> estimators        pipeline.c, sets.c
  *   push   estimators in order -> files -> test set -> results.json              run.c, observe.c
+ *   both   checkpoints, which the same search goes on from           chkpt.h: pack.c, meta.c, chkpt.c
  *   pull   the same estimators' steps, one by one; nothing is written            pull.c, put.c */
 #ifndef MN_PIPELINE_H
 #define MN_PIPELINE_H
@@ -18,6 +19,13 @@ typedef struct mn_stage { /* an estimator and what the run keeps of it */
 
 /* What may be called now. Levels only rise on the way into callbacks, but for the estimators of hosts, who drive. */
 enum { MN_IDLE, MN_READABLE, MN_BUSY };
+
+typedef struct mn_chkpt { /* when checkpoints are made (chkpt.c) */
+    double intv_epochs, intv_steps, intv_seconds; /* 0: none for that */
+    double n_epochs, n_steps, last;               /* since the last one; when that was */
+    int64_t newest, good;                         /* numbers: the highest in use; of one that can be gone on from */
+    int32_t is_off;                               /* 1: something has a state that it does not save */
+} mn_chkpt;
 
 typedef struct modnas_search mn_pipeline;
 struct modnas_search {
@@ -36,9 +44,14 @@ struct modnas_search {
     mn_estim *pulled;  /* the host's outside of a run */
     mn_estim *current; /* pulled, or the one that runs */
     mn_estim *begun;   /* whose phase the trainer is in; NULL: nobody's */
-    mn_map names;      /* of metrics that hosts told: name -> the same, owned */
+    mn_map names;      /* of metrics that hosts told and checkpoints have */
     mn_expdir dir;
     mn_history history;
+    mn_chkpt chkpt;
+    int32_t at;        /* the stage that runs or is next */
+    int32_t under_way; /* 1: the latest checkpoint is of the middle of it */
+    int32_t running;   /* 1: inside the run of stage `at` */
+    int32_t is_torn;   /* 1: a checkpoint was loaded in part */
     double started;
     int32_t level, depth; /* MN_IDLE, ...; entries under way */
     int32_t of_host;      /* 1: the host made it and frees it */
@@ -76,6 +89,10 @@ int mn_pipeline_train(mn_pipeline *p, const mn_arch *arch, int64_t n_steps, doub
 int mn_pipeline_arch_step(mn_pipeline *p, double *loss);
 int mn_pipeline_evaluate(mn_pipeline *p, const mn_arch *arch, mn_metrics *out);
 int mn_pipeline_export(mn_pipeline *p, const mn_arch *arch, mn_node **desc);
+
+int mn_pipeline_save(mn_pipeline *p, const char *path);
+int mn_pipeline_load(mn_pipeline *p, const char *path);
+int mn_pipeline_pause(mn_pipeline *p); /* modnas_search_checkpoint */
 
 /* Build a component of kind optim, estim (which has a name), metrics, criterion or export into the search (put.c). */
 int mn_pipeline_put(mn_pipeline *p, const char *kind, const mn_node *spec, const char *name);

@@ -10,6 +10,9 @@
 /* ---- entering ------------------------------------------------------------------------------------------ */
 
 int mn_pipeline_enter(mn_pipeline *p, const char *fn, int32_t most, int32_t *before) {
+    if (p->is_torn)
+        return mn_fail(p->ctx, MODNAS_EINVAL, "%s: a checkpoint was loaded in part: load another, or free the search",
+                       fn);
     if (p->level > most)
         return mn_fail(p->ctx, MODNAS_EBUSY,
                        "%s: not from a callback of the search, which is in the middle of something", fn);
@@ -124,25 +127,11 @@ int mn_pipeline_ask(mn_pipeline *p, int32_t n, mn_arch **archs, int32_t *n_out) 
     return rc;
 }
 
-/* The name as one that lives as long as the search. */
-static int keep_name(mn_pipeline *p, const char *name, const char **out) {
-    *out = mn_map_get(&p->names, name);
-    if (*out) return 0;
-    char *copy = mn_strdup(p->ctx, name);
-    if (!copy) return MODNAS_ENOMEM;
-    const int rc = mn_map_put(p->ctx, &p->names, name, copy);
-    if (rc)
-        mn_free(p->ctx, copy);
-    else
-        *out = copy;
-    return rc;
-}
-
 int mn_pipeline_tell(mn_pipeline *p, const mn_arch *arch, int32_t status, const modnas_metric *metrics, int32_t n) {
     mn_metrics m = {0};
     for (int32_t i = 0; !status && i < n; i++) {
         const char *name;
-        MN_TRY(keep_name(p, metrics[i].name, &name));
+        MN_TRY(mn_map_name(p->ctx, &p->names, metrics[i].name, &name));
         MN_TRY(mn_metrics_add(p->ctx, &m, name, metrics[i].value));
     }
     MN_TRY(mn_history_check(&p->history, &m));

@@ -44,6 +44,22 @@ int mn_top_add(mn_top *t, const mn_evaluation *v) {
     return 0;
 }
 
+int mn_top_state(mn_top *t, mn_state *io) {
+    int32_t n = t->n;
+    MN_TRY(mn_state_range(io, &n, 0, MN_TOP));
+    if (io->loading) mn_top_free(t);
+    for (int32_t i = 0; i < n; i++) {
+        mn_found *f = &t->found[i];
+        if (io->loading) *f = (mn_found){0};
+        t->n = i + 1; /* it is freed with the others from here on */
+        MN_TRY(mn_state_text(io, &f->arch));
+        if (!f->arch) return mn_state_fail(io, "an architecture is missing");
+        MN_TRY(mn_state_real(io, &f->score));
+        MN_TRY(mn_metrics_state(&f->metrics, io));
+    }
+    return 0;
+}
+
 void mn_top_free(mn_top *t) {
     while (t->n) drop(t, t->n - 1);
 }

@@ -20,6 +20,7 @@ typedef struct mn_top {
 } mn_top;
 
 int mn_top_add(mn_top *t, const mn_evaluation *v);
+int mn_top_state(mn_top *t, mn_state *io);
 void mn_top_free(mn_top *t);
 
 void mn_results_metrics(mn_str *s, const mn_metrics *m); /* {"acc_top1":0.5,...} */

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 
 #include "modnas/version.h"
-#include "pipeline/pipeline.h"
+#include "pipeline/chkpt.h"
 #include "search/derive.h"
 
 /* ---- saving ------------------------------------------------------------------------------------------ */
@@ -145,16 +145,25 @@ static int is_stop(int rc) {
     return rc == MODNAS_ECANCELED || rc > 0;
 }
 
+/* An estimator that stopped where it can go on. */
+static int save_stopped(mn_pipeline *p, const mn_estim *e) {
+    return e->resumable && e->vt->state && !e->vt->is_free ? mn_chkpt_write(p, 1) : 0;
+}
+
 static int run_estims(mn_pipeline *p) {
-    for (size_t i = 0; i < p->stages.n; i++) {
-        mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
+    for (; p->at < (int32_t)p->stages.n; p->at++) {
+        mn_estim *e = MN_AT(p->stages, mn_stage, p->at).estim;
         p->current = e;
+        if (!e->resumed) MN_TRY(mn_chkpt_write(p, 0));
+        p->running = 1;
         const int rc = e->vt->run(e);
+        p->running = 0;
         if (rc && !is_stop(rc)) return rc;
         MN_TRY(save_last(p, e));
+        if (rc) MN_TRY(save_stopped(p, e));
         if (rc) return rc;
     }
-    return 0;
+    return mn_chkpt_write(p, 0);
 }
 
 static int run(mn_pipeline *p, char **results) {
@@ -174,13 +183,15 @@ int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results) {
     if (p->has_run) return mn_fail(p->ctx, MODNAS_EDONE, "the search has run already");
     int rc = mn_expdir_open(&p->dir);
     p->has_run = *started = rc != MODNAS_EBUSY;
+    if (!rc && (rc = mn_chkpt_open(p, p->opts.resume))) *started = 0;
     p->is_open = !rc;
+    p->begun = NULL; /* estimators use the trainers */
     if (!rc) rc = run(p, results);
     if (rc) mn_expdir_note(&p->dir, MODNAS_LOG_ERROR, modnas_errmsg(p->ctx)); /* the caller tells the host */
     mn_expdir_leave(&p->dir);
     p->history.is_open = p->is_open = 0;
     p->current = p->pulled;
-    p->begun = NULL; /* estimators used the trainers */
+    p->begun = NULL;
     return rc;
 }
 
@@ -194,8 +205,9 @@ int modnas_run(modnas_config *cfg, const modnas_run_opts *opts, int32_t *started
     modnas_ctx *ctx = mn_config_ctx(cfg);
     MN_ENTER(ctx);
     MN_TRY(mn_opts_read(ctx, "modnas_run_opts", opts, &full, sizeof full));
+    if (full.reserved) return mn_fail(ctx, MODNAS_EINVAL, "modnas_run_opts: reserved is %d", full.reserved);
     MN_TRY(mn_register_builtins(ctx));
-    const modnas_search_opts search = {.size = sizeof search, .progress = full.progress, .ud = full.progress_ud};
+    const modnas_search_opts search = {.size = sizeof search, .progress = full.progress, .ud = full.progress_ud, .resume = full.resume};
     int rc = mn_pipeline_new(cfg, &search, &p);
     if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
     if (!rc) rc = mn_pipeline_enter(p, "modnas_run", MN_IDLE, &before);

@@ -82,6 +82,7 @@ int mn_estim_state(mn_estim *e, mn_state *io, int under_way) {
     MN_TRY(scores_state(&e->scores, io));
     MN_TRY(scores_state(&e->arch_scores, io));
     MN_TRY(best_state(e, io));
+    if (under_way && !e->vt->state) return mn_state_fail(io, "%s cannot go on in the middle", e->vt->type);
     if (under_way) MN_TRY(e->vt->state(e, io));
     if (!io->loading) return 0;
     e->started = mn_seconds() - seconds;

@@ -29,6 +29,7 @@ static int go_on(mn_estim *e) {
     mn_log(e->ctx, MODNAS_LOG_INFO, "Running estim: %s type: %s, from epoch %lld, step %lld on", e->name, e->vt->type,
            (long long)e->epoch + 1, (long long)e->n_steps);
     e->resumed = 0;
+    if (e->trainer) mn_trainer_set_criteria(e->trainer, e->by_pass);
     return e->vt->prepare(e);
 }
 

@@ -1,0 +1,30 @@
+/* Searches that tests interrupt (util_resume.h). All are called t. */
+#include "util_resume.h"
+
+#define DATA                                                                                                           \
+    "name: t\nseed: 3\n"                                                                                               \
+    "model: {type: MobileNetV2, args: {input: [1, 4, 4], n_classes: 4, width_coeff: 0.05,"                             \
+    " cfgs: [[0, 8, 1, 1], [1, 8, 1, 1], [3, 8, 1, 2]]}}\n"                                                            \
+    "train_data: {type: RandData, args: {shape: [1, 4, 4], classes: 4, data_size: 28}}\n"                              \
+    "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 8, val_batch_size: 4, valid_size: 8}}\n"
+#define SGD                                                                                                            \
+    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9}},"       \
+    " lr_scheduler: CosineAnnealingLR}}}\n"
+#define GATES "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3]}\noptim: BinaryGateOptim\n"
+#define INDEX "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3]}\noptim: RandomSearchOptim\n"
+
+const util_resume util_resumes[] = {
+    {"a gradient method", DATA SGD GATES "estim: {search: {type: SuperNetEstim, epochs: 3, arch_update_batch: 2}}\n"},
+    /* The space of four is used up in the second epoch. */
+    {"a sampling method", DATA SGD INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n"},
+    {"a chain", DATA GATES
+     "trainer:\n"
+     "  default: {type: ImageClsTrainer, args: {optimizer: {type: Adam, args: {lr: 0.01}}, w_grad_clip: 1.0}}\n"
+     "  search: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9}},"
+     " lr_scheduler: {type: StepLR, args: {step_size: 1}}}}\n"
+     "estim:\n"
+     "  warm: {type: DefaultEstim, epochs: 2, args: {valid_intv: 1}}\n"
+     "  search: {type: SuperNetEstim, epochs: 2, arch_update_intv: 2}\n"
+     "  tune: {type: DefaultEstim, epochs: 1}\n"},
+};
+const size_t util_n_resumes = sizeof util_resumes / sizeof util_resumes[0];

@@ -1,0 +1,15 @@
+/* Searches that tests interrupt: small, of every kind that there is, over in a moment. */
+#ifndef UTIL_RESUME_H
+#define UTIL_RESUME_H
+
+#include <stddef.h>
+
+typedef struct util_resume {
+    const char *name, *yaml; /* without backend and threads */
+} util_resume;
+
+/* To add a search to all tests of resuming is to add a row. */
+extern const util_resume util_resumes[];
+extern const size_t util_n_resumes;
+
+#endif
