@@ -45,6 +45,7 @@ int mn_slab_reserve(mn_slab *s, size_t bytes);
 typedef struct mn_run_opts {
     int32_t train;        /* batch statistics, dropout on */
     int32_t update_stats; /* running statistics move (train only) */
+    int32_t no_drop;      /* training mode for batch norm alone: dropout leaves out nothing */
     int32_t grads;        /* MN_ROLE_WEIGHT | MN_ROLE_ARCH: what gets gradients; 0: forward only */
     int32_t accumulate;   /* weight gradients are added to active ones instead of replacing them */
     uint64_t seed;        /* of dropout */

@@ -132,7 +132,7 @@ static int64_t largest(const mn_store *s) {
     return most;
 }
 
-static int initialise(mn_store *s, uint64_t seed) {
+int mn_store_initialise(mn_store *s, uint64_t seed) {
     double *plain = mn_alloc(s->ctx, (size_t)largest(s), sizeof *plain);
     if (!plain) return MODNAS_ENOMEM;
     int rc = 0;
@@ -154,18 +154,37 @@ int mn_store_commit(mn_store *s, uint64_t seed) {
     MN_TRY(mn_backend_alloc(s->backend, bytes, &s->weights));
     MN_TRY(mn_backend_alloc(s->backend, bytes, &s->grads));
     s->committed = 1;
-    return initialise(s, seed);
+    return mn_store_initialise(s, seed);
 }
 
-/* ---- access ----------------------------------------------------------------------------------------------------------------------- */
+/* ---- access
+ * -----------------------------------------------------------------------------------------------------------------------
+ */
 
 mn_backend *mn_store_backend(const mn_store *s) { return s->backend; }
 int32_t mn_store_dtype(const mn_store *s) { return s->dtype; }
 size_t mn_store_n_params(const mn_store *s) { return s->params.n; }
 mn_param *mn_store_param(const mn_store *s, size_t i) { return MN_AT(s->params, mn_param *, i); }
-size_t mn_store_count(const mn_store *s) { return s->count; }
-void *mn_store_weights(const mn_store *s) { return s->weights; }
-void *mn_store_grads(const mn_store *s) { return s->grads; }
+size_t mn_store_count(const mn_store *s) {
+    return s->count;
+}
+void *mn_store_weights(const mn_store *s) {
+    return s->weights;
+}
+void *mn_store_grads(const mn_store *s) {
+    return s->grads;
+}
+size_t mn_store_bytes(const mn_store *s) {
+    return s->count * element_bytes(s);
+}
+
+int mn_store_save(const mn_store *s, void *host) {
+    return s->count ? mn_backend_download(s->backend, host, s->weights, mn_store_bytes(s)) : 0;
+}
+
+int mn_store_restore(mn_store *s, const void *host) {
+    return s->count ? mn_backend_upload(s->backend, s->weights, host, mn_store_bytes(s)) : 0;
+}
 
 /* Copy between a parameter's place in an arena and plain memory of the store's dtype. */
 static int transfer(const mn_param *p, void *arena, void *plain, int out) {

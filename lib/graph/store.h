@@ -76,6 +76,13 @@ size_t mn_store_elem_bytes(const mn_store *s);
 int mn_store_state(mn_store *s, void *arena, mn_state *io);
 int mn_param_get_grad(const mn_param *p, double *plain); /* zeros when inactive */
 
+/* All weights as they rest, mn_store_bytes bytes of host memory, out and back: bit for bit. */
+size_t mn_store_bytes(const mn_store *s);
+int mn_store_save(const mn_store *s, void *host);
+int mn_store_restore(mn_store *s, const void *host);
+/* Initial values once more, of another seed. */
+int mn_store_initialise(mn_store *s, uint64_t seed);
+
 void mn_store_zero_grad(mn_store *s); /* O(1): no gradient is active afterwards */
 int mn_param_active(const mn_param *p);
 void mn_param_touch(mn_param *p); /* its gradient was written: it is active now */

@@ -83,6 +83,10 @@ typedef struct mn_loaders {
 /* All samples of a set in order, not augmented, one pass; for the test set. */
 int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **out);
 
+/* At most n samples of a loader, always the same ones of the same set and split, in a fixed order, not augmented; in
+ * batches of its size. */
+int mn_loader_sample(const mn_loader *of, int64_t n, mn_loader **out);
+
 int64_t mn_loader_n_batches(const mn_loader *l);
 int64_t mn_loader_n_samples(const mn_loader *l);
 int32_t mn_loader_batch_size(const mn_loader *l);

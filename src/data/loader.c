@@ -201,6 +201,27 @@ int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **o
     return mn_loader_new(ctx, &o, out);
 }
 
+int mn_loader_sample(const mn_loader *of, int64_t n, mn_loader **out) {
+    enum { SEED = 1 }; /* not the run's: runs are calibrated on the same samples */
+    int32_t *index = mn_alloc(of->ctx, (size_t)of->n, sizeof *index);
+    mn_rng rng;
+    if (!index) return MODNAS_ENOMEM;
+    memcpy(index, of->index, (size_t)of->n * sizeof *index);
+    mn_rng_init(&rng, SEED, mn_stream("data.sample"), 0);
+    mn_rng_shuffle(&rng, index, of->n);
+    const mn_loader_opts o = {.set = of->set,
+                              .index = index,
+                              .n = n < of->n ? n : of->n,
+                              .label_map = of->label_map,
+                              .n_classes = of->n_classes,
+                              .batch = of->batch,
+                              .prefetch = of->prefetch,
+                              .stream = "data.order.sample"};
+    const int rc = mn_loader_new(of->ctx, &o, out);
+    mn_free(of->ctx, index);
+    return rc;
+}
+
 void mn_loader_free(mn_loader *l) {
     if (!l) return;
     if (l->thread_pid && !in_fork(l)) {

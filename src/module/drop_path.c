@@ -31,7 +31,7 @@ static int drop_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t
     const int64_t dims[4] = {src[0]->dims[0], 1, 1, 1};
     const double p = s->low + (s->high - s->low) * mn_model_progress(m->model);
     mn_value *mask;
-    if (!mn_run_options(run)->train || p == 0) {
+    if (!mn_run_options(run)->train || mn_run_options(run)->no_drop || p == 0) {
         *dst = src[0];
         return 0;
     }

@@ -117,23 +117,31 @@ int mn_conv2d_new(mn_model *model, const mn_conv_desc *d, mn_module **out) {
 typedef struct bn_state {
     int32_t affine;
     mn_bn_opts o;
+    int64_t n_reduced; /* elements of a channel that were last recorded */
 } bn_state;
 
 static int bn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
-    const bn_state *s = m->state;
+    bn_state *s = m->state;
+    mn_bn_opts o = s->o;
     mn_value *gamma = NULL, *beta = NULL;
     MN_TRY(one_src(m, n_src));
+    s->n_reduced = src[0]->dims[0] * src[0]->dims[2] * src[0]->dims[3];
+    if (m->model->bn_momentum > 0) o.momentum = m->model->bn_momentum;
     if (s->affine) {
         MN_TRY(use(m, run, 2, &gamma));
         MN_TRY(use(m, run, 3, &beta));
     }
-    return mn_batch_norm(run, src[0], gamma, beta, param(m, 0), param(m, 1), &s->o, dst);
+    return mn_batch_norm(run, src[0], gamma, beta, param(m, 0), param(m, 1), &o, dst);
 }
 
 static const mn_module_vt bn_vt = {"batch_norm", bn_forward, NULL};
 
 mn_bn_opts *mn_batch_norm_opts(mn_module *m) {
     return m->vt == &bn_vt ? &((bn_state *)m->state)->o : NULL;
+}
+
+int64_t mn_batch_norm_reduced(const mn_module *m) {
+    return m->vt == &bn_vt ? ((const bn_state *)m->state)->n_reduced : 0;
 }
 
 int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum, mn_module **out) {

@@ -16,6 +16,8 @@ int mn_conv2d_window_new(mn_model *model, int32_t chn_in, int32_t chn_out, const
                          const mn_conv_opts *opts, int bias, mn_module **out);
 int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, double momentum,
                       mn_module **out); /* 0, 0: 1e-5, 0.1 */
+/* Elements (N H W) that a channel's statistics were taken over in what was recorded last; 0: m is none. */
+int64_t mn_batch_norm_reduced(const mn_module *m);
 mn_bn_opts *mn_batch_norm_opts(mn_module *m); /* to change before anything is recorded; NULL: m is none */
 int mn_activation_new(mn_model *model, int32_t act, mn_module **out);
 int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out);

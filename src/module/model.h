@@ -57,9 +57,10 @@ struct modnas_model {
     int32_t of_host;    /* not 0: the host made it and frees it (src/host/model.c) */
     int32_t busy;       /* > 0: a step of a search is under way */
     int32_t derived;    /* > 0: mixed ops are reduced to one candidate each (search/derive.h) */
+    double bn_momentum; /* > 0: of all batch norms instead of their own (train/calibrate.c) */
     mn_model_eval eval;
-    int32_t depth;      /* modules whose forward, and host's builds, that are under way */
-    int32_t located;    /* 1: the error's text says where */
+    int32_t depth;         /* modules whose forward, and host's builds, that are under way */
+    int32_t located;       /* 1: the error's text says where */
     int64_t epoch, epochs; /* of the training phase; 0, 0 before the first */
     int32_t n_by_epoch; /* modules that record differently from epoch to epoch */
     uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */

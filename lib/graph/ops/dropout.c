@@ -29,7 +29,7 @@ static const mn_op op_dropout = {"dropout", forward, backward};
 
 int mn_dropout(mn_run *run, mn_value *src, double p, mn_value **dst) {
     if (!(p >= 0 && p < 1)) return mn_fail(run->ctx, MODNAS_EINVAL, "dropout: probability %g is not in [0, 1)", p);
-    if (!run->opts.train || p == 0) {
+    if (!run->opts.train || run->opts.no_drop || p == 0) {
         *dst = src;
         return 0;
     }
