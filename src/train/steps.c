@@ -45,18 +45,34 @@ static int clip(mn_trainer *t, double *scale) {
     return 0;
 }
 
-static int weight_step(mn_trainer *t, const mn_batch *batch, mn_scores *scores) {
+/* The paths of a weight step. */
+typedef struct paths {
+    int64_t n;
+    int (*set)(int64_t i, void *ud); /* NULL: the model's own, once */
+    void *ud;
+} paths;
+
+static int weight_grad(mn_trainer *t, const mn_batch *batch, mn_scores *scores) {
     mn_pass *p = &t->pass[MN_PASS_TRAIN];
-    double loss, scale;
+    double loss;
     mn_model_set_draw(t->model, t->model->draw + 1);
     MN_TRY(ready(t, p, t->loaders.train, batch->n));
     MN_TRY(mn_pass_forward(p, batch, t->model->draw, &loss));
     MN_TRY(check_finite(t, "loss", loss));
-    mn_store_zero_grad(t->model->weights);
     MN_TRY(mn_run_backward(p->run));
+    return mn_pass_count(p, batch, loss, t->logits, scores);
+}
+
+static int weight_step(mn_trainer *t, const mn_batch *batch, const paths *w, mn_scores *scores) {
+    double scale;
+    mn_trainer_accumulate(t, w->set != NULL);
+    mn_store_zero_grad(t->model->weights);
+    for (int64_t i = 0; i < w->n; i++) {
+        if (w->set) MN_TRY(w->set(i, w->ud));
+        MN_TRY(weight_grad(t, batch, scores));
+    }
     MN_TRY(clip(t, &scale));
     MN_TRY(mn_weight_optim_step(t->optim, mn_schedule_lr(t->schedule, t->epoch), scale));
-    MN_TRY(mn_pass_count(p, batch, loss, t->logits, scores));
     t->step++;
     return 0;
 }
@@ -66,15 +82,23 @@ static void add_time(mn_trainer *t, double start) {
     t->times.n_steps++;
 }
 
-int mn_trainer_step(mn_trainer *t, mn_scores *scores) {
+static int step(mn_trainer *t, const paths *w, mn_scores *scores) {
     mn_batch batch;
     MN_TRY(mn_loader_next_endless(t->loaders.train, &batch)); /* architecture steps may take some, too */
     const double start = mn_seconds();
     t->model->busy++;
-    const int rc = weight_step(t, &batch, scores);
+    const int rc = weight_step(t, &batch, w, scores);
     t->model->busy--;
     if (!rc) add_time(t, start);
     return rc;
+}
+
+int mn_trainer_step(mn_trainer *t, mn_scores *scores) {
+    return step(t, &(paths){.n = 1}, scores);
+}
+
+int mn_trainer_step_paths(mn_trainer *t, int64_t n, int (*set)(int64_t i, void *ud), void *ud, mn_scores *scores) {
+    return step(t, &(paths){n, set, ud}, scores);
 }
 
 /* The next batch of the validation set: a pass over it of its own order, begun anew where an evaluation or the end came

@@ -103,6 +103,8 @@ void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN
 /* All plans of all candidates, arrays grown, slab reserved: afterwards a step allocates nothing. arch: architecture
  * steps follow, with active sets of n_active candidates (0: all of them). Does nothing when that is done already. */
 int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active);
+/* The same for mn_trainer_step_paths. */
+int mn_trainer_prepare_paths(mn_trainer *t);
 int64_t mn_trainer_n_train(const mn_trainer *t); /* batches an epoch */
 int64_t mn_trainer_n_valid(const mn_trainer *t); /* 0: no validation data */
 double mn_trainer_lr(const mn_trainer *t, int64_t epoch);
@@ -110,6 +112,9 @@ int mn_trainer_start_epoch(mn_trainer *t, int64_t epoch);
 /* One weight step on the next training batch; MODNAS_ENUMERIC when the loss is not finite (epoch, step, loss named),
  * weights as before the step. scores are added to. */
 int mn_trainer_step(mn_trainer *t, mn_scores *scores);
+/* One weight step on the sum of the gradients of n paths, each on the same batch; set(i) makes the model take the i-th.
+ * scores count the batch n times. */
+int mn_trainer_step_paths(mn_trainer *t, int64_t n, int (*set)(int64_t i, void *ud), void *ud, mn_scores *scores);
 /* Loss gradient with respect to the architecture parameters on the next validation batch (training batch without
  * validation data): training mode, statistics frozen, no weight gradients. */
 int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);

@@ -105,6 +105,12 @@ const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p) 
     return own ? own : t->criterion;
 }
 
+void mn_trainer_accumulate(mn_trainer *t, int32_t on) {
+    mn_pass *p = &t->pass[MN_PASS_TRAIN];
+    if (p->opts.accumulate != on) p->dims[0] = 0;
+    p->opts.accumulate = on;
+}
+
 void mn_trainer_input(const mn_trainer *t, int32_t input[3]) {
     int32_t dims[4];
     mn_trainer_dims(t->loaders.train, 1, dims);
@@ -155,16 +161,25 @@ static int prepare_round(mn_trainer *t, int all, int arch, int32_t n_active, int
     return p.opts.n_runs ? mn_prepare(t->model, &p.opts, NULL) : 0;
 }
 
-int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active) {
-    const int all = !t->prepared, also_arch = arch && (!t->prepared_arch || t->prepared_active != n_active);
+static int prepare(mn_trainer *t, int several, int arch, int32_t n_active) {
+    const int all = !t->prepared[several], also_arch = arch && (!t->prepared_arch || t->prepared_active != n_active);
     if (!all && !also_arch) return 0;
+    mn_trainer_accumulate(t, several);
     MN_TRY(prepare_round(t, all, also_arch, n_active, 0));
     MN_TRY(prepare_round(t, all, also_arch, n_active, 1));
     for (int i = 0; i < MN_N_PASSES; i++) t->pass[i].dims[0] = 0;
-    t->prepared = 1;
+    t->prepared[several] = 1;
     if (also_arch) t->prepared_arch = 1;
     if (also_arch) t->prepared_active = n_active;
     return 0;
+}
+
+int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active) {
+    return prepare(t, 0, arch, n_active);
+}
+
+int mn_trainer_prepare_paths(mn_trainer *t) {
+    return prepare(t, 1, 0, 0);
 }
 
 /* ---- making ------------------------------------------------------------------------------------------ */

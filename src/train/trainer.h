@@ -22,13 +22,16 @@ struct mn_trainer {
     int64_t epoch, step;        /* within this phase; within the epoch */
     int64_t valid_pass;         /* passes begun over the validation set by architecture steps */
     int32_t valid_open;         /* 1: an architecture step's pass over it goes on */
-    int32_t prepared, prepared_arch, prepared_active;
+    int32_t prepared[2];        /* weight steps on one path, and on several: their gradients are added up */
+    int32_t prepared_arch, prepared_active;
     mn_trainer_times times;
 };
 
 /* Dims N, C, H, W of a batch of n samples of a loader. */
 void mn_trainer_dims(const mn_loader *l, int32_t n, int32_t dims[4]);
 const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p);
+/* Gradients of weight steps are added to those there are, or replace them. */
+void mn_trainer_accumulate(mn_trainer *t, int32_t on);
 /* Work space for the logits of n samples. */
 int mn_trainer_room(mn_trainer *t, int64_t n, int64_t classes);
 
