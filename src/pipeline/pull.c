@@ -69,7 +69,9 @@ int mn_pipeline_train(mn_pipeline *p, const mn_arch *arch, int64_t n_steps, doub
     MN_TRY(begin(p));
     MN_TRY(mn_arch_new(p->model, &before));
     int rc = arch ? mn_arch_apply(arch) : 0;
+    p->current->is_given = arch != NULL;
     if (!rc) rc = train(p->current, n_steps, &sum);
+    p->current->is_given = 0;
     const int undone = mn_arch_apply(before);
     mn_arch_free(before);
     if (!rc) rc = undone;

@@ -94,5 +94,10 @@ void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top) {
         if (i) mn_str_add(s, ",");
         add_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
     }
-    mn_str_add(s, "]}");
+    mn_str_add(s, "]");
+    if (e->calibration_sha256) {
+        mn_str_add(s, ",\"calibration_sha256\":");
+        mn_str_json(s, e->calibration_sha256);
+    }
+    mn_str_add(s, "}");
 }

@@ -130,10 +130,13 @@ static int write_results(mn_pipeline *p, const mn_scores *test, int rc, char **r
 
 /* The test set: read once, after the last estimator, with the weights as they are then. */
 static int run_test(mn_pipeline *p, mn_scores *test) {
-    const mn_estim *last = p->stages.n ? MN_AT(p->stages, mn_stage, p->stages.n - 1).estim : NULL;
+    mn_estim *last = p->stages.n ? MN_AT(p->stages, mn_stage, p->stages.n - 1).estim : NULL;
     if (!p->test_loader || !last || !last->trainer) return 0;
     MN_TRY(mn_derive_begin(p->model));
-    const int rc = mn_trainer_evaluate(last->trainer, p->test_loader, test, NULL, NULL);
+    int rc = mn_estim_take(last);
+    if (!rc) rc = mn_trainer_evaluate(last->trainer, p->test_loader, test, NULL, NULL);
+    const int undone = mn_estim_put(last);
+    if (!rc) rc = undone;
     mn_derive_end(p->model);
     if (!rc)
         mn_log(p->ctx, MODNAS_LOG_INFO, "Test: Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f | %" PRId64 " images",

@@ -235,10 +235,21 @@ int mn_estim_macs(const mn_estim *e, int64_t *macs) {
     return mn_derived_macs(e->model, input, macs);
 }
 
+int mn_estim_take(mn_estim *e) {
+    e->transient++;
+    return e->vt->take ? e->vt->take(e) : 0;
+}
+
+int mn_estim_put(mn_estim *e) {
+    e->transient--;
+    return e->vt->put ? e->vt->put(e) : 0;
+}
+
+/* mn_estim_put follows, whatever came of it. */
 static int measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
     int64_t macs;
     e->subject = point;
-    int rc = 0;
+    int rc = mn_estim_take(e);
     for (mn_metric *k = e->metric; k && !rc; k = k->next) rc = k->measure(k, e, m);
     e->subject = NULL;
     MN_TRY(rc);
@@ -256,9 +267,9 @@ static int describe(mn_estim *e, mn_node **desc) {
 int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out) {
     subject s;
     MN_TRY(take_up(e, arch, &s));
-    const int rc = measure(e, s.point, out);
+    const int rc = measure(e, s.point, out), undone = mn_estim_put(e);
     put_down(e, &s);
-    return rc;
+    return rc ? rc : undone;
 }
 
 int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc) {
@@ -344,7 +355,9 @@ int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed) {
     mn_node *desc;
     mn_arch *point;
     MN_TRY(take_up(e, NULL, &s));
-    const int rc = measure(e, s.point, &m);
-    MN_TRY(finish(e, &s, rc, &desc, &point));
-    return record(e, 0, &m, desc, point, proposed);
+    int rc = measure(e, s.point, &m);
+    rc = finish(e, &s, rc, &desc, &point);
+    if (!rc) rc = record(e, 0, &m, desc, point, proposed); /* observers save the weights that were measured */
+    const int undone = mn_estim_put(e);
+    return rc ? rc : undone;
 }

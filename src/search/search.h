@@ -64,7 +64,7 @@ struct mn_metric { /* out of the builder: mn_metric ** */
     void *state;     /* owned block */
     mn_metric *next; /* of the same estimator; owned */
 };
-void mn_metric_free(mn_metric *m);                                                  /* NULL is fine */
+void mn_metric_free(mn_metric *m); /* NULL is fine */
 int mn_metrics_state(mn_metrics *m, mn_state *io);
 int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value); /* replaces a value of that name */
 const double *mn_metrics_get(const mn_metrics *m, const char *name);                /* NULL when absent */
@@ -112,6 +112,11 @@ typedef struct mn_estim_vt {
     /* Save or load what `state` holds of a phase that is under way, beyond what all estimators share. Where run then
      * goes on: see mn_estim_begin. NULL: it cannot go on in the middle, checkpoints are made before and after it. */
     int (*state)(mn_estim *e, mn_state *io);
+    /* A weight step where nobody named an architecture; NULL: mn_trainer_step. */
+    int (*weight_step)(mn_estim *e, mn_scores *scores);
+    /* Around the metrics of an architecture, which the model is reduced to (mn_estim_take); NULL: nothing. */
+    int (*take)(mn_estim *e);
+    int (*put)(mn_estim *e);
 } mn_estim_vt;
 
 struct mn_estim { /* out of the builder: mn_estim ** */
@@ -136,16 +141,18 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     mn_arch *best_point;     /* owned; NULL while none */
     const mn_arch *subject;  /* while metrics measure: what they measure */
     /* where it is */
-    int64_t epoch, epochs; /* epochs behind it: the number of the current one */
-    int32_t resumed;       /* 1: loaded in the middle of its phase, and not gone on yet */
-    int32_t resumable;     /* 1: what stopped it left all as mn_estim_checkpoint would find it */
-    int32_t transient;     /* > 0: weights or the model are to be put back: no checkpoint now */
+    int64_t epoch, epochs;        /* epochs behind it: the number of the current one */
+    int32_t resumed;              /* 1: loaded in the middle of its phase, and not gone on yet */
+    int32_t resumable;            /* 1: what stopped it left all as mn_estim_checkpoint would find it */
+    int32_t transient;            /* > 0: weights or the model are to be put back: no checkpoint now */
+    int32_t is_given;             /* 1: weight steps train an architecture that the host named */
     int32_t epoch_open;           /* 1: the epoch was begun, and not all of its steps were made */
     int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
     int64_t n_arch_steps;         /* architecture steps made */
     double started, lr;
-    mn_scores scores, arch_scores; /* of the weight and of the architecture steps of this epoch */
-    void *state;                   /* owned block */
+    mn_scores scores, arch_scores;  /* of the weight and of the architecture steps of this epoch */
+    const char *calibration_sha256; /* of the samples that statistics are taken from; NULL: none are */
+    void *state;                    /* owned block */
 };
 typedef struct mn_estim_env {
     const char *name;
@@ -159,7 +166,7 @@ typedef struct mn_estim_env {
 } mn_estim_env;
 /* state_bytes of zeroed state; reads `epochs` and builds the metric from env->conf. */
 int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out);
-void mn_estim_free(mn_estim *e);          /* NULL is fine */
+void mn_estim_free(mn_estim *e); /* NULL is fine */
 /* One more metric, behind those that there are; one more criterion, from the next phase on. */
 int mn_estim_add_metric(mn_estim *e, const mn_node *spec);
 int mn_estim_add_criterion(mn_estim *e, const mn_node *spec);
@@ -175,6 +182,9 @@ int mn_estim_epoch_done(mn_estim *e);
 
 /* Its metrics with the weights as they are, then its params and macs. Nothing is recorded. */
 int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
+/* What has to be done to the weights before the reduced model is measured, and undone after, also when take failed. */
+int mn_estim_take(mn_estim *e);
+int mn_estim_put(mn_estim *e);
 /* Multiply-adds for one image of the training data, or else of the model's own size; while the model is derived. */
 int mn_estim_macs(const mn_estim *e, int64_t *macs);
 /* How the exporter describes it; NULL without one. The caller's. */
@@ -200,8 +210,8 @@ int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed);
  */
 int mn_estim_begin(mn_estim *e);
 /* Between two steps of its own, where what e and e->state say is all that is needed to go on: a checkpoint is made if
- * one is due. Within mn_estim_train_epoch and mn_estim_epoch_done this is done already. Nothing while e->transient or an
- * evaluation is under way. */
+ * one is due. Within mn_estim_train_epoch and mn_estim_epoch_done this is done already. Nothing while e->transient or
+ * an evaluation is under way. */
 int mn_estim_checkpoint(mn_estim *e, int is_epoch);
 /* Save or load where the phase is; with its vt's state, which has to be there, while it is under way. */
 int mn_estim_state(mn_estim *e, mn_state *io, int under_way);

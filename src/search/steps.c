@@ -85,7 +85,7 @@ int mn_estim_train_step(mn_estim *e, mn_scores *sum) {
     mn_scores step = {0, 0, 0, 0};
     e->resumable = 0;
     MN_TRY(open_epoch(e));
-    MN_TRY(mn_trainer_step(e->trainer, &step));
+    MN_TRY(e->vt->weight_step && !e->is_given ? e->vt->weight_step(e, &step) : mn_trainer_step(e->trainer, &step));
     add_scores(&e->scores, &step);
     add_scores(sum, &step);
     const int64_t at = e->n_steps++ % steps;

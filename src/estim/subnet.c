@@ -1,0 +1,231 @@
+/* SubNetEstim: architectures that the optimizer proposes, evaluated one by one with the weights of a supernet, or
+ * trained.
+ *
+ *   epoch:  ask for arch_update_batch architectures;  each:  keep the weights
+ *               [initial weights]  [subnet_epochs of training]  [statistics of batch norm]  metrics, record, tell
+ *               the weights again, bit for bit
+ *
+ * It ends after `epochs`, or when nothing is left to propose; the model then stands for the best architecture. An
+ * evaluation whose numbers are not finite is a failed one, which the optimizer is told of. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "estim/parts.h"
+#include "train/calibrate.h"
+
+typedef struct subnet {
+    int64_t epochs; /* of training a candidate */
+    int64_t batch;  /* architectures at a time */
+    int32_t rebuild;
+    mn_calibration *calibration; /* NULL: statistics stay */
+    mn_arch **archs;             /* batch */
+    int32_t n_asked, next;       /* of them: proposed; evaluated so far */
+    void *kept;                  /* weights and statistics, as they rest; NULL: nothing changes them */
+    int32_t is_kept;
+} subnet;
+
+/* ---- one architecture ---------------------------------------------------------------------------------- */
+
+static int train(mn_estim *e) {
+    const subnet *s = e->state;
+    const int64_t steps = mn_trainer_n_train(e->trainer);
+    MN_TRY(mn_trainer_reset(e->trainer, s->epochs));
+    for (int64_t epoch = 0; epoch < s->epochs; epoch++) {
+        mn_scores sum = {0, 0, 0, 0};
+        MN_TRY(mn_trainer_start_epoch(e->trainer, epoch));
+        e->lr = mn_trainer_lr(e->trainer, epoch);
+        for (int64_t i = 0; i < steps; i++) {
+            MN_TRY(mn_trainer_step(e->trainer, &sum));
+            MN_TRY(mn_estim_tick(e, "train", i, steps, &sum));
+        }
+    }
+    return 0;
+}
+
+static int take(mn_estim *e) {
+    subnet *s = e->state;
+    if (!s->kept) return 0;
+    MN_TRY(mn_store_save(e->model->weights, s->kept));
+    s->is_kept = 1;
+    if (s->rebuild) MN_TRY(mn_store_initialise(e->model->weights, e->model->seed));
+    if (s->epochs) MN_TRY(train(e));
+    return s->calibration ? mn_calibration_run(s->calibration) : 0;
+}
+
+static int put(mn_estim *e) {
+    subnet *s = e->state;
+    if (!s->is_kept) return 0;
+    s->is_kept = 0;
+    return mn_store_restore(e->model->weights, s->kept);
+}
+
+/* Outcomes, not ends of the run. */
+static int is_outcome(int rc) {
+    return rc == MODNAS_ENUMERIC || rc == MODNAS_ESHAPE || rc == MODNAS_EUNSUPPORTED;
+}
+
+static int evaluate(mn_estim *e, const mn_arch *arch) {
+    MN_TRY(mn_arch_apply(arch));
+    const int rc = mn_estim_evaluate(e, arch);
+    if (!is_outcome(rc)) return rc;
+    mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
+    return mn_estim_record(e, arch, rc, NULL);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------ */
+
+static int prepare(mn_estim *e) {
+    const subnet *s = e->state;
+    if (!e->trainer) return 0;
+    MN_TRY(mn_trainer_prepare(e->trainer, 0, 0));
+    if (!s->calibration) return 0;
+    MN_TRY(mn_calibration_prepare(s->calibration));
+    e->calibration_sha256 = mn_calibration_sha256(s->calibration);
+    return 0;
+}
+
+static int ask(mn_estim *e) {
+    subnet *s = e->state;
+    s->next = s->n_asked = 0;
+    return e->optim->vt->ask(e->optim, (int32_t)s->batch, s->archs, &s->n_asked);
+}
+
+static int epochs(mn_estim *e) {
+    subnet *s = e->state;
+    while (e->epoch < e->epochs) {
+        const int rc = s->next == s->n_asked ? ask(e) : 0;
+        if (rc == MODNAS_EDONE) mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
+        if (rc) return rc == MODNAS_EDONE ? 0 : rc;
+        for (; s->next < s->n_asked; s->next++) {
+            MN_TRY(mn_estim_checkpoint(e, 0));
+            MN_TRY(evaluate(e, s->archs[s->next]));
+        }
+        MN_TRY(mn_estim_epoch_done(e));
+    }
+    return 0;
+}
+
+static int state(mn_estim *e, mn_state *io) {
+    subnet *s = e->state;
+    MN_TRY(mn_state_range(io, &s->n_asked, 0, (int32_t)s->batch));
+    MN_TRY(mn_state_range(io, &s->next, 0, s->n_asked));
+    for (int32_t i = 0; i < s->n_asked; i++) MN_TRY(mn_arch_state(s->archs[i], io));
+    return 0;
+}
+
+static int check_optim(const mn_estim *e) {
+    char where[256];
+    if (e->optim && e->optim->vt->ask) return 0;
+    return mn_fail(e->ctx, MODNAS_ECONFIG,
+                   "%s: estim.%s: SubNetEstim needs an optimizer that proposes architectures%s%s",
+                   mn_node_where(e->conf, where, sizeof where), e->name, e->optim ? ", not " : "; there is no `optim`",
+                   e->optim ? e->optim->vt->type : "");
+}
+
+static int run(mn_estim *e) {
+    subnet *s = e->state;
+    const int goes_on = e->resumed;
+    MN_TRY(check_optim(e));
+    MN_TRY(mn_estim_begin(e));
+    if (!goes_on) s->next = s->n_asked = 0;
+    e->total_steps = 0; /* not known */
+    const int rc = epochs(e), set = e->best_point ? mn_arch_apply(e->best_point) : 0;
+    return rc ? rc : set;
+}
+
+static void destroy(mn_estim *e) {
+    subnet *s = e->state;
+    for (int64_t i = 0; s->archs && i < s->batch; i++) mn_arch_free(s->archs[i]);
+    mn_free(e->ctx, s->archs);
+    mn_free(e->ctx, s->kept);
+    mn_calibration_free(s->calibration);
+}
+
+static const mn_estim_vt vt = {.type = "SubNetEstim",
+                               .prepare = prepare,
+                               .run = run,
+                               .destroy = destroy,
+                               .take = take,
+                               .put = put,
+                               .state = state};
+
+/* ---- making -------------------------------------------------------------------------------------------- */
+
+static int read_conf(mn_estim *e) {
+    subnet *s = e->state;
+    mn_estim_conf *conf;
+    char where[256];
+    MN_TRY(mn_estim_conf_load(e->ctx, e->conf, &conf));
+    s->epochs = conf->subnet_epochs < 0 ? 0 : conf->subnet_epochs;
+    s->batch = conf->arch_update_batch;
+    mn_estim_conf_free(e->ctx, conf);
+    if (s->batch >= 1 && s->batch <= 1 << 20) return 0;
+    return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s.arch_update_batch is %" PRId64 ", it is at least 1",
+                   mn_node_where(e->conf, where, sizeof where), e->name, s->batch);
+}
+
+static int make_calibration(mn_estim *e, const mn_args *a) {
+    static const char *const modes[] = {"pooled", "average", "ema"};
+    subnet *s = e->state;
+    mn_calibration_opts o = {.n_batches = mn_args_int(a, "num_bn_batch"), .clear = mn_args_bool(a, "clear_subnet_bn")};
+    if (o.n_batches < 0) return mn_args_fail(a, "num_bn_batch", "is %" PRId64 ", it is at least 0", o.n_batches);
+    for (int32_t i = 0; i < 3; i++)
+        if (strcmp(mn_args_str(a, "bn_mode"), modes[i]) == 0) o.mode = i;
+    return o.n_batches && e->trainer ? mn_calibration_new(e->trainer, &o, &s->calibration) : 0;
+}
+
+static int make_room(mn_estim *e) {
+    subnet *s = e->state;
+    s->archs = mn_alloc(e->ctx, (size_t)s->batch, sizeof *s->archs);
+    if (!s->archs) return MODNAS_ENOMEM;
+    for (int64_t i = 0; i < s->batch; i++) MN_TRY(mn_arch_new(e->model, &s->archs[i]));
+    if (!s->calibration && !s->epochs) return 0;
+    s->kept = mn_alloc(e->ctx, mn_store_bytes(e->model->weights) + 1, 1);
+    return s->kept ? 0 : MODNAS_ENOMEM;
+}
+
+static int fill(mn_estim *e, const mn_args *a) {
+    subnet *s = e->state;
+    char where[256];
+    MN_TRY(check_optim(e));
+    MN_TRY(read_conf(e));
+    s->rebuild = mn_args_bool(a, "rebuild_subnet");
+    if (s->rebuild && !s->epochs)
+        return mn_args_fail(a, "rebuild_subnet", "true, and no subnet_epochs: networks would be scored untrained");
+    if (s->epochs && !e->trainer)
+        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s: subnet_epochs needs a trainer",
+                       mn_node_where(e->conf, where, sizeof where), e->name);
+    if (!mn_estim_can_score(e))
+        return mn_fail(e->ctx, MODNAS_ECONFIG,
+                       "%s: estim.%s scores architectures on validation data and there is none: give data_loader a "
+                       "valid_ratio or valid_size, or valid_data",
+                       mn_node_where(e->conf, where, sizeof where), e->name);
+    MN_TRY(make_calibration(e, a));
+    return make_room(e);
+}
+
+static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    mn_estim *e;
+    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(subnet), &e));
+    const int rc = fill(e, a);
+    if (rc)
+        mn_estim_free(e);
+    else
+        *(mn_estim **)out = e;
+    return rc;
+}
+
+static const mn_arg_def args[] = {
+    {"rebuild_subnet", MN_ARG_BOOL, "false", NULL,
+     "subnet_epochs begin with initial weights, not with the shared ones"},
+    {"num_bn_batch", MN_ARG_INT, "100", NULL,
+     "training batches, always the same, that an architecture's batch norm statistics are taken from; 0: they stay"},
+    {"bn_mode", MN_ARG_STR, "pooled", "pooled|average|ema",
+     "statistics of all samples together; means of the batches' ones; running ones"},
+    {"clear_subnet_bn", MN_ARG_BOOL, "true", NULL, "ema begins with mean 0 and variance 1, not with the shared ones"},
+    {NULL, 0, NULL, NULL, NULL}};
+
+const mn_component mn_subnet_estim_component = {
+    "estim", "SubNetEstim", "evaluates what an optimizer proposes, one network after the other", args, build, NULL};
