@@ -168,7 +168,7 @@ fuzz-targets: $(FUZZ_BIN)
 
 # tests/plugin_fake.c becomes one plug-in for each way to be wrong.
 FAKES := $(patsubst %,$(B)/tests/plugins/modnas-fake_%.so,ok device parallel abi size name hole refuse rude open entry)
-$(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c
+$(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c $(wildcard include/modnas/*.h include/modnas/sys/*.h)
 	@mkdir -p $(@D)
 	@echo "  link  $@"
 	$(Q)$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<

@@ -255,7 +255,7 @@ static int run(bench *b) {
 /* As the program modnas does, and before libgomp is there to read it: waiting threads give the core away soon. */
 static void wait_briefly(char **argv) {
     if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT")) return;
-    setenv("GOMP_SPINCOUNT", "1000", 1);
+    setenv("GOMP_SPINCOUNT", "5000", 1);
     execv("/proc/self/exe", argv);
 }
 

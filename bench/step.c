@@ -68,7 +68,7 @@ static int start_side(bench *b, int i, const char *model, const char *supernet) 
     snprintf(threads, sizeof threads, "%d", b->r.threads);
     const char *argv[] = {
         i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads, NULL};
-    snprintf(env, sizeof env, i ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=1000",
+    snprintf(env, sizeof env, i ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=5000",
              b->r.threads); /* ours as the program modnas does */
     settle();
     if (side_start(&b->sides[i], (char *const *)argv, env)) return -1;

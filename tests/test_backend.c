@@ -104,7 +104,7 @@ static const struct wrong {
     const char *text[2];
 } wrong[] = {{"fake_entry", MODNAS_EABI, {"modnas-fake_entry.so", "no function modnas_plugin_entry"}},
              {"fake_abi", MODNAS_EABI, {"the plug-in has abi 42", "the library has 1"}},
-             {"fake_size", MODNAS_EABI, {"the plug-in's table has 168 bytes", "the library's has 176"}},
+             {"fake_size", MODNAS_EABI, {"the plug-in's table has 176 bytes", "the library's has 184"}},
              {"fake_name", MODNAS_EABI, {"calls itself 'other'", "not 'fake_name'"}},
              {"fake_hole", MODNAS_EABI, {"no function 'plan_run'", "modnas-fake_hole.so"}},
              {"fake_refuse", MODNAS_EABI, {"needs a driver of version 12, here is 11", ""}},

@@ -242,6 +242,10 @@ int mn_backend_enter(mn_backend *b) {
     return 0;
 }
 
+void mn_backend_begin(mn_backend *b) {
+    if (b->vt.begin) b->vt.begin(b->state);
+}
+
 /* ---- memory ---- */
 
 /* Device memory is cleared by uploading zeros, a piece at a time. */

@@ -36,6 +36,9 @@ int32_t mn_backend_threads(const mn_backend *b);
  * Asked once per public entry that runs kernels. */
 int mn_backend_enter(mn_backend *b);
 
+/* A run of many kernels begins. */
+void mn_backend_begin(mn_backend *b);
+
 int mn_backend_alloc(mn_backend *b, size_t bytes, void **mem); /* zeroed */
 void mn_backend_free(mn_backend *b, void *mem);
 int mn_backend_upload(mn_backend *b, void *dst, const void *src, size_t bytes);

@@ -61,6 +61,7 @@ int mn_run_forward(mn_run *run, uint64_t step) {
     MN_TRY(mn_backend_enter(run->backend));
     MN_TRY(mn_slab_reserve(run->slab, run->slab_bytes + run->scratch_bytes));
     MN_TRY(stage(run));
+    mn_backend_begin(run->backend);
     return execute(run, 0, run->n_forward, step);
 }
 

@@ -101,7 +101,7 @@ static void hold_streams(void) {
  * on the same cores the one that is waited for then does not get to run. A short spin costs nothing on an idle machine and makes a
  * busy one several times faster. What the user has set stays. Only a program may do this: the library never does. */
 static void wait_briefly(void) {
-    if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "1000", 0);
+    if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "5000", 0);
 }
 
 int main(int argc, char **argv) {

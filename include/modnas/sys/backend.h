@@ -74,6 +74,7 @@ typedef struct modnas_backend_vt {
     void (*plan_free)(void *state, void *plan);
 
     int (*sync)(void *state);        /* (o) already synchronous */
+    void (*begin)(void *state);      /* (o) a run of many kernels begins: whatever is worth doing once */
     int (*in_parallel)(void *state); /* (o) 1 if the caller is inside a parallel region of this backend's runtime */
     int64_t (*n_objects)(void *state); /* (o) vendor objects (primitives, descriptors) made so far; tests watch it */
 

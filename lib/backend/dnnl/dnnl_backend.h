@@ -6,7 +6,7 @@
  *   batch_norm.c pool.c elementwise.c copy.c dropout.c flat.c reduce.c   our own kernels, on channel-blocked tensors
  *   loss.c                                                  pointwise losses, on plain ones
  *   bottleneck.h                                                the wide part of inverted residual blocks as one kernel
- *   layout.c prim.c parallel.c error.c                      layouts, primitives, static parts, error texts
+ *   layout.c prim.c parallel.c spread.c error.c             layouts, primitives, static parts, workers, error texts
  *   simd.h       the loops, compiled once for each instruction set: *_avx512.c, *_avx2.c, *_portable.c from *_body.h
  *
  * A blocked activation is [N][C/B][H][W][B]: B channels lie side by side, B = 16 with AVX-512 and 8 without; the

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "backend/dnnl/layout.h"
+#include "backend/dnnl/parallel.h"
 
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)
@@ -176,6 +177,10 @@ static int plan_run(void *state, void *plan, void *const *args, int32_t n_args, 
     return rc;
 }
 
+static void backend_begin(void *state) {
+    mn_dnnl_spread(state);
+}
+
 static int backend_in_parallel(void *state) {
     (void)state;
     return omp_in_parallel() ? 1 : 0;
@@ -208,6 +213,7 @@ MODNAS_API int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *v
         .plan_workspace = plan_workspace,
         .plan_run = plan_run,
         .plan_free = plan_free,
+        .begin = backend_begin,
         .in_parallel = backend_in_parallel,
         .n_objects = backend_n_objects,
     };

@@ -16,6 +16,9 @@ typedef void (*mn_dnnl_part_fn)(const void *job, int32_t part, int32_t parts);
 
 void mn_dnnl_parallel(int32_t parts, mn_dnnl_part_fn fn, const void *job);
 
+/* spread.c: workers that wake on one CPU are moved apart. To be called before a run of many kernels. */
+void mn_dnnl_spread(const mn_dnnl *s);
+
 /* How many parts a job that touches so many bytes is worth. */
 int32_t mn_dnnl_parts(const mn_dnnl *s, int64_t bytes);
 
