@@ -188,6 +188,8 @@ START_TEST(wrong_arguments_are_named) {
                    "row 1", NULL);
     expect_refused("model: {type: MobileNetV2, args: {cfgs: [[0, 32, 1, 1], [1, 16, 1, 0]]}}\n", MODNAS_ECONFIG,
                    "row 1, number 3", NULL);
+    expect_refused("model: {type: MobileNetV2, args: {cfgs: [[0, 32, 1, 1], [1, 16, 60, 1]], depth_coeff: 20}}\n",
+                   MODNAS_ECONFIG, "1220 blocks, at most 1024", NULL); /* 20 * (1 + 60) */
     expect_refused("model: {type: CIFAR_MobileNetV2, args: {dropout_rate: 1.0}}\n", MODNAS_ECONFIG, "dropout_rate",
                    NULL);
     expect_refused("model: {type: CIFAR_MobileNetV2, args: {input: [3, 32]}}\n", MODNAS_ECONFIG, "input", NULL);

@@ -14,7 +14,7 @@
 #include "module/layers.h"
 #include "space/candidates.h"
 
-enum { MAX_ROWS = 64, DIVISOR = 8 };
+enum { MAX_ROWS = 64, MAX_BLOCKS = 1024 /* of all rows */, DIVISOR = 8 };
 
 typedef struct stage {
     int32_t t, c, n, s;
@@ -187,10 +187,14 @@ static int scale_rows(const mn_args *a, plan *p) {
     const double width = mn_args_real(a, "width_coeff"), depth = mn_args_real(a, "depth_coeff");
     if (!(width >= 0 && width <= 64)) return mn_args_fail(a, "width_coeff", "%g is not between 0 and 64", width);
     if (!(depth >= 0 && depth <= 64)) return mn_args_fail(a, "depth_coeff", "%g is not between 0 and 64", depth);
+    int64_t n_blocks = 0;
     for (int32_t i = 0; i < p->n_rows; i++) {
         p->rows[i].c = round_filters(p->rows[i].c, width);
         if (depth > 0) p->rows[i].n = (int32_t)ceil(p->rows[i].n * depth);
+        n_blocks += p->rows[i].n;
     }
+    if (n_blocks > MAX_BLOCKS)
+        return mn_args_fail(a, "cfgs", "%lld blocks, at most %d", (long long)n_blocks, MAX_BLOCKS);
     p->chn_last = round_filters(1280, width);
     return 0;
 }
