@@ -26,8 +26,10 @@ echo 'int LLVMFuzzerTestOneInput(const unsigned char *b, unsigned long n); int L
 }
 "$make" --no-print-directory -j"$(nproc)" VARIANT=fuzz CC="${CCACHE:-} $clang" fuzz-targets || exit 1
 
-crashes=build/fuzz/crashes
+crashes=build/fuzz/crashes words=build/fuzz/words.dict
 mkdir -p "$crashes"
+# Names of components, arguments and keys, as the sources have them.
+grep -rohE '"[A-Za-z_][A-Za-z0-9_]{2,40}"' src | sort -u >"$words"
 status=0
 while IFS=$'\t' read -r target _ longest data <&3; do
     [ "$target" = target ] && continue
@@ -36,10 +38,10 @@ while IFS=$'\t' read -r target _ longest data <&3; do
     for folder in $data; do [ -d "$shared/$folder" ] && seeds+=("$shared/$folder"); done
     mkdir -p build/fuzz/corpus/"$target"
     echo "== $target, $seconds s"
-    # Options of the sanitizers as in tools/run-tests.sh.
+    # Options of the sanitizers as in tools/replay.sh.
     ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=print_suppressions=0 \
         build/fuzz/fuzz/fuzz_"$target" -max_total_time="$seconds" -max_len="$longest" -timeout=25 -rss_limit_mb=1024 \
-        -malloc_limit_mb=512 -print_final_stats=1 -verbosity=1 -artifact_prefix="$crashes/$target-" \
+        -malloc_limit_mb=512 -print_final_stats=1 -dict="$words" -artifact_prefix="$crashes/$target-" \
         build/fuzz/corpus/"$target" "${seeds[@]}" >build/fuzz/"$target".log 2>&1 </dev/null || {
         grep -E 'not so:|ERROR|SUMMARY|runtime error' build/fuzz/"$target".log
         echo "fuzz: $target: the input is in $crashes/$target-*, more in build/fuzz/$target.log"
