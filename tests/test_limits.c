@@ -81,6 +81,13 @@ START_TEST(alias_bombs) {
 }
 END_TEST
 
+START_TEST(many_directives) {
+    mn_node_free(config_ctx, read_docs(repeated("", "%TAG !t%d! x\n", 100, "---\n!!str a\n")));
+    expect_refused(repeated("", "%TAG !t%d! x\n", 50000, "---\na\n"),
+                   "t:101: more than 100 directives ('%') of a document");
+}
+END_TEST
+
 /* Merged keys come first and keep their places, own values win. */
 START_TEST(large_merges) {
     char *base = repeated("b: &b\n", "  k%d: 1\n", 20000, "m:\n  <<: *b\n");
@@ -146,8 +153,8 @@ START_TEST(long_paths) {
 END_TEST
 
 int main(void) {
-    const TTest *const tests[] = {long_lines, deep_lines,     many_anchors, alias_bombs, large_merges,
-                                  long_keys,  configurations, long_paths,   NULL};
+    const TTest *const tests[] = {long_lines,   deep_lines, many_anchors,   alias_bombs, many_directives,
+                                  large_merges, long_keys,  configurations, long_paths,  NULL};
     Suite *s = suite_create("limits");
     util_add(s, "limits", config_setup, config_teardown, tests);
     return util_run(s);

@@ -7,7 +7,7 @@
 
 #include "config/yaml.h"
 
-enum { DOCUMENTS_MAX = 100000 };
+enum { DOCUMENTS_MAX = 100000, DIRECTIVES_MAX = 100 /* of a document; libyaml looks at all of them for each */ };
 
 typedef struct line {
     size_t start, end, next; /* its text is start..end, the line behind begins at next */
@@ -110,7 +110,10 @@ static int next_part(stream *s, mn_yaml_source *part, int *found) {
         if (mark == '.' && !is_empty(s, &l, l.start + 3)) return fail_line(s, "text behind '...'");
         if (mark == '-' && *found) break;
         if (mark != '.' || *found) end = l.next; /* "..." alone ends nothing */
-        if (!*found && !mark && s->all.text[l.start] == '%' && ++directives) mend_directive(s, &l);
+        if (!*found && !mark && s->all.text[l.start] == '%') {
+            if (directives++ == DIRECTIVES_MAX) return fail_line(s, "more than 100 directives ('%') of a document");
+            mend_directive(s, &l);
+        }
         *found |= mark == '-' || (!mark && s->all.text[l.start] != '%' && !is_empty(s, &l, l.start));
         pass(s, &l);
         if (mark == '.') break;

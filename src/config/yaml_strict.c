@@ -13,7 +13,7 @@
 
 #include "config/yaml.h"
 
-enum { SCANNED_MAX = 64 << 20 }; /* bytes in all, where tabs make it begin anew */
+enum { SCANNED_MAX = 16 << 20 }; /* bytes in all, where tabs make it begin anew */
 
 typedef struct open_collection {
     int flow;    /* 0 block, '[' or '{' */
