@@ -58,7 +58,7 @@ START_TEST(accumulate) {
     GN_TRY(mn_param_get_grad(t->p[1], once));
     mn_store_zero_grad(t->store);
     mn_value *v[GN_MAX_PARAMS], *y, *loss;
-    const mn_run_opts o = {.train = 1, .grads = MN_ROLE_WEIGHT, .accumulate = 1};
+    const mn_run_opts o = {.train = 1, .grads = MN_ROLE_WEIGHT, .accumulate = MN_ROLE_WEIGHT};
     GN_TRY(mn_run_begin(t->run, &o));
     for (int i = 0; i < t->n; i++) GN_TRY(mn_use_param(t->run, t->p[i], &v[i]));
     GN_TRY(c->build(t, v, &y));

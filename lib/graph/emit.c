@@ -173,7 +173,7 @@ static int arena_grad(mn_run *run, const mn_value *v, mn_value **out) {
 }
 
 int mn_grad_open(mn_run *run, mn_value *v, int32_t layout, mn_value **out) {
-    if (v->param && !v->grad && !run->opts.accumulate && layout == v->param->layout) return arena_grad(run, v, out);
+    if (v->param && !v->grad && !(run->opts.accumulate & v->param->role) && layout == v->param->layout) return arena_grad(run, v, out);
     mn_value *g = mn_value_new(run, v->dims, v->dtype);
     if (!g) return MODNAS_ENOMEM;
     g->groups = v->groups;
@@ -187,7 +187,7 @@ static int store_param_grad(mn_run *run, mn_value *v, mn_value *written) {
     MN_TRY(mn_as(run, written, v->param->layout, &written));
     MN_TRY(arena_grad(run, v, &v->grad));
     MN_TRY(mn_emit_axpby(run, written, v->grad, 1, 0));
-    if (run->opts.accumulate) {
+    if (run->opts.accumulate & v->param->role) {
         mn_last_call(run)->patch = MN_PATCH_KEEP;
         mn_last_call(run)->param = v->param;
     }

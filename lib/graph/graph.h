@@ -47,7 +47,7 @@ typedef struct mn_run_opts {
     int32_t update_stats; /* running statistics move (train only) */
     int32_t no_drop;      /* training mode for batch norm alone: dropout leaves out nothing */
     int32_t grads;        /* MN_ROLE_WEIGHT | MN_ROLE_ARCH: what gets gradients; 0: forward only */
-    int32_t accumulate;   /* weight gradients are added to active ones instead of replacing them */
+    int32_t accumulate;   /* of parameters of these roles gradients are added to active ones instead of replacing them */
     uint64_t seed;        /* of dropout */
 } mn_run_opts;
 

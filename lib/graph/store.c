@@ -186,6 +186,12 @@ int mn_store_restore(mn_store *s, const void *host) {
     return s->count ? mn_backend_upload(s->backend, s->weights, host, mn_store_bytes(s)) : 0;
 }
 
+void *mn_store_swap(mn_store *s, void *weights) {
+    void *before = s->weights;
+    s->weights = weights;
+    return before;
+}
+
 /* Copy between a parameter's place in an arena and plain memory of the store's dtype. */
 static int transfer(const mn_param *p, void *arena, void *plain, int out) {
     mn_store *s = p->store;

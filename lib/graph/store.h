@@ -62,6 +62,8 @@ mn_param *mn_store_param(const mn_store *s, size_t i);
 size_t mn_store_count(const mn_store *s);   /* elements of an arena, padding included */
 void *mn_store_weights(const mn_store *s);  /* device memory */
 void *mn_store_grads(const mn_store *s);
+/* What runs use as weights from now on, an arena laid out as the one before, which is returned: the caller puts it back. */
+void *mn_store_swap(mn_store *s, void *weights);
 
 /* Plain copies in and out, n = mn_param_numel elements of float or double whatever the store's dtype. */
 int mn_param_get(const mn_param *p, double *plain);

@@ -100,6 +100,8 @@ int mn_loader_start(mn_loader *l, int64_t epoch);
  * that status, and no sample is asked for any more, until an epoch is started. */
 int mn_loader_next(mn_loader *l, mn_batch *out);
 int mn_loader_next_endless(mn_loader *l, mn_batch *out);
+/* The batch that mn_loader_next_endless gives next, which still will. */
+int mn_loader_peek_endless(mn_loader *l, mn_batch *out);
 /* Where it is: the epoch and the batches of it that were taken; those prepared ahead are prepared again. */
 int mn_loader_state(mn_loader *l, mn_state *io);
 /* Sum of seconds that callers waited for a batch, for the measurement that the loader never makes the step wait. */

@@ -325,8 +325,10 @@ static int await_prepared(mn_loader *l) {
 
 static int prepare_now(mn_loader *l) {
     const double t0 = mn_seconds();
+    if (l->done > l->taken) return 1; /* it was looked at */
     if (!l->failed) l->failed = fill(l, l->taken, &l->fault) != 0;
     l->waited += mn_seconds() - t0;
+    if (!l->failed) l->done = l->taken + 1;
     return !l->failed;
 }
 
@@ -338,16 +340,22 @@ static void try_again(mn_loader *l) {
     pthread_mutex_unlock(&l->mutex);
 }
 
-static int next_started(mn_loader *l, mn_batch *out) {
+static int look_started(mn_loader *l, mn_batch *out) {
     if (l->taken >= l->n_batches) return MODNAS_EDONE;
     if (l->told) try_again(l);
     const int there = l->thread_pid ? await_prepared(l) : prepare_now(l);
     l->told = !there;
     if (!there) return mn_dataset_fail(l->set, l->fault.index, l->fault.code, l->fault.label);
-    const int64_t b = l->taken++, slot = b % N_SLOTS;
+    const int64_t b = l->taken, slot = b % N_SLOTS;
     *out = (mn_batch){
         .n = batch_samples(l, b), .x = l->x + (size_t)slot * l->slot_values, .y = l->y + slot * l->batch, .index = b};
     return 0;
+}
+
+static int next_started(mn_loader *l, mn_batch *out) {
+    const int rc = look_started(l, out);
+    l->taken += !rc;
+    return rc;
 }
 
 /* A loader that was never started begins with epoch 0. */
@@ -364,10 +372,16 @@ int mn_loader_next(mn_loader *l, mn_batch *out) {
                    (long long)l->epoch);
 }
 
-int mn_loader_next_endless(mn_loader *l, mn_batch *out) {
+int mn_loader_peek_endless(mn_loader *l, mn_batch *out) {
     MN_TRY(start_if_new(l));
-    const int rc = next_started(l, out);
+    const int rc = look_started(l, out);
     if (rc != MODNAS_EDONE) return rc;
     MN_TRY(mn_loader_start(l, l->epoch + 1));
-    return next_started(l, out);
+    return look_started(l, out);
+}
+
+int mn_loader_next_endless(mn_loader *l, mn_batch *out) {
+    const int rc = mn_loader_peek_endless(l, out);
+    l->taken += !rc;
+    return rc;
 }

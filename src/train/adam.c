@@ -16,7 +16,7 @@ static int32_t scalars(const mn_weight_optim *o, double n, double lr, double g_s
     return (int32_t)MN_COUNT(all);
 }
 
-static const mn_update_rule rule = {"Adam", MODNAS_KERNEL_ADAM, 2, same, scalars};
+static const mn_update_rule rule = {"Adam", MODNAS_KERNEL_ADAM, 2, same, scalars, NULL};
 
 int mn_adam_new(modnas_ctx *ctx, mn_store *store, const mn_adam_opts *opts, mn_weight_optim **out) {
     mn_weight_optim draft = {

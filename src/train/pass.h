@@ -13,6 +13,7 @@ typedef struct mn_pass {
     mn_value *x, *y, *logits, *loss;
     uint64_t version; /* of the model when recorded */
     int32_t dims[4];  /* N, C, H, W recorded for; N 0: not recorded */
+    int32_t kind;     /* enum mn_pass_kind: whose criterion it has */
 } mn_pass;
 
 int mn_pass_new(mn_model *model, const mn_run_opts *opts, mn_pass *p);

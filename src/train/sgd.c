@@ -17,7 +17,15 @@ static int32_t scalars(const mn_weight_optim *o, double n, double lr, double g_s
     return (int32_t)MN_COUNT(all);
 }
 
-static const mn_update_rule rule = {"SGD", MODNAS_KERNEL_SGD, 1, same, scalars};
+/* buf = d or momentum buf + (1 - dampening) d put into the step above. */
+static mn_ahead ahead(const mn_weight_optim *o, int64_t steps) {
+    const double m = o->momentum;
+    if (m == 0) return (mn_ahead){1, 0};
+    if (o->flags & MODNAS_KF_NESTEROV) return (mn_ahead){1 + m, steps ? m * m : 0};
+    return steps ? (mn_ahead){1 - o->dampening, m} : (mn_ahead){1, 0};
+}
+
+static const mn_update_rule rule = {"SGD", MODNAS_KERNEL_SGD, 1, same, scalars, ahead};
 
 int mn_sgd_new(modnas_ctx *ctx, mn_store *store, const mn_sgd_opts *opts, mn_weight_optim **out) {
     mn_weight_optim draft = {.ctx = ctx, .store = store, .rule = &rule, .lr = opts->lr, .momentum = opts->momentum};

@@ -16,8 +16,7 @@ int mn_trainer_start_epoch(mn_trainer *t, int64_t epoch) {
     return 0;
 }
 
-/* Record the pass anew where the model, the batch or the image size is not what it was. */
-static int ready(mn_trainer *t, mn_pass *p, const mn_loader *l, int32_t n) {
+int mn_trainer_ready(mn_trainer *t, mn_pass *p, const mn_loader *l, int32_t n) {
     int32_t dims[4];
     mn_trainer_dims(l, n, dims);
     if (mn_pass_is_ready(p, t->model, dims)) return 0;
@@ -28,7 +27,7 @@ static int ready(mn_trainer *t, mn_pass *p, const mn_loader *l, int32_t n) {
     return mn_trainer_room(t, n, p->logits->dims[1]);
 }
 
-static int check_finite(const mn_trainer *t, const char *what, double x) {
+int mn_trainer_check_finite(const mn_trainer *t, const char *what, double x) {
     if (isfinite(x)) return 0;
     return mn_fail(t->ctx, MODNAS_ENUMERIC, "epoch %" PRId64 ", step %" PRId64 ": the %s is %g", t->epoch + 1,
                    t->step + 1, what, x);
@@ -40,7 +39,7 @@ static int clip(mn_trainer *t, double *scale) {
     *scale = 1;
     if (t->w_grad_clip == 0) return 0;
     MN_TRY(mn_grad_norm_get(t->norm, &norm));
-    MN_TRY(check_finite(t, "norm of the gradients", norm));
+    MN_TRY(mn_trainer_check_finite(t, "norm of the gradients", norm));
     *scale = mn_clip_scale(norm, t->w_grad_clip);
     return 0;
 }
@@ -56,9 +55,9 @@ static int weight_grad(mn_trainer *t, const mn_batch *batch, mn_scores *scores) 
     mn_pass *p = &t->pass[MN_PASS_TRAIN];
     double loss;
     mn_model_set_draw(t->model, t->model->draw + 1);
-    MN_TRY(ready(t, p, t->loaders.train, batch->n));
+    MN_TRY(mn_trainer_ready(t, p, t->loaders.train, batch->n));
     MN_TRY(mn_pass_forward(p, batch, t->model->draw, &loss));
-    MN_TRY(check_finite(t, "loss", loss));
+    MN_TRY(mn_trainer_check_finite(t, "loss", loss));
     MN_TRY(mn_run_backward(p->run));
     return mn_pass_count(p, batch, loss, t->logits, scores);
 }
@@ -77,7 +76,7 @@ static int weight_step(mn_trainer *t, const mn_batch *batch, const paths *w, mn_
     return 0;
 }
 
-static void add_time(mn_trainer *t, double start) {
+void mn_trainer_add_time(mn_trainer *t, double start) {
     t->times.step_s += mn_seconds() - start;
     t->times.n_steps++;
 }
@@ -89,7 +88,7 @@ static int step(mn_trainer *t, const paths *w, mn_scores *scores) {
     t->model->busy++;
     const int rc = weight_step(t, &batch, w, scores);
     t->model->busy--;
-    if (!rc) add_time(t, start);
+    if (!rc) mn_trainer_add_time(t, start);
     return rc;
 }
 
@@ -103,7 +102,7 @@ int mn_trainer_step_paths(mn_trainer *t, int64_t n, int (*set)(int64_t i, void *
 
 /* The next batch of the validation set: a pass over it of its own order, begun anew where an evaluation or the end came
  * between. */
-static int arch_batch(mn_trainer *t, mn_batch *batch) {
+int mn_trainer_arch_batch(mn_trainer *t, mn_batch *batch) {
     if (!t->loaders.valid) return mn_loader_next_endless(t->loaders.train, batch);
     for (int again = 0; again < 2; again++) {
         if (!t->valid_open) MN_TRY(mn_loader_start(t->loaders.valid, ++t->valid_pass));
@@ -119,33 +118,37 @@ static int arch_grad(mn_trainer *t, const mn_batch *batch, mn_scores *scores) {
     mn_pass *p = &t->pass[MN_PASS_ARCH];
     double loss;
     mn_model_set_draw(t->model, t->model->draw + 1);
-    MN_TRY(ready(t, p, t->loaders.valid ? t->loaders.valid : t->loaders.train, batch->n));
+    MN_TRY(mn_trainer_ready(t, p, t->loaders.valid ? t->loaders.valid : t->loaders.train, batch->n));
     MN_TRY(mn_pass_forward(p, batch, t->model->draw, &loss));
-    MN_TRY(check_finite(t, "loss of the architecture step", loss));
+    MN_TRY(mn_trainer_check_finite(t, "loss of the architecture step", loss));
     mn_store_zero_grad(t->model->arch);
     MN_TRY(mn_run_backward(p->run));
     return mn_pass_count(p, batch, loss, t->logits, scores);
 }
 
+int mn_trainer_need_arch(const mn_trainer *t) {
+    if (t->model->arch) return 0;
+    return mn_fail(t->ctx, MODNAS_EINVAL, "model %s has no architecture parameters to train", t->model->type);
+}
+
 int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores) {
     mn_batch batch;
-    if (!t->model->arch)
-        return mn_fail(t->ctx, MODNAS_EINVAL, "model %s has no architecture parameters to train", t->model->type);
-    MN_TRY(arch_batch(t, &batch));
+    MN_TRY(mn_trainer_need_arch(t));
+    MN_TRY(mn_trainer_arch_batch(t, &batch));
     const double start = mn_seconds();
     t->model->busy++;
     mn_model_set_arch_step(t->model, 1);
     const int rc = arch_grad(t, &batch, scores);
     mn_model_set_arch_step(t->model, 0);
     t->model->busy--;
-    if (!rc) add_time(t, start);
+    if (!rc) mn_trainer_add_time(t, start);
     return rc;
 }
 
 static int evaluate_batch(mn_trainer *t, const mn_loader *l, const mn_batch *batch, mn_scores *sum) {
     mn_pass *p = &t->pass[MN_PASS_EVAL];
     double loss;
-    MN_TRY(ready(t, p, l, batch->n));
+    MN_TRY(mn_trainer_ready(t, p, l, batch->n));
     MN_TRY(mn_pass_forward(p, batch, 0, &loss));
     if (!isfinite(loss))
         return mn_fail(t->ctx, MODNAS_ENUMERIC, "epoch %" PRId64 ": the loss of batch %" PRId64 " of %s is %g",

@@ -23,6 +23,16 @@ double mn_weight_optim_lr(const mn_weight_optim *o); /* as configured */
 /* Momentum and the like, and the steps of each parameter. */
 int mn_weight_optim_state(mn_weight_optim *o, mn_state *io);
 size_t mn_weight_optim_state_bytes(const mn_weight_optim *o);
+/* Looking ahead, over the active ranges; weights, state and steps stay. from, to: arenas laid out as the weights.
+ * ahead: where a step from `from` leads, SGD's exactly, of others  from - lr (g + weight_decay from).
+ * along: from + scale s g, where lr s reach is how far a step goes along the gradient g of each parameter. */
+int mn_weight_optim_ahead(const mn_weight_optim *o, double lr, const void *from, void *to);
+int mn_weight_optim_along(const mn_weight_optim *o, double scale, const void *from, void *to);
+double mn_weight_optim_reach(const mn_weight_optim *o);    /* > 0; s is 1 but for SGD with dampening */
+int mn_weight_optim_is_exact(const mn_weight_optim *o); /* 1: ahead is what a step does */
+const char *mn_weight_optim_name(const mn_weight_optim *o);
+void mn_weight_optim_decay(const mn_weight_optim *o, double *momentum, double *weight_decay);
+int mn_args_not_negative(const mn_args *a, const char *name); /* of a number: 0, or MODNAS_ECONFIG with file and line */
 void mn_weight_optim_free(mn_weight_optim *o); /* NULL is fine, here and below */
 
 /* Without a configuration: the options are taken as they are. */
@@ -100,8 +110,15 @@ typedef struct mn_trainer_times { /* of all weight and architecture steps so far
 int mn_trainer_reset(mn_trainer *t, int64_t epochs);
 /* Losses by pass, borrowed until the next call; NULL: the trainer's own. */
 void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN_N_PASSES]);
-/* All plans of all candidates, arrays grown, slab reserved: afterwards a step allocates nothing. arch: architecture
- * steps follow, with active sets of n_active candidates (0: all of them). Does nothing when that is done already. */
+/* What an optimizer's steps ask of a trainer. */
+enum mn_arch_need {
+    MN_ARCH_GRAD = 1,  /* mn_trainer_arch_grad */
+    MN_ARCH_AHEAD = 2, /* mn_trainer_unrolled_grad */
+    MN_ARCH_JOINT = 4  /* weight steps add their gradients of the architecture parameters to those that are there */
+};
+/* All plans of all candidates, arrays grown, slab reserved: afterwards a step allocates nothing. arch: what architecture
+ * steps ask for (enum mn_arch_need), with active sets of n_active candidates (0: all of them). Does nothing when that
+ * is done already. */
 int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active);
 /* The same for mn_trainer_step_paths. */
 int mn_trainer_prepare_paths(mn_trainer *t);
@@ -118,6 +135,10 @@ int mn_trainer_step_paths(mn_trainer *t, int64_t n, int (*set)(int64_t i, void *
 /* Loss gradient with respect to the architecture parameters on the next validation batch (training batch without
  * validation data): training mode, statistics frozen, no weight gradients. */
 int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
+/* The same of the loss after the weight step that comes next (unroll.h): on the training batch that it will see, with
+ * the optimizer's momentum and decay and without clipping. radius: of the finite difference, |e v|. */
+int mn_trainer_unrolled_grad(mn_trainer *t, double radius, mn_scores *scores);
+const mn_weight_optim *mn_trainer_optim(const mn_trainer *t); /* of the phase */
 /* One pass over the validation set (or `loader`, of the same image size) in evaluation mode, the model as it is set
  * now. tick (may be NULL) is called after every batch with the sums so far; a non-zero return stops and comes back. */
 typedef int (*mn_tick_fn)(int64_t step, int64_t steps, const mn_scores *sofar, void *ud);

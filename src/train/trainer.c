@@ -86,6 +86,9 @@ int64_t mn_trainer_n_valid(const mn_trainer *t) {
 double mn_trainer_lr(const mn_trainer *t, int64_t epoch) {
     return mn_schedule_lr(t->schedule, epoch);
 }
+const mn_weight_optim *mn_trainer_optim(const mn_trainer *t) {
+    return t->optim;
+}
 mn_model *mn_trainer_model(const mn_trainer *t) {
     return t->model;
 }
@@ -96,19 +99,21 @@ const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t) {
 void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN_N_PASSES]) {
     for (int i = 0; i < MN_N_PASSES; i++) {
         if (t->by_pass[i] != by_pass[i]) t->pass[i].dims[0] = 0; /* recorded with the other one */
+        if (t->by_pass[i] != by_pass[i]) mn_bilevel_forget(t->bilevel);
         t->by_pass[i] = by_pass[i];
     }
 }
 
 const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p) {
-    const mn_criterion *own = t->by_pass[p - t->pass];
+    const mn_criterion *own = t->by_pass[p->kind];
     return own ? own : t->criterion;
 }
 
 void mn_trainer_accumulate(mn_trainer *t, int32_t on) {
     mn_pass *p = &t->pass[MN_PASS_TRAIN];
-    if (p->opts.accumulate != on) p->dims[0] = 0;
-    p->opts.accumulate = on;
+    const int32_t roles = (on ? MN_ROLE_WEIGHT : 0) | (p->opts.grads & MN_ROLE_ARCH);
+    if (p->opts.accumulate != roles) p->dims[0] = 0;
+    p->opts.accumulate = roles;
 }
 
 void mn_trainer_input(const mn_trainer *t, int32_t input[3]) {
@@ -150,31 +155,57 @@ static int add_pass(preparation *p, mn_pass *pass, const mn_loader *l, int parti
     return mn_trainer_room(p->t, n, p->t->model->n_classes);
 }
 
+static int prepare_passes(mn_trainer *t, preparation *p) {
+    p->t = t;
+    p->opts.record = record;
+    p->opts.ud = p;
+    return p->opts.n_runs ? mn_prepare(t->model, &p->opts, NULL) : 0;
+}
+
+int mn_trainer_prepare_pass(mn_trainer *t, mn_pass *pass, const mn_loader *l, int partial) {
+    preparation p = {.t = t};
+    MN_TRY(add_pass(&p, pass, l, partial, 0, 0));
+    return prepare_passes(t, &p);
+}
+
 /* Full batches and partial ones are met in two rounds of at most three runs. all: not only the architecture step. */
 static int prepare_round(mn_trainer *t, int all, int arch, int32_t n_active, int partial) {
-    preparation p = {.t = t, .opts = {.record = record}};
+    preparation p = {.t = t};
     const mn_loader *valid = t->loaders.valid, *arch_data = valid ? valid : t->loaders.train;
-    p.opts.ud = &p;
     if (all) MN_TRY(add_pass(&p, &t->pass[MN_PASS_TRAIN], t->loaders.train, partial, 0, 0));
     if (arch) MN_TRY(add_pass(&p, &t->pass[MN_PASS_ARCH], arch_data, partial, 1, n_active));
     if (all) MN_TRY(add_pass(&p, &t->pass[MN_PASS_EVAL], valid, partial, 0, 0));
-    return p.opts.n_runs ? mn_prepare(t->model, &p.opts, NULL) : 0;
+    return prepare_passes(t, &p);
+}
+
+/* Weight steps with gradients of the architecture parameters, or without. */
+static void set_joint(mn_trainer *t, int on) {
+    mn_pass *p = &t->pass[MN_PASS_TRAIN];
+    const int32_t grads = MN_ROLE_WEIGHT | (on ? MN_ROLE_ARCH : 0);
+    if (p->opts.grads == grads) return;
+    p->opts.grads = grads;
+    p->dims[0] = 0;
+    t->prepared[0] = t->prepared[1] = 0;
+    mn_trainer_accumulate(t, p->opts.accumulate & MN_ROLE_WEIGHT);
 }
 
 static int prepare(mn_trainer *t, int several, int arch, int32_t n_active) {
-    const int all = !t->prepared[several], also_arch = arch && (!t->prepared_arch || t->prepared_active != n_active);
-    if (!all && !also_arch) return 0;
+    const int known = t->prepared_active == n_active ? t->prepared_arch : t->prepared_arch & ~MN_ARCH_GRAD;
+    const int all = !t->prepared[several], more = arch & ~known & ~MN_ARCH_JOINT;
+    if (!all && !more) return 0;
     mn_trainer_accumulate(t, several);
-    MN_TRY(prepare_round(t, all, also_arch, n_active, 0));
-    MN_TRY(prepare_round(t, all, also_arch, n_active, 1));
+    for (int partial = 0; partial < 2; partial++)
+        MN_TRY(prepare_round(t, all, more & MN_ARCH_GRAD, n_active, partial));
+    if (more & MN_ARCH_AHEAD) MN_TRY(mn_bilevel_prepare(t));
     for (int i = 0; i < MN_N_PASSES; i++) t->pass[i].dims[0] = 0;
     t->prepared[several] = 1;
-    if (also_arch) t->prepared_arch = 1;
-    if (also_arch) t->prepared_active = n_active;
+    if (more & MN_ARCH_GRAD) t->prepared_active = n_active;
+    t->prepared_arch |= more;
     return 0;
 }
 
 int mn_trainer_prepare(mn_trainer *t, int arch, int32_t n_active) {
+    set_joint(t, arch & MN_ARCH_JOINT);
     return prepare(t, 0, arch, n_active);
 }
 
@@ -215,7 +246,10 @@ static int make_passes(mn_trainer *t) {
         [MN_PASS_TRAIN] = {.train = 1, .update_stats = 1, .grads = MN_ROLE_WEIGHT, .seed = t->model->seed & SEED_MASK},
         [MN_PASS_ARCH] = {.train = 1, .grads = MN_ROLE_ARCH, .seed = t->model->seed & SEED_MASK},
         [MN_PASS_EVAL] = {.train = 0}};
-    for (int i = 0; i < MN_N_PASSES; i++) MN_TRY(mn_pass_new(t->model, &opts[i], &t->pass[i]));
+    for (int i = 0; i < MN_N_PASSES; i++) {
+        MN_TRY(mn_pass_new(t->model, &opts[i], &t->pass[i]));
+        t->pass[i].kind = i;
+    }
     return 0;
 }
 
@@ -254,6 +288,7 @@ void mn_trainer_free(mn_trainer *t) {
     if (!t) return;
     modnas_ctx *ctx = t->ctx;
     for (int i = 0; i < MN_N_PASSES; i++) mn_pass_free(&t->pass[i]);
+    mn_bilevel_free(t->bilevel, ctx);
     mn_weight_optim_free(t->optim);
     mn_schedule_free(t->schedule);
     mn_criterion_free(t->criterion);

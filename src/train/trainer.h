@@ -4,6 +4,8 @@
 
 #include "train/pass.h"
 
+typedef struct mn_bilevel mn_bilevel; /* bilevel.c */
+
 struct mn_trainer {
     modnas_ctx *ctx;
     mn_model *model;
@@ -23,7 +25,9 @@ struct mn_trainer {
     int64_t valid_pass;         /* passes begun over the validation set by architecture steps */
     int32_t valid_open;         /* 1: an architecture step's pass over it goes on */
     int32_t prepared[2];        /* weight steps on one path, and on several: their gradients are added up */
-    int32_t prepared_arch, prepared_active;
+    int32_t prepared_active;
+    int32_t prepared_arch; /* enum mn_arch_need: what was asked for already */
+    mn_bilevel *bilevel;   /* NULL: nobody looked ahead */
     mn_trainer_times times;
 };
 
@@ -34,5 +38,23 @@ const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p);
 void mn_trainer_accumulate(mn_trainer *t, int32_t on);
 /* Work space for the logits of n samples. */
 int mn_trainer_room(mn_trainer *t, int64_t n, int64_t classes);
+/* Meet all kernels of a pass over full batches of l, or over its partial one (nothing, if it has none). */
+int mn_trainer_prepare_pass(mn_trainer *t, mn_pass *p, const mn_loader *l, int partial);
+
+/* ---- steps.c --------------------------------------------------------------------------------------------- */
+
+/* Record the pass anew where the model, the batch or the image size is not what it was. */
+int mn_trainer_ready(mn_trainer *t, mn_pass *p, const mn_loader *l, int32_t n);
+int mn_trainer_check_finite(const mn_trainer *t, const char *what, double x);
+int mn_trainer_need_arch(const mn_trainer *t); /* MODNAS_EINVAL without architecture parameters */
+/* The batch of an architecture step: the next one of validation data, or of training data where there is none. */
+int mn_trainer_arch_batch(mn_trainer *t, mn_batch *batch);
+void mn_trainer_add_time(mn_trainer *t, double start);
+
+/* ---- bilevel.c ------------------------------------------------------------------------------------------- */
+
+int mn_bilevel_prepare(mn_trainer *t);
+void mn_bilevel_forget(mn_bilevel *b); /* what was recorded is not true any more; NULL is fine, below too */
+void mn_bilevel_free(mn_bilevel *b, modnas_ctx *ctx);
 
 #endif

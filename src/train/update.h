@@ -2,10 +2,16 @@
 #ifndef MN_UPDATE_H
 #define MN_UPDATE_H
 
+#include "train/arena.h"
 #include "train/train.h"
 
 #define MN_UPDATE_STATES  2  /* most state arenas of a rule */
 #define MN_UPDATE_SCALARS 10 /* most run-time scalars of its kernel */
+
+/* A step as a straight line: w' = w - lr (grad (g + weight_decay w) + state s), s the first state arena. */
+typedef struct mn_ahead {
+    double grad, state;
+} mn_ahead;
 
 typedef struct mn_update_rule {
     const char *name;
@@ -16,6 +22,7 @@ typedef struct mn_update_rule {
     /* The kernel's scalars for a range of n elements whose parameters have made `steps` steps before; returns their
      * number. */
     int32_t (*scalars)(const mn_weight_optim *o, double n, double lr, double g_scale, int64_t steps, double *out);
+    mn_ahead (*ahead)(const mn_weight_optim *o, int64_t steps); /* NULL: its steps are no straight lines */
 } mn_update_rule;
 
 struct mn_weight_optim {
@@ -27,6 +34,7 @@ struct mn_weight_optim {
     double momentum, dampening; /* SGD */
     double beta1, beta2, eps;   /* Adam */
     const mn_plan *plan;
+    mn_axpby axpby;
     void *state[MN_UPDATE_STATES]; /* arenas: device memory, offsets as the weights' */
     int64_t *steps;                /* by parameter of the store: updates it has had */
     size_t n_params;
@@ -34,7 +42,5 @@ struct mn_weight_optim {
 
 /* `draft` with everything but plan, state and steps filled in becomes an optimizer of its own. */
 int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out);
-
-int mn_args_not_negative(const mn_args *a, const char *name); /* of a number: 0, or MODNAS_ECONFIG with file and line */
 
 #endif

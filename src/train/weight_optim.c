@@ -14,13 +14,14 @@
 /* Padding that alignment to 64 bytes may leave behind a parameter, in elements of the smallest type. */
 #define MAX_GAP 16
 
-static int make_plan(mn_weight_optim *o) {
+static int make_plans(mn_weight_optim *o) {
     modnas_kernel k;
     memset(&k, 0, sizeof k);
     k.kind = o->rule->kind;
     k.pass = MODNAS_FORWARD;
     k.dtype = mn_store_dtype(o->store);
     k.flags = o->flags;
+    MN_TRY(mn_axpby_new(o->store, &o->axpby));
     return mn_backend_plan(mn_store_backend(o->store), &k, &o->plan);
 }
 
@@ -36,7 +37,7 @@ int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out) {
     mn_ctx_hold(ctx);
     o->n_params = mn_store_n_params(o->store);
     o->steps = mn_alloc(ctx, o->n_params + 1, sizeof *o->steps);
-    int rc = o->steps ? make_plan(o) : MODNAS_ENOMEM;
+    int rc = o->steps ? make_plans(o) : MODNAS_ENOMEM;
     for (int32_t i = 0; i < o->n_state && !rc; i++)
         rc =
             mn_backend_alloc(mn_store_backend(o->store), mn_store_count(o->store) * elem_bytes(o->store), &o->state[i]);
@@ -84,12 +85,20 @@ typedef struct range {
     int64_t steps; /* of its parameters, before this update */
 } range;
 
-static int update_range(mn_weight_optim *o, const range *r, double lr, double g_scale) {
+typedef struct move { /* what to do with a range */
+    double lr, scale;
+    const void *from; /* arenas, when looking ahead */
+    void *to;
+} move;
+
+typedef int (*range_fn)(const mn_weight_optim *o, const range *r, const move *m);
+
+static int update_range(const mn_weight_optim *o, const range *r, const move *m) {
     const size_t at = r->offset * elem_bytes(o->store);
     void *args[2 + MN_UPDATE_STATES] = {(char *)mn_store_weights(o->store) + at, (char *)mn_store_grads(o->store) + at};
     for (int32_t i = 0; i < o->n_state; i++) args[2 + i] = (char *)o->state[i] + at;
     double scalars[MN_UPDATE_SCALARS];
-    const int32_t n = o->rule->scalars(o, (double)r->count, lr, g_scale, r->steps, scalars);
+    const int32_t n = o->rule->scalars(o, (double)r->count, m->lr, m->scale, r->steps, scalars);
     return mn_plan_run(o->plan, args, 2 + o->n_state, scalars, n, NULL);
 }
 
@@ -101,15 +110,71 @@ static int extend(const mn_weight_optim *o, range *r, const mn_param *p, int64_t
     return 1;
 }
 
-int mn_weight_optim_step(mn_weight_optim *o, double lr, double g_scale) {
+/* Visit the active ranges, each of parameters that are equally far. */
+static int each_range(const mn_weight_optim *o, range_fn fn, const move *m) {
     range r = {0, 0, 0};
     for (size_t i = 0; i < o->n_params; i++) {
         const mn_param *p = mn_store_param(o->store, i);
         if (p->role == MN_ROLE_STAT || !mn_param_active(p)) continue;
-        const int64_t steps = o->steps[i]++;
-        if (extend(o, &r, p, steps)) continue;
-        if (r.count) MN_TRY(update_range(o, &r, lr, g_scale));
-        r = (range){p->offset, p->count, steps};
+        if (extend(o, &r, p, o->steps[i])) continue;
+        if (r.count) MN_TRY(fn(o, &r, m));
+        r = (range){p->offset, p->count, o->steps[i]};
     }
-    return r.count ? update_range(o, &r, lr, g_scale) : 0;
+    return r.count ? fn(o, &r, m) : 0;
+}
+
+int mn_weight_optim_step(mn_weight_optim *o, double lr, double g_scale) {
+    MN_TRY(each_range(o, update_range, &(move){.lr = lr, .scale = g_scale}));
+    for (size_t i = 0; i < o->n_params; i++) {
+        const mn_param *p = mn_store_param(o->store, i);
+        o->steps[i] += p->role != MN_ROLE_STAT && mn_param_active(p);
+    }
+    return 0;
+}
+
+/* ---- looking ahead ------------------------------------------------------------------------------------- */
+
+/* Rules that have no straight line to follow look along the gradient. */
+static mn_ahead ahead_of(const mn_weight_optim *o, int64_t steps) {
+    return o->rule->ahead ? o->rule->ahead(o, steps) : (mn_ahead){1, 0};
+}
+
+static int ahead_range(const mn_weight_optim *o, const range *r, const move *m) {
+    const mn_ahead k = ahead_of(o, r->steps);
+    const mn_axpby *y = &o->axpby;
+    MN_TRY(mn_axpby_run(y, r->offset, r->count, 1 - m->lr * k.grad * o->weight_decay, m->from, 0, m->to));
+    MN_TRY(mn_axpby_run(y, r->offset, r->count, -m->lr * k.grad, mn_store_grads(o->store), 1, m->to));
+    if (k.state == 0) return 0;
+    return mn_axpby_run(y, r->offset, r->count, -m->lr * k.state, o->state[0], 1, m->to);
+}
+
+int mn_weight_optim_ahead(const mn_weight_optim *o, double lr, const void *from, void *to) {
+    return each_range(o, ahead_range, &(move){.lr = lr, .from = from, .to = to});
+}
+
+double mn_weight_optim_reach(const mn_weight_optim *o) {
+    return ahead_of(o, 0).grad;
+}
+
+static int along_range(const mn_weight_optim *o, const range *r, const move *m) {
+    const double share = ahead_of(o, r->steps).grad / mn_weight_optim_reach(o);
+    MN_TRY(mn_axpby_run(&o->axpby, r->offset, r->count, 1, m->from, 0, m->to));
+    return mn_axpby_run(&o->axpby, r->offset, r->count, m->scale * share, mn_store_grads(o->store), 1, m->to);
+}
+
+int mn_weight_optim_along(const mn_weight_optim *o, double scale, const void *from, void *to) {
+    return each_range(o, along_range, &(move){.scale = scale, .from = from, .to = to});
+}
+
+int mn_weight_optim_is_exact(const mn_weight_optim *o) {
+    return o->rule->ahead != NULL;
+}
+
+const char *mn_weight_optim_name(const mn_weight_optim *o) {
+    return o->rule->name;
+}
+
+void mn_weight_optim_decay(const mn_weight_optim *o, double *momentum, double *weight_decay) {
+    *momentum = o->momentum;
+    *weight_decay = o->weight_decay;
 }
