@@ -15,10 +15,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "optim/gradient.h"
 #include "optim/parts.h"
 
 typedef struct binary_gate {
-    mn_weight_optim *adam;
+    mn_gradient base;
     int32_t n_samples, renorm, skip_zero;
     uint64_t seed, step;
     double *alpha;  /* work space of the largest op */
@@ -89,25 +90,26 @@ static void drop_zero(const mn_model *model) {
     }
 }
 
-static int gradient_step(binary_gate *s, mn_model *model, mn_estim *e) {
+static int gradient_step(mn_optim *o, mn_estim *e) {
+    const binary_gate *s = o->state;
     MN_TRY(mn_trainer_arch_grad(e->trainer, &e->arch_scores));
-    if (s->skip_zero) drop_zero(model);
-    if (s->renorm) MN_TRY(keep_odds(s, model));
-    MN_TRY(mn_weight_optim_step(s->adam, mn_weight_optim_lr(s->adam), 1));
-    return s->renorm ? restore_odds(s, model) : 0;
+    if (s->skip_zero) drop_zero(o->model);
+    if (s->renorm) MN_TRY(keep_odds(s, o->model));
+    MN_TRY(mn_gradient_apply(o));
+    return s->renorm ? restore_odds(s, o->model) : 0;
 }
 
 static int step(mn_optim *o, mn_estim *e) {
     binary_gate *s = o->state;
     int rc = sample(s, o->model);
-    if (!rc) rc = gradient_step(s, o->model, e);
+    if (!rc) rc = gradient_step(o, e);
     for (int32_t i = 0; i < mn_model_n_mixed(o->model); i++) mn_mixed_reset_ops(mn_model_mixed(o->model, i));
     return rc;
 }
 
 static void destroy(mn_optim *o) {
     binary_gate *s = o->state;
-    mn_weight_optim_free(s->adam);
+    mn_gradient_destroy(o);
     mn_free(o->ctx, s->alpha);
     mn_free(o->ctx, s->before);
 }
@@ -115,31 +117,13 @@ static void destroy(mn_optim *o) {
 static int state(mn_optim *o, mn_state *io) {
     binary_gate *s = o->state;
     MN_TRY(mn_state_u64(io, &s->step));
-    return mn_weight_optim_state(s->adam, io);
+    return mn_gradient_state(o, io);
 }
 
 static const mn_optim_vt vt = {.type = "BinaryGateOptim", .step = step, .destroy = destroy, .state = state};
 
-/* It needs gates to draw from, all of them with logits that a backend holds. */
-static int check_model(const mn_args *a, const mn_model *model) {
-    static const char *const takes[] = {"BinaryGateMixedOp", "BinaryGateUniformMixedOp"};
-    const int32_t n = mn_model_n_mixed(model);
-    if (!n) return mn_fail(a->ctx, MODNAS_ECONFIG, "BinaryGateOptim: model %s has no mixed ops", model->type);
-    for (int32_t i = 0; i < n; i++) {
-        const char *type = mn_model_mixed(model, i)->vt->type;
-        if (strcmp(type, takes[0]) != 0 && strcmp(type, takes[1]) != 0)
-            return mn_fail(a->ctx, MODNAS_ECONFIG,
-                           "BinaryGateOptim does not work with %s (mixed op %d of model %s), only with %s and %s", type,
-                           i, model->type, takes[0], takes[1]);
-    }
-    if (!model->arch)
-        return mn_fail(a->ctx, MODNAS_ECONFIG, "BinaryGateOptim: with 'backend: none' there are no gradients");
-    return 0;
-}
-
 static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
     binary_gate *s = o->state;
-    const mn_optimizer_env arch = {env->model->arch};
     const int32_t n = mn_model_n_mixed(env->model);
     int32_t most = 1;
     for (int32_t i = 0; i < n; i++)
@@ -150,20 +134,19 @@ static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
     s->renorm = mn_args_bool(a, "renorm");
     s->skip_zero = mn_args_bool(a, "skip_zero");
     s->seed = env->seed;
+    o->needs = MN_ARCH_GRAD;
     o->n_active = s->n_samples;
     s->alpha = mn_alloc(o->ctx, (size_t)most, sizeof *s->alpha);
     s->before = mn_alloc(o->ctx, (size_t)n, sizeof *s->before);
-    if (!s->alpha || !s->before) return MODNAS_ENOMEM;
-    return mn_registry_build(o->ctx, "optimizer", mn_args_node(a, "a_optim"), NULL, NULL, &arch, &s->adam);
+    return s->alpha && s->before ? 0 : MODNAS_ENOMEM;
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
-    const mn_optim_env *e = env;
+    static const char *const types[] = {"BinaryGateMixedOp", "BinaryGateUniformMixedOp", NULL};
     mn_optim *o;
     (void)c;
-    MN_TRY(check_model(a, e->model));
-    MN_TRY(mn_optim_new(&vt, a->ctx, e, sizeof(binary_gate), &o));
-    const int rc = fill(o, a, e);
+    MN_TRY(mn_gradient_new(a, env, &vt, types, sizeof(binary_gate), &o));
+    const int rc = fill(o, a, env);
     if (rc)
         mn_optim_free(o);
     else
@@ -172,8 +155,7 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
 }
 
 static const mn_arg_def args[] = {
-    {"a_optim", MN_ARG_SPEC, "{type: Adam, args: {lr: 0.006, betas: [0.0, 0.999], weight_decay: 0}}", "optimizer",
-     "how architecture parameters move"},
+    MN_GRADIENT_ARG("{type: Adam, args: {lr: 0.006, betas: [0.0, 0.999], weight_decay: 0}}"),
     {"n_samples", MN_ARG_INT, "2", NULL, "candidates that a step compares in each mixed op; 0: all"},
     {"renorm", MN_ARG_BOOL, "true", NULL, "a step keeps the total probability of the compared candidates"},
     {"skip_zero", MN_ARG_BOOL, "false", NULL,

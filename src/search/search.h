@@ -42,6 +42,7 @@ struct mn_optim { /* out of the builder: mn_optim ** */
     const mn_optim_vt *vt;
     modnas_ctx *ctx;
     mn_model *model;
+    int32_t needs;    /* enum mn_arch_need: what its steps ask of the trainer */
     int32_t n_active; /* gradient methods: size of the active sets of an architecture step; 0: all candidates */
     void *state;      /* owned block */
 };

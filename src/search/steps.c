@@ -50,8 +50,8 @@ int mn_estim_begin(mn_estim *e) {
 }
 
 int mn_estim_prepare(mn_estim *e) {
-    const int is_gradient = e->optim && e->optim->vt->step;
-    return e->trainer ? mn_trainer_prepare(e->trainer, is_gradient, is_gradient ? e->optim->n_active : 0) : 0;
+    const mn_optim *o = e->optim;
+    return e->trainer ? mn_trainer_prepare(e->trainer, o ? o->needs : 0, o ? o->n_active : 0) : 0;
 }
 
 int mn_estim_need_trainer(const mn_estim *e) {

@@ -131,6 +131,12 @@ void mn_mixed_force(mn_mixed *m, int32_t candidate) {
     m->module->model->version++;
 }
 
+void mn_mixed_set_temperature(mn_mixed *m, double temperature) {
+    if (m->temperature == temperature) return;
+    m->temperature = temperature;
+    m->module->model->version++;
+}
+
 /* ---- the step ------------------------------------------------------------------------------------------ */
 
 void mn_model_set_draw(mn_model *model, uint64_t draw) {

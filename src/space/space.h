@@ -148,6 +148,7 @@ void mn_model_set_draw(mn_model *model, uint64_t draw);
 void mn_model_set_arch_step(mn_model *model, int32_t on);
 /* candidate -1: as the type does. model->version moves. */
 void mn_mixed_force(mn_mixed *m, int32_t candidate);
+void mn_mixed_set_temperature(mn_mixed *m, double temperature); /* likewise, if it is another one */
 int mn_mixed_probs(const mn_mixed *m, double *p); /* softmax(alpha); one-hot for Index */
 int mn_mixed_alpha(const mn_mixed *m, double *alpha);
 int mn_mixed_set_alpha(mn_mixed *m, const double *alpha);
