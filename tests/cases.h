@@ -246,5 +246,6 @@ int cs_torch_schedule(cs_env *e);
 int cs_torch_clip_norm(cs_env *e);
 int cs_torch_mbconv(cs_env *e);
 int cs_torch_train_tiny(cs_env *e);
+int cs_torch_darts(cs_env *e);
 
 #endif

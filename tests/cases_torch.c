@@ -390,5 +390,6 @@ const cs_op cs_torch_ops[] = {
     {"clip_grad_norm", cs_torch_clip_norm, " max_norm norm_type ", 0},
     {"mbconv", cs_torch_mbconv, " k expand stride act bn eps momentum ", 0},
     {"train_tiny", cs_torch_train_tiny, NULL, 0},
+    {"darts_second_order", cs_torch_darts, NULL, 0},
 };
 const int cs_n_torch_ops = MN_COUNT(cs_torch_ops);
