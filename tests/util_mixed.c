@@ -1,5 +1,7 @@
 #include "util_mixed.h"
 
+#include <string.h>
+
 #include "module/layers.h"
 #include "space/mixed.h"
 
@@ -23,12 +25,17 @@ static void add_slot(mn_model *m, const char *name, const char *spec_text, const
 }
 
 mn_model *mixed_model(const char *spec, const char *candidates, uint64_t seed) {
+    return mixed_model_of(spec, candidates, seed, NULL);
+}
+
+mn_model *mixed_model_of(const char *spec, const char *candidates, uint64_t seed, const char *order) {
     mn_backend *b;
     mn_model *m;
     mn_module *part = NULL;
     OK(mn_backend_open(model_ctx, "ref", 1, &b));
     OK(mn_model_new(model_ctx, b, MODNAS_F64, seed, &m));
     mn_backend_close(b);
+    for (size_t i = 0; order && i < sizeof m->ops.order; i++) m->ops.order[i] = i < strlen(order) ? order[i] : 0;
     m->input[0] = 2;
     m->input[1] = m->n_classes = 3;
     m->input[2] = 4;
