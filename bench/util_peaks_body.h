@@ -31,7 +31,7 @@ static float read_all(const float *src, size_t n) {
 
 static void copy_all(float *dst, const float *src, size_t n, int stream) {
     for (size_t at = 0; at < n; at += VL) vec_put(stream, dst + at, vec_load(src + at));
-    vec_fence(1);
+    vec_fence(stream);
 }
 
 const peaks_isa VEC_NAME(peaks) = {multiply, read_all, copy_all};

@@ -2,7 +2,6 @@
  *
  *   for each channel block    t1 = expand(x), its sums; then, image by image, z1 = act(bn1(t1)), t2 = depthwise(z1),
  * its sums for each tile of pixels   z2 = act(bn2(t2)) of all channel blocks, y = project(z2) */
-#include <math.h>
 #include <string.h>
 
 #include "backend/dnnl/bottleneck.h"
@@ -35,10 +34,8 @@ static void expand_block(const mn_bottleneck_job *j, int64_t b, mn_simd_norm_blo
 }
 
 void mn_bottleneck_depthwise(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2) {
-    mn_simd_dw_post post = {.low = -INFINITY, .high = INFINITY};
-    for (int i = 0; i < MN_SIMD_BLOCK_MAX; i++) post.scale[i] = 1;
     for (int32_t i = 0; i < p->forward.n; i++)
-        p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, &post, t2);
+        p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, NULL, t2);
 }
 
 static void wide_block(const mn_bottleneck_job *j, int64_t b, float *z1) {

@@ -171,6 +171,11 @@ typedef struct plane_job {
     float *to;
 } plane_job;
 
+/* Is there anything to do with the sums? */
+static int has_post(const plane_job *j) {
+    return j->scale || j->shift || j->k->act != MODNAS_ACT_NONE;
+}
+
 static mn_simd_dw_post post_of(const plane_job *j, int64_t block) {
     mn_simd_dw_post post = {.low = j->k->act == MODNAS_ACT_NONE ? -INFINITY : 0,
                             .high = j->k->act == MODNAS_ACT_RELU6 ? 6 : INFINITY};
@@ -194,7 +199,7 @@ static void plane_part(const void *job, int32_t part, int32_t parts) {
         float *to = j->to + plane * j->to_plane;
         for (int32_t i = 0; i < d->cover.n; i++) {
             if (j->k->pass == MODNAS_FORWARD)
-                d->cover.strips[i]->forward(&j->geometry, d->cover.first[i], from, w, &post, to);
+                d->cover.strips[i]->forward(&j->geometry, d->cover.first[i], from, w, has_post(j) ? &post : NULL, to);
             else
                 d->cover.strips[i]->back_data(&j->geometry, d->cover.first[i], from, w, to);
         }

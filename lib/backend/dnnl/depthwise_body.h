@@ -13,6 +13,7 @@
 #include "backend/dnnl/simd.h"
 
 #define UNROLL _Pragma("GCC unroll 64")
+enum { OUTPUT_ROWS = 8 }; /* of stride 1, that back_weights does at a time */
 
 /* A strip's shape; constants wherever it is used. */
 typedef struct strip {
@@ -63,7 +64,9 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
             forward_row(t, x, ih * g->in[1] + column, low, high, w + k * t.side * VL, acc);
         }
         float *to = y + (oh * g->out[1] + first) * VL;
-        UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, finish(post, acc[o]));
+        if (post)
+            UNROLL for (int o = 0; o < t.width; o++) acc[o] = finish(post, acc[o]);
+        UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, acc[o]);
         if (!g->stream)
             UNROLL for (int o = 0; o < t.width; o++) vec_claim(to + (o + MN_SIMD_CLAIM) * VL);
     }
@@ -112,39 +115,52 @@ VEC_FN void back_data(const strip t, const mn_simd_dw_geometry *g, int64_t first
 
 /* ---- back_weights ---- */
 
-VEC_FN void back_weights_row(const strip t, const float *x, int64_t row, int64_t low, int64_t high, const vec *d,
-                             vec *acc) {
+/* Neighbouring columns add to sums of their own, `chains` of them, `apart` in acc: an FMA waits for the one before. */
+VEC_FN void back_weights_row(const strip t, const int chains, const int apart, const float *x, int64_t row, int64_t low,
+                             int64_t high, const vec *d, vec *acc) {
     const int reach = t.dilation * (t.side - 1), columns = t.stride * (t.width - 1) + reach + 1;
     UNROLL for (int c = 0; c < columns; c++) {
         if ((c < reach && c < low) || (c >= columns - reach && c >= high)) continue;
         const vec v = vec_load(x + (row + c) * VL);
         UNROLL for (int j = 0; j < t.side; j++) {
             const int from = c - j * t.dilation, o = from / t.stride;
-            if (from >= 0 && from % t.stride == 0 && o < t.width) acc[j] = vec_fma(v, d[o], acc[j]);
+            vec *sum = acc + c % chains * apart + j;
+            if (from >= 0 && from % t.stride == 0 && o < t.width) *sum = vec_fma(v, d[o], *sum);
         }
     }
 }
 
-/* `rows` kernel rows at a time: as many as have registers for their sums beside the strip of gy. */
-VEC_FN void back_weights(const strip t, const int rows, const mn_simd_dw_geometry *g, int64_t first, const float *x,
-                         const float *gy, float *gw) {
+/* Kernel rows [k, k + rows) and output rows [begin, end). */
+VEC_FN void back_weights_rows(const strip t, const int rows, const int chains, const mn_simd_dw_geometry *g,
+                              int64_t first, int64_t k, int64_t begin, int64_t end, const float *x, const float *gy,
+                              float *to) {
+    const int taps = rows * t.side;
     const int64_t column = first * t.stride - g->pad[1], low = -column, high = g->in[1] - column;
-    for (int k = 0; k < t.side; k += rows) {
-        vec acc[16], d[16];
-        float *to = gw + k * t.side * VL;
-        UNROLL for (int j = 0; j < rows * t.side; j++) acc[j] = vec_load(to + j * VL);
-        for (int64_t oh = 0; oh < g->out[0]; oh++) {
-            const int64_t top = oh * t.stride + k * t.dilation - g->pad[0];
-            if (rows == 1 && (top < 0 || top >= g->in[0])) continue;
-            UNROLL for (int o = 0; o < t.width; o++) d[o] = vec_load(gy + (oh * g->out[1] + first + o) * VL);
-            UNROLL for (int r = 0; r < rows; r++) {
-                const int64_t ih = top + r * t.dilation;
-                if (ih < 0 || ih >= g->in[0]) continue;
-                back_weights_row(t, x, ih * g->in[1] + column, low, high, d, acc + r * t.side);
-            }
+    vec acc[16], d[16];
+    UNROLL for (int j = 0; j < chains * taps; j++) acc[j] = j < taps ? vec_load(to + j * VL) : vec_zero();
+    for (int64_t oh = begin; oh < end; oh++) {
+        const int64_t top = oh * t.stride + k * t.dilation - g->pad[0];
+        if (rows == 1 && (top < 0 || top >= g->in[0])) continue;
+        UNROLL for (int o = 0; o < t.width; o++) d[o] = vec_load(gy + (oh * g->out[1] + first + o) * VL);
+        UNROLL for (int r = 0; r < rows; r++) {
+            const int64_t ih = top + r * t.dilation;
+            if (ih < 0 || ih >= g->in[0]) continue;
+            back_weights_row(t, chains, taps, x, ih * g->in[1] + column, low, high, d, acc + r * t.side);
         }
-        UNROLL for (int j = 0; j < rows * t.side; j++) vec_store(to + j * VL, acc[j]);
     }
+    UNROLL for (int j = taps; j < chains * taps; j++) acc[j % taps] = vec_add(acc[j % taps], acc[j]);
+    UNROLL for (int j = 0; j < taps; j++) vec_store(to + j * VL, acc[j]);
+}
+
+/* `rows` kernel rows at a time: as many as have registers for their sums beside the strip of gy. They all pass over some
+ * output rows while those are in the first-level cache, then over the next. */
+VEC_FN void back_weights(const strip t, const int rows, const int chains, const mn_simd_dw_geometry *g, int64_t first,
+                         const float *x, const float *gy, float *gw) {
+    const int64_t run = OUTPUT_ROWS / t.stride;
+    for (int64_t begin = 0; begin < g->out[0]; begin += run)
+        for (int k = 0; k < t.side; k += rows)
+            back_weights_rows(t, rows, chains, g, first, k, begin, begin + run < g->out[0] ? begin + run : g->out[0], x,
+                              gy, gw + k * t.side * VL);
 }
 
 /* Any kernel: tap by tap, four sums to hide the latency. */
@@ -182,7 +198,7 @@ static void back_weights_any(const mn_simd_dw_geometry *g, const float *x, const
     }                                                                                                                  \
     static void back_weights_##W##_##K##S##D(const mn_simd_dw_geometry *g, int64_t first, const float *x,              \
                                              const float *gy, float *gw) {                                             \
-        back_weights((strip){W, K, S, D}, VEC_DW_ROWS(K), g, first, x, gy, gw);                                        \
+        back_weights((strip){W, K, S, D}, VEC_DW_ROWS(K), VEC_DW_CHAINS(K), g, first, x, gy, gw);                                        \
     }
 #define STRIP_ROW(W, K, S, D)                                                                                          \
     {K, S, D, W, forward_##W##_##K##S##D, back_data_##W##_##K##S##D, back_weights_##W##_##K##S##D},

@@ -105,7 +105,7 @@ typedef struct mn_simd_dw_geometry {
     int32_t stream;                                                   /* as in mn_simd_pixels */
 } mn_simd_dw_geometry;
 
-/* What forward does with its sums of one channel block: y = min(max(sum scale + shift, low), high). */
+/* What forward does with its sums of one channel block, if told so: y = min(max(sum scale + shift, low), high). */
 typedef struct mn_simd_dw_post {
     float scale[MN_SIMD_BLOCK_MAX], shift[MN_SIMD_BLOCK_MAX], low, high;
 } mn_simd_dw_post;

@@ -12,6 +12,7 @@
 enum { VL = 8 };
 #define VEC_STRIP_WIDTHS(X) X(8) X(7) X(4) X(2) X(1) /* depthwise strips that fit into the 16 registers */
 #define VEC_DW_ROWS(side) 1                          /* kernel rows that back_weights takes at once */
+#define VEC_DW_CHAINS(side) 1                        /* sums of back_weights for each tap */
 #define VEC_TILE 8                                      /* pixels that are summed at once */
 #define VEC_REDUCE_PIXELS(z) ((z) == 1 ? 8 : (z) == 2 ? 4 : (z) == 3 ? 3 : 2) /* pixels at once, with z narrow blocks */
 typedef __m256 vec;

@@ -15,6 +15,7 @@
 enum { VL = 16 };
 #define VEC_STRIP_WIDTHS(X) X(16) X(8) X(7) X(4) X(2) X(1) /* depthwise strips that fit into the 32 registers */
 #define VEC_DW_ROWS(side) ((side) <= 3 ? (side) : 1)        /* kernel rows that back_weights takes at once */
+#define VEC_DW_CHAINS(side) ((side) <= 3 ? 1 : 2)        /* sums of back_weights for each tap */
 #define VEC_TILE 16                                      /* pixels that are summed at once */
 #define VEC_REDUCE_PIXELS(z) ((z) == 1 ? 16 : (z) <= 3 ? 8 : 4) /* pixels at once, with z narrow blocks */
 typedef __m512 vec;

@@ -13,6 +13,7 @@
 enum { VL = 8 };
 #define VEC_STRIP_WIDTHS(X) X(4) X(2) X(1) /* depthwise strips */
 #define VEC_DW_ROWS(side) 1           /* kernel rows that back_weights takes at once */
+#define VEC_DW_CHAINS(side) 1         /* sums of back_weights for each tap */
 #define VEC_TILE 4                                      /* pixels that are summed at once */
 #define VEC_REDUCE_PIXELS(z) (2) /* pixels at once, with z narrow blocks */
 typedef struct vec {
