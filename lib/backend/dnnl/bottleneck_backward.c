@@ -42,7 +42,7 @@ static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places
         j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, NULL, p->y.hw,
                                 m->g_z2);
         norm->apply(&px, p->base.k.act, &c, t2, NULL, z2);
-        norm->back_sums(&px, p->base.k.act, &c, t2, z2, m->g_z2, e2, sum, dot);
+        norm->back_sums(&px, p->base.k.act, &c, t2, NULL, m->g_z2, e2, sum, dot);
         mn_bottleneck_sums_add(&s, sum, dot);
     }
     mn_bottleneck_norm_backward(&j->norm[1], b, &s, back);
@@ -69,7 +69,7 @@ static void through_norm2(const mn_bottleneck_job *j, int64_t b, int64_t n, cons
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_pixels px = {.n = 1, .hw = p->t2.hw};
     const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
-    j->simd->norm->back_apply(&px, MODNAS_ACT_NONE, back, t2, e2, e2, m->g_t2);
+    j->simd->norm->back_apply(&px, MODNAS_ACT_NONE, back, t2, NULL, e2, m->g_t2);
 }
 
 /* With an expansion: e1 of all images takes the place of g_t1, which follows from it. */
@@ -89,11 +89,11 @@ static void before_depthwise(const mn_bottleneck_job *j, int64_t b, const places
         through_norm2(j, b, n, m, back2);
         norm->apply(&px, p->base.k.act, &c, t1 + at, NULL, m->z1);
         mn_bottleneck_depthwise_back(j, b, m->z1, m->g_t2, m->g_z1, j->g_w2);
-        norm->back_sums(&px, p->base.k.act, &c, t1 + at, m->z1, m->g_z1, dt1 + at, sum, dot);
+        norm->back_sums(&px, p->base.k.act, &c, t1 + at, NULL, m->g_z1, dt1 + at, sum, dot);
         mn_bottleneck_sums_add(&s, sum, dot);
     }
     mn_bottleneck_norm_backward(&j->norm[0], b, &s, &back1);
-    norm->back_apply(&whole, MODNAS_ACT_NONE, &back1, t1, dt1, dt1, dt1);
+    norm->back_apply(&whole, MODNAS_ACT_NONE, &back1, t1, NULL, dt1, dt1);
     if (!j->g_w1) return;
     const mn_simd_pixels all = {.n = p->n, .step = p->x.image, .hw = p->x.hw};
     memset(j->g_w1 + b * tiles, 0, (size_t)tiles * sizeof *j->g_w1);

@@ -57,22 +57,21 @@ static places places_of(const mn_bottleneck_job *j, int32_t part) {
     return m;
 }
 
-/* The gradient of z2, and z2, of some pixels of a channel block. */
-static void open_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t first, int64_t pixels,
-                       const mn_simd_norm_block *c, const places *m) {
+/* The gradient of z2 of some pixels of a channel block. */
+static void expand_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t first, int64_t pixels,
+                         const places *m) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t block = j->simd->block;
-    /* the same pixels of the next channel block, or of the next image's first */
-    const int64_t next = b + 1 < p->t2.blocks ? p->t2.stride : p->t2.plane - b * p->t2.stride;
-    const mn_simd_pixels px = {.n = 1, .hw = pixels, .ahead = next};
     j->simd->matrix->expand(j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels,
                             j->w3 + b * tile_floats(&p->y, block), NULL, pixels, m->g_z2);
-    j->simd->norm->apply(&px, p->base.k.act, c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block, NULL,
-                         m->z2);
 }
 
-static int64_t chunk_at(const mn_bottleneck_plan *p, int64_t first) {
-    return p->t2.hw - first < CHUNK ? p->t2.hw - first : CHUNK;
+/* Pixels of a chunk, and where the same ones of the next channel block lie, or of the next image's first. */
+static mn_simd_pixels chunk_at(const mn_bottleneck_plan *p, int64_t b, int64_t first) {
+    const int64_t left = p->t2.hw - first;
+    return (mn_simd_pixels){.n = 1,
+                            .hw = left < CHUNK ? left : CHUNK,
+                            .ahead = b + 1 < p->t2.blocks ? p->t2.stride : p->t2.plane - b * p->t2.stride};
 }
 
 /* ---- first: sums of bn2, g_w3 ---- */
@@ -83,14 +82,15 @@ static void first_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const 
     mn_simd_norm_block c;
     mn_bottleneck_norm_saved(&j->norm[1], b, &c);
     for (int64_t first = 0; first < p->t2.hw; first += CHUNK) {
-        const mn_simd_pixels px = {.n = 1, .hw = chunk_at(p, first)};
+        const mn_simd_pixels px = chunk_at(p, b, first);
+        const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane + first * block;
         double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
-        open_chunk(j, n, b, first, px.hw, &c, m);
+        expand_chunk(j, n, b, first, px.hw, m);
+        j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, m->z2);
         if (j->g_w3)
             j->simd->matrix->outer(&px, j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels, m->z2,
                                    m->g_w3 + b * tiles);
-        j->simd->norm->back_sums(&px, p->base.k.act, &c, j->t2 + b * p->t2.stride + n * p->t2.plane + first * block,
-                                 m->z2, m->g_z2, NULL, sum, dot);
+        j->simd->norm->back_sums(&px, p->base.k.act, &c, t2, NULL, m->g_z2, NULL, sum, dot);
         mn_bottleneck_sums_add(&m->sums2[b], sum, dot);
     }
 }
@@ -113,13 +113,11 @@ static void first_part(const void *job, int32_t part, int32_t parts) {
 static void through_norm2(const mn_bottleneck_job *j, int64_t n, int64_t b, const places *m,
                           const mn_simd_norm_block *back) {
     const mn_bottleneck_plan *p = j->p;
-    mn_simd_norm_block c;
-    mn_bottleneck_norm_saved(&j->norm[1], b, &c);
     for (int64_t first = 0; first < p->t2.hw; first += CHUNK) {
         const int64_t at = first * j->simd->block;
-        const mn_simd_pixels px = {.n = 1, .hw = chunk_at(p, first)};
-        open_chunk(j, n, b, first, px.hw, &c, m);
-        j->simd->norm->back_apply(&px, p->base.k.act, back, j->t2 + b * p->t2.stride + n * p->t2.plane + at, m->z2,
+        const mn_simd_pixels px = chunk_at(p, b, first);
+        expand_chunk(j, n, b, first, px.hw, m);
+        j->simd->norm->back_apply(&px, p->base.k.act, back, j->t2 + b * p->t2.stride + n * p->t2.plane + at, NULL,
                                   m->g_z2, m->g_t2 + at);
     }
 }

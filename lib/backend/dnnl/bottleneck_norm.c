@@ -34,7 +34,7 @@ void mn_bottleneck_norm_saved(const mn_bottleneck_norm *m, int64_t block, mn_sim
     for (int64_t i = 0; i < n; i++) {
         c->mean[i] = m->mean[first + i];
         c->scale[i] = m->gamma[first + i] * m->rstd[first + i];
-        c->shift[i] = m->beta[first + i];
+        c->shift[i] = c->beta[i] = m->beta[first + i];
     }
 }
 
@@ -61,6 +61,7 @@ void mn_bottleneck_norm_backward(const mn_bottleneck_norm *m, int64_t block, con
         const double rstd = m->rstd[first + i], scale = m->gamma[first + i] * rstd;
         c->mean[i] = m->mean[first + i];
         c->scale[i] = (float)scale;
+        c->beta[i] = m->beta[first + i];
         c->shift[i] = (float)(-scale * s->first[i] / m->n_pixels);
         c->slope[i] = (float)(scale * rstd * rstd * s->second[i] / m->n_pixels);
         if (m->g_beta) m->g_beta[first + i] = (float)s->first[i];

@@ -107,11 +107,12 @@ VEC_FN slopes slopes_of(const mn_simd_norm_block *c) {
     return (slopes){vec_load(c->mean), vec_load(c->scale), vec_load(c->beta)};
 }
 
-/* gy times the activation's slope: that of relu and relu6 is 1 where y lies strictly between the corners. */
+/* gy times the activation's slope: that of relu and relu6 is 1 where y, or what they were given, lies strictly between the
+ * corners. */
 VEC_FN vec before_act(int32_t act, const slopes *k, vec centred, const float *y, vec gy) {
     if (act == MODNAS_ACT_NONE) return gy;
     if (act == MODNAS_ACT_HARD_SWISH) return vec_mul(gy, hard_swish_slope(vec_fma(centred, k->scale, k->beta)));
-    const vec v = vec_load(y);
+    const vec v = y ? vec_load(y) : vec_fma(centred, k->scale, k->beta);
     const vmask positive = vec_gt(v, vec_zero());
     return vec_keep(act == MODNAS_ACT_RELU6 ? vec_and(positive, vec_lt(v, vec_set1(6))) : positive, gy);
 }
@@ -138,12 +139,12 @@ VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_n
             for (; i + CHAINS <= end; i += CHAINS) {
                 for (int j = 0; j < CHAINS; j++) {
                     const int64_t at = n * p->step + (i + j) * VL;
-                    add_gradient(act, &k, x + at, y + at, gy + at, e ? e + at : NULL, &a[j], &b[j]);
+                    add_gradient(act, &k, x + at, y ? y + at : NULL, gy + at, e ? e + at : NULL, &a[j], &b[j]);
                 }
             }
             for (; i < end; i++) {
                 const int64_t at = n * p->step + i * VL;
-                add_gradient(act, &k, x + at, y + at, gy + at, e ? e + at : NULL, &a[0], &b[0]);
+                add_gradient(act, &k, x + at, y ? y + at : NULL, gy + at, e ? e + at : NULL, &a[0], &b[0]);
             }
             pair_flush(&total, a, b);
         }
@@ -155,7 +156,9 @@ VEC_FN void back_sums_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_n
 static void back_sums(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x, const float *y,
                       const float *gy, float *e, double *sum, double *dot) {
 #define CALL(which)                                                                                                    \
-    (e ? back_sums_loop(p, which, c, x, y, gy, e, sum, dot) : back_sums_loop(p, which, c, x, y, gy, NULL, sum, dot))
+    (y ? (e ? back_sums_loop(p, which, c, x, y, gy, e, sum, dot) : back_sums_loop(p, which, c, x, y, gy, NULL, sum, dot)) \
+       : (e ? back_sums_loop(p, which, c, x, NULL, gy, e, sum, dot)                                                    \
+            : back_sums_loop(p, which, c, x, NULL, gy, NULL, sum, dot)))
     BY_ACT(CALL);
 #undef CALL
 }
@@ -168,7 +171,8 @@ VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
             const vec centred = vec_sub(vec_load(x + i), k.mean),
-                      e = before_act(act, &k, centred, y + i, vec_load(gy + i));
+                      e = before_act(act, &k, centred, y ? y + i : NULL, vec_load(gy + i));
+            vec_ahead(x + i + p->ahead);
             vec_put(p->stream, gx + i, vec_fnma(centred, slope, vec_fma(e, k.scale, shift)));
         }
     }
@@ -177,7 +181,7 @@ VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_
 
 static void back_apply(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_block *c, const float *x,
                        const float *y, const float *gy, float *gx) {
-#define CALL(which) back_apply_loop(p, which, c, x, y, gy, gx)
+#define CALL(which) (y ? back_apply_loop(p, which, c, x, y, gy, gx) : back_apply_loop(p, which, c, x, NULL, gy, gx))
     BY_ACT(CALL);
 #undef CALL
 }

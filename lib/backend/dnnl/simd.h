@@ -52,8 +52,8 @@ typedef struct mn_simd_flat {
 } mn_simd_flat;
 
 /* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written
- * is larger than the caches and aligned to whole vectors, so it goes past them. `ahead`: apply meanwhile fetches what
- * lies so many floats behind x; it is read next. */
+ * is larger than the caches and aligned to whole vectors, so it goes past them. `ahead`: apply and back_apply meanwhile
+ * fetch what lies so many floats behind x; it is read next. */
 typedef struct mn_simd_pixels {
     int64_t n, step, hw, ahead;
     int32_t stream;
@@ -66,7 +66,7 @@ typedef struct mn_simd_norm_block {
 } mn_simd_norm_block;
 
 /* Batch norm over pixels of one channel block; act is NONE, RELU, RELU6 or HARD_SWISH. e is gy times the activation's
- * slope, which lies in y, but that of HARD_SWISH at (x - mean) scale + beta. */
+ * slope at (x - mean) scale + beta; that of RELU and RELU6 is found in y unless it is NULL. */
 typedef struct mn_simd_norm {
     /* sum and sumsq (B doubles each) of x - origin */
     void (*sums)(const mn_simd_pixels *p, const float *origin, const float *x, double *sum, double *sumsq);
