@@ -7,9 +7,12 @@
  * oneDNN was told to use less than the CPU has. */
 #include <omp.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "backend/dnnl/layout.h"
 #include "backend/dnnl/parallel.h"
+
+enum { PAGE = 4096, HUGE_BYTES_MIN = 4 << 20 };
 
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)
@@ -78,9 +81,16 @@ size_t mn_dnnl_reserve(mn_dnnl_plan *p, size_t bytes) {
     return at;
 }
 
+/* Ask for huge pages: tensors lie far apart, and fetching ahead stops at the end of a page. Only advice. */
+static void advise(char *mem, size_t bytes) {
+    const size_t before = PAGE - (uintptr_t)mem % PAGE;
+    if (bytes >= HUGE_BYTES_MIN) madvise(mem + before, (bytes - before) / PAGE * PAGE, MADV_HUGEPAGE);
+}
+
 static int backend_alloc(void *state, size_t bytes, void **mem) {
     void *got = mn_dnnl_alloc(state, bytes);
     if (!got) return MODNAS_ENOMEM;
+    advise(got, bytes);
     *mem = got;
     return 0;
 }
