@@ -184,17 +184,16 @@ mn_bottleneck_tile mn_bottleneck_tile_at(const mn_bottleneck_plan *p, const mn_b
     return b;
 }
 
-void mn_bottleneck_sum_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, const float *wide,
-                            int64_t wide_step, int64_t wide_blocks, const float *w, float *tile,
-                            const mn_bottleneck_tensor *narrow, float *dst) {
+void mn_bottleneck_sum_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, const mn_simd_reduce *wide,
+                            const float *src, const float *w, float *tile, const mn_bottleneck_tensor *narrow,
+                            float *dst) {
     const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block, row = t->n_px * block;
-    const mn_simd_reduce r = {.n_px = t->images * t->n_px,
-                              .wide_blocks = wide_blocks,
-                              .narrow_blocks = narrow->blocks,
-                              .wide_step = wide_step,
-                              .narrow_step = step,
-                              .w_step = wide_blocks * block * block};
-    j->simd->matrix->reduce(&r, wide, w, tile);
+    mn_simd_reduce r = *wide;
+    r.n_px = t->images * t->n_px;
+    r.narrow_blocks = narrow->blocks;
+    r.narrow_step = step;
+    r.w_step = r.wide_blocks * block * block;
+    j->simd->matrix->reduce(&r, src, w, tile);
     for (int64_t n = 0; n < t->images; n++)
         for (int64_t b = 0; b < narrow->blocks; b++)
             memcpy(dst + (t->image + n) * narrow->image + b * narrow->plane + t->first * block,

@@ -120,9 +120,10 @@ typedef struct mn_bottleneck_tile {
 int64_t mn_bottleneck_n_tiles(const mn_bottleneck_plan *p, const mn_bottleneck_tensor *t);
 mn_bottleneck_tile mn_bottleneck_tile_at(const mn_bottleneck_plan *p, const mn_bottleneck_tensor *t, int64_t i);
 
-/* One tile's sum over the wide channels, from `wide` on, into the narrow tensor dst; `tile` is memory for it. */
-void mn_bottleneck_sum_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, const float *wide,
-                            int64_t wide_step, int64_t wide_blocks, const float *w, float *tile,
-                            const mn_bottleneck_tensor *narrow, float *dst);
+/* One tile's sum over the channels of src, of which `wide` says all, into the narrow tensor dst; `tile` is memory for
+ * it. */
+void mn_bottleneck_sum_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, const mn_simd_reduce *wide,
+                            const float *src, const float *w, float *tile, const mn_bottleneck_tensor *narrow,
+                            float *dst);
 
 #endif

@@ -40,7 +40,7 @@ static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places
         float *z2 = m->z2 + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
         double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
         j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, NULL, p->y.hw,
-                                m->g_z2);
+                                m->g_z2, t2 + MN_SIMD_AHEAD * j->simd->block);
         norm->apply(&px, p->base.k.act, &c, t2, NULL, z2);
         norm->back_sums(&px, p->base.k.act, &c, t2, NULL, m->g_z2, e2, sum, dot);
         mn_bottleneck_sums_add(&s, sum, dot);
@@ -133,8 +133,12 @@ static void reduce_part(const void *job, int32_t part, int32_t parts) {
     for (int64_t i = begin; i < end; i++) {
         const mn_bottleneck_tile t = mn_bottleneck_tile_at(p, &p->x, i);
         const float *wide = j->dt1 + t.image * p->t1.plane + t.first * j->simd->block;
-        mn_bottleneck_sum_tile(j, &t, wide, p->t1.stride, p->t1.blocks, j->w1,
-                               (float *)(j->parts + (size_t)part * p->part_bytes), &p->x, j->gx);
+        const mn_simd_reduce r = {.wide_blocks = p->t1.blocks,
+                                  .wide_step = p->t1.stride,
+                                  .next = wide + t.images * t.n_px * j->simd->block,
+                                  .next_step = p->t1.stride};
+        mn_bottleneck_sum_tile(j, &t, &r, wide, j->w1, (float *)(j->parts + (size_t)part * p->part_bytes), &p->x,
+                               j->gx);
     }
 }
 

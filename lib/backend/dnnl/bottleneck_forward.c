@@ -27,7 +27,8 @@ static void expand_block(const mn_bottleneck_job *j, int64_t b, mn_simd_norm_blo
     mn_bottleneck_sums s;
     for (int64_t n = 0; n < p->n; n++) {
         float *t1 = j->t1 + b * p->t1.stride + n * p->t1.plane;
-        j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, NULL, p->x.hw, t1);
+        j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, NULL, p->x.hw, t1,
+                                t1 + MN_SIMD_AHEAD * j->simd->block);
         mn_bottleneck_add_plane(j, n == 0, p->t1.hw, t1, &s);
     }
     mn_bottleneck_norm_forward(&j->norm[0], b, &s, c);
@@ -65,15 +66,18 @@ static void wide_part(const void *job, int32_t part, int32_t parts) {
 static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, float *z2) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t block = j->simd->block, step = MN_BOTTLENECK_TILE * block;
+    const mn_simd_pixels px = {.n = 1, .hw = t->images * t->n_px}; /* whole images, or pixels of one: side by side */
+    const float *t2 = j->t2 + t->image * p->t2.plane + t->first * block;
+    const mn_simd_reduce r = {.wide_blocks = p->t2.blocks,
+                              .wide_step = step,
+                              .next = t2 + px.hw * block, /* so is the next tile */
+                              .next_step = p->t2.stride};
     for (int64_t b = 0; b < p->t2.blocks; b++) {
         mn_simd_norm_block c;
         mn_bottleneck_norm_saved(&j->norm[1], b, &c);
-        const int64_t n_px = t->images * t->n_px; /* whole images, or pixels of one: side by side, as is the next tile */
-        const mn_simd_pixels px = {.n = 1, .hw = n_px, .ahead = n_px * block};
-        const float *t2 = j->t2 + b * p->t2.stride + t->image * p->t2.plane + t->first * block;
-        j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, z2 + b * step);
+        j->simd->norm->apply(&px, p->base.k.act, &c, t2 + b * p->t2.stride, NULL, z2 + b * step);
     }
-    mn_bottleneck_sum_tile(j, t, z2, step, p->t2.blocks, j->w3, z2 + p->t2.blocks * step, &p->y, j->y);
+    mn_bottleneck_sum_tile(j, t, &r, z2, j->w3, z2 + p->t2.blocks * step, &p->y, j->y);
 }
 
 static void project_part(const void *job, int32_t part, int32_t parts) {

@@ -57,21 +57,16 @@ static places places_of(const mn_bottleneck_job *j, int32_t part) {
     return m;
 }
 
-/* The gradient of z2 of some pixels of a channel block. */
-static void expand_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t first, int64_t pixels,
-                         const places *m) {
+/* The gradient of z2 of some pixels of a channel block, from `first` on; how many. Meanwhile t2 of the next channel
+ * block, or of the next image's first, comes into the caches. */
+static int64_t expand_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t first, const places *m) {
     const mn_bottleneck_plan *p = j->p;
-    const int64_t block = j->simd->block;
+    const int64_t block = j->simd->block, left = p->t2.hw - first, pixels = left < CHUNK ? left : CHUNK;
+    const int64_t next = b + 1 < p->t2.blocks ? (b + 1) * p->t2.stride + n * p->t2.plane : (n + 1) * p->t2.plane;
     j->simd->matrix->expand(j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels,
-                            j->w3 + b * tile_floats(&p->y, block), NULL, pixels, m->g_z2);
-}
-
-/* Pixels of a chunk, and where the same ones of the next channel block lie, or of the next image's first. */
-static mn_simd_pixels chunk_at(const mn_bottleneck_plan *p, int64_t b, int64_t first) {
-    const int64_t left = p->t2.hw - first;
-    return (mn_simd_pixels){.n = 1,
-                            .hw = left < CHUNK ? left : CHUNK,
-                            .ahead = b + 1 < p->t2.blocks ? p->t2.stride : p->t2.plane - b * p->t2.stride};
+                            j->w3 + b * tile_floats(&p->y, block), NULL, pixels, m->g_z2,
+                            j->t2 + next + first * block);
+    return pixels;
 }
 
 /* ---- first: sums of bn2, g_w3 ---- */
@@ -82,10 +77,9 @@ static void first_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const 
     mn_simd_norm_block c;
     mn_bottleneck_norm_saved(&j->norm[1], b, &c);
     for (int64_t first = 0; first < p->t2.hw; first += CHUNK) {
-        const mn_simd_pixels px = chunk_at(p, b, first);
+        const mn_simd_pixels px = {.n = 1, .hw = expand_chunk(j, n, b, first, m)};
         const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane + first * block;
         double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
-        expand_chunk(j, n, b, first, px.hw, m);
         j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, m->z2);
         if (j->g_w3)
             j->simd->matrix->outer(&px, j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels, m->z2,
@@ -115,8 +109,7 @@ static void through_norm2(const mn_bottleneck_job *j, int64_t n, int64_t b, cons
     const mn_bottleneck_plan *p = j->p;
     for (int64_t first = 0; first < p->t2.hw; first += CHUNK) {
         const int64_t at = first * j->simd->block;
-        const mn_simd_pixels px = chunk_at(p, b, first);
-        expand_chunk(j, n, b, first, px.hw, m);
+        const mn_simd_pixels px = {.n = 1, .hw = expand_chunk(j, n, b, first, m)};
         j->simd->norm->back_apply(&px, p->base.k.act, back, j->t2 + b * p->t2.stride + n * p->t2.plane + at, NULL,
                                   m->g_z2, m->g_t2 + at);
     }
@@ -147,7 +140,7 @@ static void second_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const
     mn_simd_clamp post;
     through_norm2(j, n, b, m, back);
     mn_bottleneck_fold_norm1(j, j->w1_rests, b, m->w, &post);
-    j->simd->matrix->expand(x, p->x.plane, p->x.channels, m->w, &post, p->x.hw, m->z1);
+    j->simd->matrix->expand(x, p->x.plane, p->x.channels, m->w, &post, p->x.hw, m->z1, NULL);
     mn_bottleneck_depthwise_back(j, b, m->z1, m->g_t2, m->g_z1, m->g_w2);
     j->simd->norm->back_sums(&px, p->base.k.act, &none, m->z1, m->z1, m->g_z1, m->g_z1, sum, unused);
     mn_bottleneck_sums_add(&m->sums1[b], sum, unused);

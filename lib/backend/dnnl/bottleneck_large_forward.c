@@ -179,7 +179,7 @@ static void image_block(const mn_bottleneck_job *j, int64_t n, int64_t b, int is
     mn_simd_clamp post;
     float *w = m->product, *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
     mn_bottleneck_fold_norm1(j, j->w1, b, w, &post);
-    j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, &post, p->x.hw, m->z1);
+    j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, &post, p->x.hw, m->z1, NULL);
     mn_bottleneck_depthwise(p, m->z1, j->w2 + b * p->taps, t2);
     mn_bottleneck_add_plane(j, is_first, p->t2.hw, t2, &m->sums[b]);
 }

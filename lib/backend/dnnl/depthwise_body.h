@@ -68,7 +68,7 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
             UNROLL for (int o = 0; o < t.width; o++) acc[o] = finish(post, acc[o]);
         UNROLL for (int o = 0; o < t.width; o++) vec_put(g->stream, to + o * VL, acc[o]);
         if (!g->stream)
-            UNROLL for (int o = 0; o < t.width; o++) vec_claim(to + (o + MN_SIMD_CLAIM) * VL);
+            UNROLL for (int o = 0; o < t.width; o++) vec_ahead(to + (o + MN_SIMD_AHEAD) * VL);
     }
     vec_fence(g->stream);
 }

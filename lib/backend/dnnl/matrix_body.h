@@ -15,9 +15,11 @@
 /* ---- expand ---- */
 
 VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t channels, const float *w,
-                        const mn_simd_clamp *post, float *wide) {
+                        const mn_simd_clamp *post, float *wide, const float *next) {
     vec acc[VEC_TILE];
     UNROLL for (int i = 0; i < n; i++) acc[i] = post ? vec_load(post->shift) : vec_zero();
+    if (next)
+        UNROLL for (int i = 0; i < n; i++) vec_ahead(next + i * VL);
     for (int64_t c = 0; c < channels; c += VL, narrow += step) {
         const int64_t end = channels - c < VL ? channels - c : VL;
         for (int64_t j = 0; j < end; j++, w += VL) {
@@ -28,25 +30,29 @@ VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t 
     if (post) /* constants first: a NaN comes through */
         UNROLL for (int i = 0; i < n; i++) acc[i] = vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
     UNROLL for (int i = 0; i < n; i++) vec_store(wide + i * VL, acc[i]);
-    UNROLL for (int i = 0; i < n; i++) vec_claim(wide + (i + MN_SIMD_CLAIM) * VL);
+}
+
+/* Pixels [p, p + n), as long as there are so many; the next pixel. */
+VEC_FN int64_t expand_tiles(const int n, int64_t p, const float *narrow, int64_t step, int64_t channels, const float *w,
+                            const mn_simd_clamp *post, int64_t n_px, float *wide, const float *next) {
+    for (; p + n <= n_px; p += n)
+        expand_tile(n, narrow + p * VL, step, channels, w, post, wide + p * VL, next ? next + p * VL : NULL);
+    return p;
 }
 
 VEC_FN void expand_pixels(const float *narrow, int64_t step, int64_t channels, const float *w,
-                          const mn_simd_clamp *post, int64_t n_px, float *wide) {
-    int64_t p = 0;
-    for (; p + VEC_TILE <= n_px; p += VEC_TILE)
-        expand_tile(VEC_TILE, narrow + p * VL, step, channels, w, post, wide + p * VL);
-    for (; p + VEC_TILE / 4 <= n_px; p += VEC_TILE / 4)
-        expand_tile(VEC_TILE / 4, narrow + p * VL, step, channels, w, post, wide + p * VL);
-    for (; p < n_px; p++) expand_tile(1, narrow + p * VL, step, channels, w, post, wide + p * VL);
+                          const mn_simd_clamp *post, int64_t n_px, float *wide, const float *next) {
+    int64_t p = expand_tiles(VEC_TILE, 0, narrow, step, channels, w, post, n_px, wide, next);
+    p = expand_tiles(VEC_TILE / 4, p, narrow, step, channels, w, post, n_px, wide, next);
+    expand_tiles(1, p, narrow, step, channels, w, post, n_px, wide, next);
 }
 
 static void expand(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
-                   int64_t n_px, float *wide) {
+                   int64_t n_px, float *wide, const float *next) {
     if (post)
-        expand_pixels(narrow, step, channels, w, post, n_px, wide);
+        expand_pixels(narrow, step, channels, w, post, n_px, wide, next);
     else
-        expand_pixels(narrow, step, channels, w, NULL, n_px, wide);
+        expand_pixels(narrow, step, channels, w, NULL, n_px, wide, next);
 }
 
 /* ---- outer ---- */
@@ -77,11 +83,13 @@ static void outer(const mn_simd_pixels *px, const float *narrow, int64_t step, i
 
 /* n pixels, z narrow blocks, some wide blocks. */
 VEC_FN void reduce_tile(const int n, const int z, const mn_simd_reduce *r, int64_t wide_blocks, const float *wide,
-                        const float *w, float *narrow, int add) {
+                        const float *w, const float *next, float *narrow, int add) {
     vec acc[VEC_TILE * 2];
     UNROLL for (int i = 0; i < n * z; i++) acc[i] =
         add ? vec_load(narrow + i % z * r->narrow_step + i / z * VL) : vec_zero();
-    for (int64_t b = 0; b < wide_blocks; b++, wide += r->wide_step)
+    for (int64_t b = 0; b < wide_blocks; b++, wide += r->wide_step) {
+        if (next)
+            UNROLL for (int i = 0; i < n; i++) vec_ahead(next + b * r->next_step + i * VL);
         for (int64_t j = 0; j < VL; j++, w += VL) {
             vec v[4];
             UNROLL for (int k = 0; k < z; k++) v[k] = vec_load(w + k * r->w_step);
@@ -90,11 +98,13 @@ VEC_FN void reduce_tile(const int n, const int z, const mn_simd_reduce *r, int64
                 UNROLL for (int k = 0; k < z; k++) acc[i * z + k] = vec_fma(a, v[k], acc[i * z + k]);
             }
         }
+    }
     UNROLL for (int i = 0; i < n * z; i++) vec_store(narrow + i % z * r->narrow_step + i / z * VL, acc[i]);
 }
 
 /* All pixels and z narrow blocks; the wide blocks in runs whose weights stay in the first-level cache. */
-VEC_FN void reduce_blocks(const int z, const mn_simd_reduce *r, const float *wide, const float *w, float *narrow) {
+VEC_FN void reduce_blocks(const int z, const mn_simd_reduce *r, const float *next, const float *wide, const float *w,
+                          float *narrow) {
     enum { WEIGHTS_FLOATS = 6 * 1024 };
     const int n = VEC_REDUCE_PIXELS(z);
     const int64_t run = WEIGHTS_FLOATS / (VL * VL * z);
@@ -103,29 +113,33 @@ VEC_FN void reduce_blocks(const int z, const mn_simd_reduce *r, const float *wid
         const float *from = wide + b * r->wide_step, *wb = w + b * VL * VL;
         const int add = b > 0 || r->add;
         int64_t p = 0;
-        for (; p + n <= r->n_px; p += n) reduce_tile(n, z, r, blocks, from + p * VL, wb, narrow + p * VL, add);
-        for (; p < r->n_px; p++) reduce_tile(1, z, r, blocks, from + p * VL, wb, narrow + p * VL, add);
+        const float *ahead = next ? next + b * r->next_step : NULL;
+        for (; p + n <= r->n_px; p += n)
+            reduce_tile(n, z, r, blocks, from + p * VL, wb, ahead ? ahead + p * VL : NULL, narrow + p * VL, add);
+        for (; p < r->n_px; p++) reduce_tile(1, z, r, blocks, from + p * VL, wb, NULL, narrow + p * VL, add);
     }
 }
 
 static void reduce(const mn_simd_reduce *r, const float *wide, const float *w, float *narrow) {
     int64_t left = r->narrow_blocks;
+    const float *next = r->next;
     while (left > 0) {
         const int64_t z = left >= 8 || left == 4 ? 4 : left >= 6 || left == 3 ? 3 : left == 5 || left == 2 ? 2 : 1;
         switch (z) {
         case 4:
-            reduce_blocks(4, r, wide, w, narrow);
+            reduce_blocks(4, r, next, wide, w, narrow);
             break;
         case 3:
-            reduce_blocks(3, r, wide, w, narrow);
+            reduce_blocks(3, r, next, wide, w, narrow);
             break;
         case 2:
-            reduce_blocks(2, r, wide, w, narrow);
+            reduce_blocks(2, r, next, wide, w, narrow);
             break;
         default:
-            reduce_blocks(1, r, wide, w, narrow);
+            reduce_blocks(1, r, next, wide, w, narrow);
             break;
         }
+        next = NULL; /* the first blocks have fetched it */
         left -= z;
         w += z * r->w_step;
         narrow += z * r->narrow_step;

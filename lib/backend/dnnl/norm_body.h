@@ -69,7 +69,6 @@ VEC_FN void apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_norm_
         const int64_t from = n * p->step, end = from + p->hw * VL;
         for (int64_t i = from; i < end; i += VL) {
             vec v = vec_fma(vec_sub(vec_load(x + i), mean), scale, shift);
-            vec_ahead(x + i + p->ahead);
             if (residual) v = vec_add(v, vec_load(residual + i));
             vec_put(p->stream, y + i, activate(act, v));
         }
@@ -172,7 +171,6 @@ VEC_FN void back_apply_loop(const mn_simd_pixels *p, int32_t act, const mn_simd_
         for (int64_t i = from; i < end; i += VL) {
             const vec centred = vec_sub(vec_load(x + i), k.mean),
                       e = before_act(act, &k, centred, y ? y + i : NULL, vec_load(gy + i));
-            vec_ahead(x + i + p->ahead);
             vec_put(p->stream, gx + i, vec_fnma(centred, slope, vec_fma(e, k.scale, shift)));
         }
     }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 enum { MN_SIMD_BLOCK_MAX = 16 };
-enum { MN_SIMD_CLAIM = 64 }; /* so many pixels before a line is written it is fetched, where output is large */
+enum { MN_SIMD_AHEAD = 64 }; /* pixels from what is worked on to what is fetched meanwhile */
 
 typedef struct mn_simd_sgd {
     float lr, momentum, rest, decay, g_scale; /* rest: 1 - dampening */
@@ -52,10 +52,9 @@ typedef struct mn_simd_flat {
 } mn_simd_flat;
 
 /* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written
- * is larger than the caches and aligned to whole vectors, so it goes past them. `ahead`: apply and back_apply meanwhile
- * fetch what lies so many floats behind x; it is read next. */
+ * is larger than the caches and aligned to whole vectors, so it goes past them. */
 typedef struct mn_simd_pixels {
-    int64_t n, step, hw, ahead;
+    int64_t n, step, hw;
     int32_t stream;
 } mn_simd_pixels;
 
@@ -141,6 +140,8 @@ typedef struct mn_simd_reduce {
     int64_t n_px, wide_blocks, narrow_blocks;
     int64_t wide_step, narrow_step, w_step; /* floats between blocks; w: [narrow block][wide channel][B] */
     int32_t add;                            /* 1: to what is there */
+    const float *next; /* n_px vectors of each wide block that are read afterwards, next_step apart; or NULL */
+    int64_t next_step;
 } mn_simd_reduce;
 
 /* y = min(max(sum + shift, low), high) of one channel block. */
@@ -151,9 +152,10 @@ typedef struct mn_simd_clamp {
 /* Products of channels over pixels. A narrow tensor has `channels` channels, whose blocks lie `step` floats apart; `wide` is one
  * block. */
 typedef struct mn_simd_matrix {
-    /* wide[p] = sum over c: narrow[c][p] w[c], clamped unless `post` is NULL; w has a vector a channel */
+    /* wide[p] = sum over c: narrow[c][p] w[c], clamped unless `post` is NULL; w has a vector a channel. next: n_px
+     * vectors that are read or written afterwards, or NULL */
     void (*expand)(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
-                   int64_t n_px, float *wide);
+                   int64_t n_px, float *wide, const float *next);
     /* gw[c] += sum over p: narrow[c][p] wide[p], over images px->step floats apart in narrow, side by side in wide */
     void (*outer)(const mn_simd_pixels *px, const float *narrow, int64_t step, int64_t channels, const float *wide,
                   float *gw);

@@ -32,7 +32,6 @@ VEC_FN void vec_fence(int32_t stream) {
     if (stream) _mm_sfence();
 }
 VEC_FN void vec_ahead(const float *p) { __builtin_prefetch(p, 0); }
-VEC_FN void vec_claim(float *p) { __builtin_prefetch(p, 1); }
 VEC_FN vec vec_load_n(const float *p, int64_t n) { return _mm256_maskload_ps(p, vec_first(n)); }
 VEC_FN void vec_store_n(float *p, vec a, int64_t n) { _mm256_maskstore_ps(p, vec_first(n), a); }
 VEC_FN vec vec_set1(float a) { return _mm256_set1_ps(a); }

@@ -23,8 +23,8 @@ typedef __mmask16 vmask;
 
 VEC_FN vec vec_load(const float *p) { return _mm512_loadu_ps(p); }
 VEC_FN void vec_store(float *p, vec a) { _mm512_storeu_ps(p, a); }
-/* Past the caches if `stream`; p is aligned then. vec_fence when all is written. vec_ahead: p is read soon; vec_claim:
- * it is written soon. It need not be valid. */
+/* Past the caches if `stream`; p is aligned then. vec_fence when all is written. vec_ahead: p is wanted
+ * soon; it need not be valid. */
 VEC_FN void vec_put(int32_t stream, float *p, vec a) {
     if (stream) _mm512_stream_ps(p, a);
     else _mm512_storeu_ps(p, a);
@@ -33,7 +33,6 @@ VEC_FN void vec_fence(int32_t stream) {
     if (stream) _mm_sfence();
 }
 VEC_FN void vec_ahead(const float *p) { __builtin_prefetch(p, 0); }
-VEC_FN void vec_claim(float *p) { __builtin_prefetch(p, 1); }
 VEC_FN vec vec_load_n(const float *p, int64_t n) { return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
 VEC_FN void vec_store_n(float *p, vec a, int64_t n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a); }
 VEC_FN vec vec_set1(float a) { return _mm512_set1_ps(a); }

@@ -38,7 +38,6 @@ VEC_FN void vec_put(int32_t stream, float *p, vec a) {
 }
 VEC_FN void vec_fence(int32_t stream) { (void)stream; }
 VEC_FN void vec_ahead(const float *p) { (void)p; }
-VEC_FN void vec_claim(float *p) { (void)p; }
 VEC_FN vec vec_load_n(const float *p, int64_t n) { VEC_EACH(vec, i < n ? p[i] : 0); }
 VEC_FN void vec_store_n(float *p, vec a, int64_t n) {
     for (int i = 0; i < VL && i < n; i++) p[i] = a.lane[i];
