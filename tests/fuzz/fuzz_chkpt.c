@@ -29,9 +29,9 @@ static size_t check_tensors(const mn_safetensors *f, const char *bytes, size_t n
         size_t product = 1;
         for (int32_t k = 0; k < t->rank; k++) product *= (size_t)t->dims[k];
         FUZZ_CHECK(product == t->count && mn_safetensors_find(f, t->name) == t, "tensor %s", t->name);
-        FUZZ_CHECK(t->at + 4 * t->count <= n - n_header, "tensor %s ends behind the file", t->name);
-        if (t->data) FUZZ_CHECK(!memcmp(t->data, bytes + n_header + t->at, 4 * t->count), "other data");
-        total += 4 * t->count;
+        FUZZ_CHECK(t->at + t->elem_bytes * t->count <= n - n_header, "tensor %s ends behind the file", t->name);
+        if (t->data) FUZZ_CHECK(!memcmp(t->data, bytes + n_header + t->at, t->elem_bytes * t->count), "other data");
+        total += t->elem_bytes * t->count;
     }
     FUZZ_CHECK(total == n - n_header, "%zu bytes of tensors in %zu of data", total, n - n_header);
     return total;
