@@ -14,7 +14,7 @@ static modnas_search *search;
 static char at_good[65], elsewhere[65]; /* hashes of the search in c.chkpt, and a step further */
 static char *file;
 static size_t n_file;
-enum { N_MADE_UP = 450 };
+enum { N_MADE_UP = 360 };
 
 /* A search that has been everywhere: evaluated, told, trained. */
 static void open_search(int row) {
@@ -70,7 +70,7 @@ static void check_refused(const char *what, size_t at) {
 
 /* Every byte of the heads and of the small sections, and some of the large ones. */
 START_TEST(flipped) {
-    open_search(_i);
+    open_search((int)util_n_resumes - 1);
     for (size_t i = 0; i < n_file; i += i < 4096 || i + 4096 > n_file ? 13 : 151) {
         const char before = file[i];
         file[i] = (char)(before ^ (1 << i % 8));
@@ -83,7 +83,7 @@ START_TEST(flipped) {
 END_TEST
 
 START_TEST(cut_off) {
-    open_search(_i);
+    open_search(0);
     for (size_t n = 0; n < n_file; n += n < 256 ? 11 : 211) {
         put(file, n);
         check_refused("an end", n);
@@ -181,8 +181,8 @@ int main(void) {
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 120);
     tcase_add_checked_fixture(t, rig_setup, rig_teardown);
-    tcase_add_loop_test(t, flipped, 0, (int)util_n_resumes);
-    tcase_add_loop_test(t, cut_off, 0, (int)util_n_resumes);
+    tcase_add_test(t, flipped);
+    tcase_add_test(t, cut_off);
     tcase_add_loop_test(t, made_up, 0, (int)util_n_resumes);
     tcase_add_test(t, later_versions);
     suite_add_tcase(s, t);
