@@ -32,12 +32,13 @@ const step_measure step_measures[STEP_MAX_MEASURES] = {
     {"eval", "evaluation pass", "ms", "gates"}, {"spos", "SPOS weight step", "ms", "index"},
     {"rss", "peak memory", "MB", NULL},         {"start", "start to first step", "s", NULL},
 };
-enum { WEIGHT = 0, RSS = 4, START = 5 };
+enum { WEIGHT = 0, RSS = 4, START = 5, TUNED = 3 };
 
 const step_side_kind step_sides[STEP_MAX_SIDES] = {
     {"modnas", "libmodnas", "blocked"},
     {"nchw", "original, as it comes", "nchw"},
     {"channels_last", "original, channels-last", "channels_last"},
+    {"tuned", "the same with jemalloc", "channels_last"}, /* its best: memory is kept, not given back at each step */
 };
 
 static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_MobileNetV2_GPU"};
@@ -50,7 +51,7 @@ typedef struct options {
 typedef struct bench {
     options o;
     step_results r;
-    char program[4200], python[4200], peer[4200];
+    char program[4200], python[4200], peer[4200], jemalloc[256]; /* jemalloc: "" if it is not here */
     side sides[STEP_MAX_SIDES];
     side_path *paths;
 } bench;
@@ -62,7 +63,7 @@ static void settle(void) {
 /* ---- sides --------------------------------------------------------------------------------------------- */
 
 static int start_side(bench *b, int i, const char *model, const char *supernet) {
-    char batch[16], threads[16], env[64];
+    char batch[16], threads[16], env[64], preload[300];
     const char *layout = step_sides[i].layout;
     snprintf(batch, sizeof batch, "%d", b->r.batch);
     snprintf(threads, sizeof threads, "%d", b->r.threads);
@@ -70,8 +71,11 @@ static int start_side(bench *b, int i, const char *model, const char *supernet) 
         i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads, NULL};
     snprintf(env, sizeof env, i ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=5000",
              b->r.threads); /* ours as the program modnas does */
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", b->jemalloc);
+    const char *plain[] = {env, NULL};
+    const char *tuned[] = {env, preload, "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1", NULL};
     settle();
-    if (side_start(&b->sides[i], (char *const *)argv, env)) return -1;
+    if (side_start(&b->sides[i], (char *const *)argv, i == TUNED ? tuned : plain)) return -1;
     memcpy(b->r.version[i], b->sides[i].version, sizeof b->r.version[i]);
     return 0;
 }
@@ -255,6 +259,16 @@ static int parse(int argc, char **argv, options *o) {
     return 0;
 }
 
+static void find_jemalloc(bench *b) {
+    static const char *const places[] = {"/usr/lib/x86_64-linux-gnu/libjemalloc.so.2",
+                                         "/usr/lib/aarch64-linux-gnu/libjemalloc.so.2", "/usr/lib64/libjemalloc.so.2"};
+    for (size_t i = 0; i < MN_COUNT(places) && !b->jemalloc[0]; i++)
+        if (access(places[i], R_OK) == 0) snprintf(b->jemalloc, sizeof b->jemalloc, "%s", places[i]);
+    if (b->jemalloc[0]) return;
+    fprintf(stderr, "step: no jemalloc here (Debian: apt-get install libjemalloc2): the original is not measured with it\n");
+    b->r.n_sides = TUNED;
+}
+
 static void find_parts(bench *b) {
     char home[4096];
     report_home(home, sizeof home);
@@ -262,12 +276,15 @@ static void find_parts(bench *b) {
     snprintf(b->peer, sizeof b->peer, "%s/../../../bench/peer/serve.py", home);
     snprintf(b->python, sizeof b->python, "%s/../../bench-venv/bin/python", home);
     if (b->o.python) snprintf(b->python, sizeof b->python, "%s", b->o.python);
-    b->r.n_sides = b->o.alone ? 1 : STEP_MAX_SIDES;
-    if (b->o.alone || access(b->python, X_OK) == 0) return;
-    fprintf(stderr,
-            "step: the original is not here (no %s): `make bench-deps` installs it; libmodnas is measured alone\n",
-            b->python);
     b->r.n_sides = 1;
+    if (b->o.alone) return;
+    if (access(b->python, X_OK) != 0) {
+        fprintf(stderr, "step: the original is not here (no %s): `make bench-deps` installs it; libmodnas is measured alone\n",
+                b->python);
+        return;
+    }
+    b->r.n_sides = STEP_MAX_SIDES;
+    find_jemalloc(b);
 }
 
 static int run(bench *b) {

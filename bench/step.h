@@ -5,7 +5,7 @@
 #include "step_side.h"
 #include "util_report.h"
 
-enum { STEP_MAX_SIDES = 3, STEP_MAX_MEASURES = 6, STEP_MAX_MODELS = 2 };
+enum { STEP_MAX_SIDES = 4, STEP_MAX_MEASURES = 6, STEP_MAX_MODELS = 2 };
 
 /* supernet: the steps of one are made in one process a side; NULL: taken in another way. */
 typedef struct step_measure {

@@ -16,27 +16,31 @@ static int fail(const side *s, const char *what) {
     return -1;
 }
 
-static void become(char *const *argv, const char *env, const int in[2], const int out[2]) {
-    char pair[256];
+/* env: NAME=VALUE, ..., NULL */
+static void set_all(const char *const *env) {
+    for (; *env; env++) {
+        char name[64];
+        const char *value = strchr(*env, '=') + 1;
+        snprintf(name, sizeof name, "%.*s", (int)(value - *env - 1), *env);
+        setenv(name, value, 1);
+    }
+}
+
+static void become(char *const *argv, const char *const *env, const int in[2], const int out[2]) {
     dup2(in[0], 0);
     dup2(out[1], 1);
     for (int i = 0; i < 2; i++) {
         close(in[i]);
         close(out[i]);
     }
-    snprintf(pair, sizeof pair, "%s", env ? env : "");
-    char *value = strchr(pair, '=');
-    if (value) {
-        *value = '\0';
-        setenv(pair, value + 1, 1);
-    }
+    set_all(env);
     execvp(argv[0], argv);
     perror(argv[0]);
     _exit(127);
 }
 
 /* Pipes are closed on exec, so no later side holds an end of an earlier one's. */
-static int spawn(side *s, char *const *argv, const char *env) {
+static int spawn(side *s, char *const *argv, const char *const *env) {
     int in[2], out[2];
     if (pipe2(in, O_CLOEXEC)) return fail(s, "no pipe");
     if (pipe2(out, O_CLOEXEC)) {
@@ -72,7 +76,7 @@ static int read_greeting(side *s, char *text) {
     return s->n_ops ? 0 : fail(s, "it has no mixed ops");
 }
 
-int side_start(side *s, char *const *argv, const char *env) {
+int side_start(side *s, char *const *argv, const char *const *env) {
     char line[LINE], *rest;
     *s = (side){.pid = 0};
     if (spawn(s, argv, env) || hear(s, "ready", line, &rest) || read_greeting(s, rest)) {

@@ -25,9 +25,9 @@ typedef struct side_answer {
     double ms, loss, flops; /* flops 0: this side does not count */
 } side_answer;
 
-/* Start `argv` (ends with NULL) with `env` ("NAME=VALUE" or NULL) set, and wait until it is ready. All functions: 0, or
+/* Start `argv` (ends with NULL) with `env` ("NAME=VALUE", ..., NULL) set, and wait until it is ready. All functions: 0, or
  * -1 and a line on standard error. */
-int side_start(side *s, char *const *argv, const char *env);
+int side_start(side *s, char *const *argv, const char *const *env);
 int side_run(side *s, const char *kind, const side_path *p, side_answer *a);
 int side_rss(side *s, double *bytes);
 void side_stop(side *s); /* not started: nothing happens */
