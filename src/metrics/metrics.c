@@ -4,8 +4,8 @@
  * own, so the two components here serve to make one of them the score. */
 #include <string.h>
 
+#include "metrics/parts.h"
 #include "search/derive.h"
-#include "search/search.h"
 
 static int new_metric(const mn_args *a, int (*measure)(mn_metric *, mn_estim *, mn_metrics *), void *out) {
     mn_metric *m = mn_alloc(a->ctx, 1, sizeof *m);
@@ -93,5 +93,6 @@ static const mn_component components[] = {
 };
 
 int mn_metrics_register(modnas_ctx *ctx) {
+    MN_TRY(mn_cost_loss_register(ctx));
     return mn_registry_add_all(ctx, components, MN_COUNT(components));
 }

@@ -11,8 +11,9 @@
 #include "registry/registry.h"
 
 struct mn_sections; /* base/sections.h */
-struct mn_space; /* space/space.h */
-struct mn_slot;  /* space/slot.h */
+struct mn_space;    /* space/space.h */
+struct mn_slot;     /* space/slot.h */
+struct mn_limits;   /* search/limit.h */
 
 /* Global settings of candidate operators (config key `ops`), per model. */
 typedef struct mn_ops_conf {
@@ -57,7 +58,8 @@ struct modnas_model {
     int32_t of_host;    /* not 0: the host made it and frees it (src/host/model.c) */
     int32_t busy;       /* > 0: a step of a search is under way */
     int32_t derived;    /* > 0: mixed ops are reduced to one candidate each (search/derive.h) */
-    double bn_momentum; /* > 0: of all batch norms instead of their own (train/calibrate.c) */
+    struct mn_limits *limits; /* what it is reduced to obeys them; borrowed; NULL: there are none */
+    double bn_momentum;       /* > 0: of all batch norms instead of their own (train/calibrate.c) */
     mn_model_eval eval;
     int32_t depth;         /* modules whose forward, and host's builds, that are under way */
     int32_t located;       /* 1: the error's text says where */

@@ -135,6 +135,7 @@ static int build(mn_pipeline *p) {
     MN_TRY(add_estims(p));
     MN_TRY(add_loose(p));
     MN_TRY(choose_pulled(p));
+    MN_TRY(mn_pipeline_limits(p));
     return prepare_estims(p);
 }
 
@@ -193,6 +194,8 @@ void mn_pipeline_free(mn_pipeline *p) {
     mn_dataset_free(p->train);
     mn_dataset_free(p->valid);
     mn_dataset_free(p->test);
+    if (p->model) p->model->limits = NULL; /* hosts may hold it longer */
+    mn_limits_free(p->limits);
     mn_model_free(p->model);
     mn_expdir_close(&p->dir);
     mn_node_free(ctx, p->tree);

@@ -83,7 +83,25 @@ static void add_found(mn_str *s, const char *arch, double score, const mn_metric
     mn_str_add(s, "}");
 }
 
-void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top) {
+static void add_limits(mn_str *s, const mn_limits *limits, const mn_metrics *best) {
+    if (!limits || !best->n) return;
+    mn_str_add(s, ",\"limits\":[");
+    for (int32_t i = 0; i < limits->n; i++) {
+        const mn_limit *l = &limits->all[i];
+        const double *value = mn_metrics_get(best, l->metric);
+        mn_str_add(s, i ? ",{\"limit\":" : "{\"limit\":");
+        mn_str_json(s, l->text);
+        mn_str_add(s, ",\"value\":");
+        if (value)
+            mn_str_real(s, *value);
+        else
+            mn_str_add(s, "null");
+        mn_str_addf(s, ",\"obeys\":%s}", !value ? "null" : mn_limit_obeys(l, *value) ? "true" : "false");
+    }
+    mn_str_add(s, "]");
+}
+
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits) {
     mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
     if (top->n)
         add_found(s, top->found[0].arch, top->found[0].score, &top->found[0].metrics);
@@ -95,6 +113,7 @@ void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top) {
         add_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
     }
     mn_str_add(s, "]");
+    add_limits(s, limits, &e->best_metrics);
     if (e->calibration_sha256) {
         mn_str_add(s, ",\"calibration_sha256\":");
         mn_str_json(s, e->calibration_sha256);

@@ -2,6 +2,7 @@
 #ifndef MN_RESULTS_H
 #define MN_RESULTS_H
 
+#include "search/limit.h"
 #include "search/search.h"
 
 #define MN_TOP 10 /* architectures that are kept of an estimator */
@@ -25,6 +26,6 @@ void mn_top_free(mn_top *t);
 
 void mn_results_metrics(mn_str *s, const mn_metrics *m); /* {"acc_top1":0.5,...} */
 /* {"evaluations":...,"best":{...},"top":[...]} of an estimator. */
-void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top);
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits);
 
 #endif

@@ -13,16 +13,16 @@
 /* ---- saving ------------------------------------------------------------------------------------------ */
 
 /* The architecture as it stands, for an estimator that evaluated nothing. */
-static int save_current_arch(mn_pipeline *p, const mn_estim *e) {
-    mn_node *arch = NULL;
-    if (!p->exporter) return 0;
-    MN_TRY(p->exporter->run(p->exporter, p->model, &arch));
+static int save_current_arch(mn_pipeline *p, mn_estim *e) {
+    mn_node *arch;
+    MN_TRY(mn_estim_describe(e, NULL, &arch));
     const int rc = mn_pipeline_save_arch(p, e, arch);
     mn_node_free(p->ctx, arch);
     return rc;
 }
 
-static int save_last(mn_pipeline *p, const mn_estim *e) {
+static int save_last(mn_pipeline *p, mn_estim *e) {
+    mn_pipeline_check_limits(p, e);
     MN_TRY(mn_pipeline_save_model(p, e, "last"));
     return e->n_evaluations ? 0 : save_current_arch(p, e);
 }
@@ -74,7 +74,7 @@ static void add_estims(mn_str *s, const mn_pipeline *p) {
         const mn_stage *stage = &MN_AT(p->stages, mn_stage, i);
         if (i) mn_str_add(s, ",");
         add_key(s, stage->estim->name);
-        mn_results_estim(s, stage->estim, &stage->top);
+        mn_results_estim(s, stage->estim, &stage->top, p->limits);
     }
     mn_str_add(s, "}");
 }

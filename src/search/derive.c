@@ -1,9 +1,12 @@
 /* Reducing a supernet to its best candidates for a while, and counting what is left. */
 #include "search/derive.h"
 
+#include "search/limit.h"
+
 int mn_derive_begin(mn_model *m) {
     int rc = 0;
     if (m->derived++) return 0;
+    if (m->limits) rc = mn_limits_force(m->limits, m);
     for (int32_t i = 0; i < mn_model_n_mixed(m) && !rc; i++) {
         int32_t best;
         rc = mn_mixed_top(mn_model_mixed(m, i), 1, &best);

@@ -4,8 +4,9 @@
 
 #include "space/space.h"
 
-/* Force the most probable candidate of every mixed op (an index op: its choice; one that is forced already stays) until
- * mn_derive_end. May be nested: the outermost pair counts. */
+/* Force the most probable candidate of every mixed op (an index op: its choice; one that is forced already stays), or
+ * of all together the most probable ones that obey the model's limits (search/limit.h), until mn_derive_end. May be
+ * nested: the outermost pair counts. */
 int mn_derive_begin(mn_model *m);
 void mn_derive_end(mn_model *m);
 

@@ -60,19 +60,30 @@ static int read_mode(mn_estim *e, const mn_node *spec, int *first, int *end) {
                    mn_node_where(mode, where, sizeof where), e->name, mode->text ? mode->text : "");
 }
 
-/* A later criterion replaces those before it, as the original's losses replace what they are given. */
-static int add_criterion(const char *name, const mn_node *spec, void *ud) {
-    mn_estim *e = ud;
+/* One for a pass, on what that pass has so far. */
+static int build_criterion(mn_estim *e, const mn_node *spec, int pass) {
+    mn_criterion_env env = {.model = e->model, .base = e->by_pass[pass]};
     mn_criterion *c;
-    int first, end;
-    (void)name;
-    MN_TRY(read_mode(e, spec, &first, &end));
-    MN_TRY(mn_registry_build(e->ctx, "criterion", spec, (const char *const[]){"mode", NULL}, NULL, NULL, &c));
+    memcpy(env.input, e->model->input, sizeof env.input);
+    if (e->trainer) mn_trainer_input(e->trainer, env.input);
+    if (!env.base && e->trainer) env.base = mn_trainer_own_criterion(e->trainer);
+    MN_TRY(mn_registry_build(e->ctx, "criterion", spec, (const char *const[]){"mode", NULL}, NULL, &env, &c));
     if (!mn_vec_push(e->ctx, &e->criteria, &c, 1)) {
         mn_criterion_free(c);
         return MODNAS_ENOMEM;
     }
-    for (int i = first; i < end; i++) e->by_pass[i] = c;
+    e->by_pass[pass] = c;
+    return 0;
+}
+
+/* A later criterion replaces those before it, or is added to them: what the original's losses do with what they are
+ * given. */
+static int add_criterion(const char *name, const mn_node *spec, void *ud) {
+    mn_estim *e = ud;
+    int first, end;
+    (void)name;
+    MN_TRY(read_mode(e, spec, &first, &end));
+    for (int i = first; i < end; i++) MN_TRY(build_criterion(e, spec, i));
     return 0;
 }
 

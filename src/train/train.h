@@ -83,6 +83,12 @@ struct mn_criterion { /* out of the builder: mn_criterion ** */
     void *state;                      /* owned block, or NULL */
 };
 void mn_criterion_free(mn_criterion *c);
+/* env of a criterion of an estimator's section; of a trainer's own: NULL. */
+typedef struct mn_criterion_env {
+    mn_model *model;
+    int32_t input[3];         /* C, H, W of an image */
+    const mn_criterion *base; /* the loss that it is added to; NULL: there is none */
+} mn_criterion_env;
 
 /* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer) --------------------------------------- */
 
@@ -110,6 +116,8 @@ typedef struct mn_trainer_times { /* of all weight and architecture steps so far
 int mn_trainer_reset(mn_trainer *t, int64_t epochs);
 /* Losses by pass, borrowed until the next call; NULL: the trainer's own. */
 void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN_N_PASSES]);
+/* What it trains with where an estimator says nothing. */
+const mn_criterion *mn_trainer_own_criterion(const mn_trainer *t);
 /* What an optimizer's steps ask of a trainer. */
 enum mn_arch_need {
     MN_ARCH_GRAD = 1,  /* mn_trainer_arch_grad */

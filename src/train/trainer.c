@@ -104,6 +104,10 @@ void mn_trainer_set_criteria(mn_trainer *t, const mn_criterion *const by_pass[MN
     }
 }
 
+const mn_criterion *mn_trainer_own_criterion(const mn_trainer *t) {
+    return t->criterion;
+}
+
 const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p) {
     const mn_criterion *own = t->by_pass[p->kind];
     return own ? own : t->criterion;

@@ -1,0 +1,44 @@
+/* Limits on what a search may find: `objective: {subject_to: ["macs <= 60M", "latency_ms <= 5"]}`.
+ *
+ * Limits on costs that add up (search/cost.h) are kept: of logits, what a model is reduced to is not the most probable
+ * candidate of each mixed op but the most probable architecture that obeys, max sum log p (knapsack.h). Others are only
+ * looked at when something was measured. */
+#ifndef MN_LIMIT_H
+#define MN_LIMIT_H
+
+#include "search/cost.h"
+#include "search/knapsack.h"
+
+typedef struct mn_limit {
+    const char *text, *metric; /* as written; owned */
+    int32_t is_least;          /* 1: at least `bound`; 0: at most */
+    double bound;              /* in the metric's unit */
+    int32_t is_kept;           /* 1: `costs` are there */
+    mn_costs costs;
+} mn_limit;
+
+typedef struct mn_limits {
+    modnas_ctx *ctx;
+    int32_t n, n_kept;
+    mn_limit *all;
+    mn_knapsack knapsack; /* of what is kept; borrowed of the next: */
+    double *value;
+    int64_t *cost;
+    int32_t *index;
+} mn_limits;
+
+/* Of a checked `objective`, which may be NULL; *out NULL when there is none. */
+int mn_limits_new(modnas_ctx *ctx, const mn_node *objective, mn_limits **out);
+void mn_limits_free(mn_limits *l); /* NULL is fine */
+/* Limit i is one on these costs (taken, also on failure), `unit` of them are one of the metric. MODNAS_EUNSUPPORTED:
+ * more than MN_KNAPSACK_COSTS. */
+int mn_limits_keep(mn_limits *l, int32_t i, mn_costs *costs, double unit);
+/* After the last mn_limits_keep. MODNAS_ECONFIG: nothing in the space obeys, which is certain; the text says why. */
+int mn_limits_ready(mn_limits *l);
+/* Force the most probable candidates that obey on the mixed ops that have logits and are free (mn_derive_begin). Those
+ * that are forced and choices stay; where these leave no room, nothing is forced. */
+int mn_limits_force(mn_limits *l, mn_model *model);
+/* Is a measured value within the limit? */
+int mn_limit_obeys(const mn_limit *l, double value);
+
+#endif

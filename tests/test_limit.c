@@ -1,0 +1,327 @@
+/* Limits on costs: the most probable architecture that obeys against brute force, what runs export, what is refused;
+ * losses with a price on expected costs against their formulas. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "modnas/describe.h"
+#include "search/derive.h"
+#include "search/limit.h"
+#include "util_mixed.h"
+#include "util_search.h"
+
+/* ---- choosing ------------------------------------------------------------------------------------------ */
+
+static util_small s;
+
+#define MUST(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(s.ctx))
+
+static mn_limits *limits_of(const char *objective, const char *const *names) {
+    static const int32_t input[3] = {3, 8, 8};
+    mn_node *node;
+    mn_limits *l;
+    MUST(mn_yaml_value(s.ctx, objective, "test", &node));
+    MUST(mn_limits_new(s.ctx, node, &l));
+    for (int i = 0; names[i]; i++) {
+        mn_costs costs;
+        MUST(mn_costs_named(s.model, names[i], input, &costs));
+        MUST(mn_limits_keep(l, i, &costs, 1));
+    }
+    mn_node_free(s.ctx, node);
+    return l;
+}
+
+/* Of all 256 architectures: the largest sum of log p within the limits; -INFINITY if none is. */
+static double brute(const double logp[4][4], int64_t params_most, int64_t macs_least) {
+    static const int32_t input[3] = {3, 8, 8};
+    mn_costs params, macs;
+    double best = -INFINITY;
+    MUST(mn_costs_named(s.model, "params", input, &params));
+    MUST(mn_costs_named(s.model, "macs", input, &macs));
+    for (int code = 0; code < 256; code++) {
+        const int32_t index[4] = {code & 3, code >> 2 & 3, code >> 4 & 3, code >> 6};
+        if (mn_costs_of(&params, index) > params_most || mn_costs_of(&macs, index) < macs_least) continue;
+        double sum = 0;
+        for (int i = 0; i < 4; i++) sum += logp[i][index[i]];
+        best = fmax(best, sum);
+    }
+    mn_costs_free(&params);
+    mn_costs_free(&macs);
+    return best;
+}
+
+START_TEST(most_probable_that_obeys) {
+    static const int32_t input[3] = {3, 8, 8};
+    static const char *const names[] = {"params", "macs", NULL};
+    mn_rng rng;
+    mn_costs params, macs;
+    util_small_open(&s, "backend: ref\n" UTIL_SMALL_NET UTIL_SMALL_GATES);
+    MUST(mn_costs_named(s.model, "params", input, &params));
+    MUST(mn_costs_named(s.model, "macs", input, &macs));
+    const int64_t params_low = mn_costs_min(&params), params_high = mn_costs_max(&params),
+                  macs_low = mn_costs_min(&macs), macs_high = mn_costs_max(&macs);
+    mn_rng_init(&rng, 1, mn_stream("limit"), 0);
+    for (int t = 0; t < 20; t++) {
+        double logp[4][4];
+        char text[256];
+        const int64_t most = params_low + (params_high - params_low) * (t + 4) / 24,
+                      least = macs_low + (macs_high - macs_low) * (t % 4) / 12;
+        for (int i = 0; i < 4; i++) {
+            double sum = 0, alpha[4];
+            for (int k = 0; k < 4; k++) sum += exp(alpha[k] = (float)(2 * mn_rng_normal(&rng)));
+            for (int k = 0; k < 4; k++) logp[i][k] = alpha[k] - log(sum);
+            MUST(mn_mixed_set_alpha(mn_model_mixed(s.model, i), alpha));
+        }
+        snprintf(text, sizeof text, "{subject_to: ['params <= %lld', 'macs >= %lld']}", (long long)most,
+                 (long long)least);
+        mn_limits *l = limits_of(text, names);
+        const double want = brute(logp, most, least);
+        const int rc = mn_limits_ready(l);
+        if (want == -INFINITY) {
+            ck_assert_int_eq(rc, MODNAS_ECONFIG);
+            mn_limits_free(l);
+            continue;
+        }
+        MUST(rc);
+        s.model->limits = l;
+        MUST(mn_derive_begin(s.model));
+        double got = 0;
+        int64_t counted;
+        for (int i = 0; i < 4; i++) got += logp[i][mn_model_mixed(s.model, i)->forced];
+        ck_assert_int_le(mn_derived_params(s.model), most);
+        MUST(mn_derived_macs(s.model, input, &counted));
+        ck_assert_int_ge(counted, least);
+        mn_derive_end(s.model);
+        ck_assert_msg(fabs(got - want) <= 1e-9, "%.12g, brute force has %.12g", got, want);
+        s.model->limits = NULL;
+        mn_limits_free(l);
+    }
+    mn_costs_free(&params);
+    mn_costs_free(&macs);
+    util_small_close(&s);
+}
+END_TEST
+
+/* Bounds on the border count: at the least cost one architecture is left, a unit below none. */
+START_TEST(borders) {
+    static const int32_t input[3] = {3, 8, 8};
+    static const char *const names[] = {"macs", NULL};
+    mn_costs macs;
+    util_small_open(&s, "backend: ref\n" UTIL_SMALL_NET UTIL_SMALL_GATES);
+    MUST(mn_costs_named(s.model, "macs", input, &macs));
+    for (int below = 0; below < 2; below++) {
+        char text[128], least[32];
+        snprintf(text, sizeof text, "{subject_to: ['macs <= %lld']}", (long long)(mn_costs_min(&macs) - below));
+        snprintf(least, sizeof least, "%lld", (long long)mn_costs_min(&macs));
+        mn_limits *l = limits_of(text, names);
+        ck_assert_int_eq(mn_limits_ready(l), below ? MODNAS_ECONFIG : 0);
+        if (below) ck_assert_ptr_nonnull(strstr(modnas_errmsg(s.ctx), least)); /* what proves it */
+        ck_assert_int_eq(mn_limit_obeys(&l->all[0], (double)mn_costs_min(&macs)), !below);
+        mn_limits_free(l);
+    }
+    mn_costs_free(&macs);
+    util_small_close(&s);
+}
+END_TEST
+
+/* ---- whole runs ---------------------------------------------------------------------------------------- */
+
+/* The range of multiply-adds of util_small's space. */
+static void macs_range(int64_t *low, int64_t *high) {
+    static const int32_t input[3] = {3, 8, 8};
+    mn_costs macs;
+    util_small_open(&s, "backend: ref\n" UTIL_SMALL_NET UTIL_SMALL_GATES);
+    MUST(mn_costs_named(s.model, "macs", input, &macs));
+    *low = mn_costs_min(&macs);
+    *high = mn_costs_max(&macs);
+    mn_costs_free(&macs);
+    util_small_close(&s);
+}
+
+static int64_t macs_of_file(const char *path) {
+    char yaml[1024], *json = NULL;
+    modnas_config *cfg = NULL;
+    int rc = modnas_config_new(rig.ctx, &cfg);
+    snprintf(yaml, sizeof yaml, "backend: ref\n" UTIL_SMALL_NET "arch_desc: %s\n", path);
+    if (!rc) rc = modnas_config_add_text(cfg, yaml, strlen(yaml), "t.yaml");
+    const modnas_describe_opts opts = {.size = sizeof opts, .input = {3, 8, 8}};
+    if (!rc) rc = modnas_describe(cfg, &opts, &json);
+    ck_assert_msg(rc == 0, "%s", modnas_errmsg(rig.ctx));
+    mn_node *t = util_rig_parse(&rig, json);
+    const int64_t macs = rig_at(t, "macs")->i;
+    mn_node_free(rig.ctx, t);
+    modnas_string_free(rig.ctx, json);
+    modnas_config_free(cfg);
+    return macs;
+}
+
+/* 20 runs: seeds and limits; the network that is built from what was exported is within the limit each time. */
+START_TEST(exported_networks_obey) {
+    int64_t low, high;
+    macs_range(&low, &high);
+    for (int t = 0; t < 5; t++) {
+        char yaml[2048];
+        const int64_t most = low + (high - low) * (1 + (5 * _i + t) % 7) / 8;
+        snprintf(yaml, sizeof yaml, "%sobjective: {subject_to: ['macs <= %lld', 'loss <= 100']}\n---\nseed: %d\n",
+                 UTIL_RIG_CONFIG, (long long)most, 5 * _i + t);
+        RIG_RUNS(yaml, NULL);
+        mn_node *r = util_rig_parse(&rig, rig.results);
+        for (int e = 0; e < 2; e++) {
+            char path[64];
+            static const char *const names[] = {"warm", "search"};
+            snprintf(path, sizeof path, "exp/t/outputs/arch_%s_best.yaml", names[e]);
+            ck_assert_int_le(macs_of_file(path), most);
+            snprintf(path, sizeof path, "estim.%s.limits.0.obeys", names[e]);
+            ck_assert_int_eq(rig_at(r, path)->i, 1);
+            snprintf(path, sizeof path, "estim.%s.limits.0.value", names[e]);
+            ck_assert_int_le(rig_at(r, path)->r, most);
+            snprintf(path, sizeof path, "estim.%s.limits.1.obeys", names[e]);
+            ck_assert_int_eq(rig_at(r, path)->i, 1);
+        }
+        mn_node_free(rig.ctx, r);
+    }
+}
+END_TEST
+
+START_TEST(refused) {
+    static const struct {
+        const char *more, *text;
+    } rows[] = {
+        {"objective: {subject_to: ['macs <= 1K']}\n", "nothing in the space obeys 'macs <= 1K'"},
+        {"objective: {subject_to: ['params >= 1G']}\n", "nothing in the space obeys 'params >= 1G'"},
+        {"estim: {x: {type: DefaultEstim, epochs: 1, criterion: {type: AddMetricsLoss, args: {metrics: macs,"
+         " target_val: 0}}}}\n",
+         "target_val"},
+        {"trainer: {default: {args: {criterion: {type: AddMetricsLoss, args: {metrics: macs}}}}}\n", "trainer"}};
+    modnas_search *search;
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        char yaml[2048];
+        snprintf(yaml, sizeof yaml, "%s---\n%s", UTIL_RIG_CONFIG, rows[i].more);
+        ck_assert_int_eq(util_search_try(yaml, NULL, &search), MODNAS_ECONFIG);
+        util_search_says(rows[i].text);
+    }
+}
+END_TEST
+
+/* A steep price moves an architecture to what is cheap: its own expected cost falls below that without a price. */
+START_TEST(prices_steer) {
+    double macs[2];
+    for (int i = 0; i < 2; i++) {
+        char yaml[2048];
+        snprintf(yaml, sizeof yaml,
+                 UTIL_SEARCH_GATES
+                 "estim: {search: {type: SuperNetEstim, epochs: 12, arch_update_intv: 1, criterion: "
+                 "[{type: AddMetricsLoss, mode: valid, args: {metrics: macs, lamd: %d}}]}}\n---\noptim: "
+                 "{type: BinaryGateOptim, args: {a_optim: {type: Adam, args: {lr: 0.1}}}}\n",
+                 i ? 1000 : 0);
+        RIG_RUNS(yaml, NULL);
+        char *history = util_rig_read("exp/t/outputs/history.tsv", NULL);
+        ck_assert_ptr_nonnull(history);
+        macs[i] = atof(strrchr(history, '\t') + 1); /* of the last evaluation */
+        free(history);
+    }
+    int64_t low, high;
+    macs_range(&low, &high);
+    ck_assert_msg(macs[1] == (double)low, "%g with a price, %g without; the least is %lld", macs[1], macs[0],
+                  (long long)low);
+}
+END_TEST
+
+/* ---- losses -------------------------------------------------------------------------------------------- */
+
+#define BASE 2.5
+
+static int constant_loss(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss) {
+    static const int64_t one[4] = {1, 1, 1, 1};
+    const double value = BASE;
+    (void)c, (void)logits, (void)target;
+    return mn_const(run, one, &value, loss);
+}
+
+/* Parameters by hand of the candidates between 4 and 4 channels: 1x1 and 3x3 convolutions with batch norm (2 x 4), and
+ * a depthwise 3x3 with one, then 1x1 with one. */
+static const double sizes[3] = {4 * 4 + 8, 4 * 4 * 9 + 8, 4 * 9 + 4 * 4 + 8};
+
+/* In f64: value and gradients by the formulas; d E / d alpha_i = p_i (c_i - sum p c). */
+START_TEST(losses_by_formula) {
+    static const char *const specs[] = {
+        "{type: AddMetricsLoss, args: {metrics: params, target_val: 200, lamd: 0.25}}",
+        "{type: MultMetricsLoss, args: {metrics: params, target_val: 200, alpha: 1.5, beta: 0.7}}",
+        "{type: MultLogMetricsLoss, args: {metrics: params, target_val: 200, alpha: 1.5, beta: 0.7}}"};
+    static const double alpha[2][3] = {{0.1, -0.4, 1.2}, {0.5, 0.9, -1}};
+    const double ref = 200;
+    mn_model *m = mixed_model("SoftmaxSumMixedOp", "[NC1, NC3, SS3]", 5);
+    const mn_criterion base = {.ctx = model_ctx, .loss = constant_loss};
+    const mn_criterion_env env = {m, {2, 3, 4}, &base};
+    mn_criterion *c;
+    ck_assert_int_eq(mn_metrics_register(model_ctx), 0);
+    ck_assert_msg(util_build(model_ctx, "criterion", specs[_i], &env, &c) == 0, "%s", modnas_errmsg(model_ctx));
+    double all = 0, expected = 0, slope[2][3];
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++) {
+        const mn_param *p = mn_store_param(m->weights, i);
+        if (p->role == MN_ROLE_WEIGHT) all += (double)mn_param_numel(p);
+    }
+    expected = all - 2 * (sizes[0] + sizes[1] + sizes[2]);
+    for (int k = 0; k < 2; k++) {
+        double sum = 0, mean = 0;
+        for (int i = 0; i < 3; i++) sum += exp(alpha[k][i]);
+        for (int i = 0; i < 3; i++) mean += exp(alpha[k][i]) / sum * sizes[i];
+        for (int i = 0; i < 3; i++) slope[k][i] = exp(alpha[k][i]) / sum * (sizes[i] - mean);
+        expected += mean;
+        ck_assert_int_eq(mn_mixed_set_alpha(mixed(m, k), alpha[k]), 0);
+    }
+    const double r = expected / ref, by_log = log(expected) / log(ref);
+    const double want[3] = {BASE + 0.25 * (r - 1), 1.5 * BASE * pow(r, 0.7), 1.5 * BASE * pow(by_log, 0.7)};
+    const double outer[3] = {0.25 / ref, 1.5 * BASE * 0.7 * pow(r, -0.3) / ref,
+                             1.5 * BASE * 0.7 * pow(by_log, -0.3) / (expected * log(ref))};
+    const int64_t x[4] = {2, 2, 3, 4}, y[4] = {2, 1, 1, 1};
+    const float images[48] = {0};
+    const int32_t labels[2] = {0, 1};
+    mn_run *run;
+    mn_value *in, *target, *logits, *loss;
+    int rc = mn_run_new(m->backend, m->dtype, m->slab, &run);
+    if (!rc) rc = mn_run_begin(run, &(mn_run_opts){.train = 1, .grads = MN_ROLE_ARCH});
+    if (!rc) rc = mn_input(run, x, MODNAS_F32, &in);
+    if (!rc) rc = mn_input(run, y, MODNAS_I32, &target);
+    if (!rc) rc = mn_model_forward(m, run, in, &logits);
+    if (!rc) rc = c->loss(c, run, logits, target, &loss);
+    if (!rc) rc = mn_run_keep(run, loss);
+    if (!rc) rc = mn_run_plan(run, loss);
+    mn_run_bind(run, in, images);
+    mn_run_bind(run, target, labels);
+    if (!rc) rc = mn_run_forward(run, 1);
+    double got = 0;
+    if (!rc) rc = mn_run_read(run, loss, &got);
+    mn_store_zero_grad(m->arch);
+    if (!rc) rc = mn_run_backward(run);
+    ck_assert_msg(rc == 0, "%s", modnas_errmsg(model_ctx));
+    ck_assert_msg(fabs(got - want[_i]) <= 1e-12 * want[_i], "%.15g, not %.15g", got, want[_i]);
+    for (int k = 0; k < 2; k++) {
+        double grad[3];
+        ck_assert_int_eq(mn_param_get_grad(mixed(m, k)->param->tensor, grad), 0);
+        for (int i = 0; i < 3; i++)
+            ck_assert_msg(fabs(grad[i] - outer[_i] * slope[k][i]) <= 1e-10 * (1e-3 + fabs(outer[_i] * slope[k][i])),
+                          "%d %d: %.12g, not %.12g", k, i, grad[i], outer[_i] * slope[k][i]);
+    }
+    mn_run_free(run);
+    mn_criterion_free(c);
+    mn_model_free(m);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("limit");
+    TCase *loops = tcase_create("losses");
+    tcase_add_checked_fixture(loops, model_setup, model_teardown);
+    tcase_add_loop_test(loops, losses_by_formula, 0, 3);
+    suite_add_tcase(suite, loops);
+    TCase *runs = tcase_create("exports");
+    tcase_set_timeout(runs, 60);
+    tcase_add_checked_fixture(runs, rig_setup, rig_teardown);
+    tcase_add_loop_test(runs, exported_networks_obey, 0, 4);
+    suite_add_tcase(suite, runs);
+    util_add(suite, "choosing", NULL, NULL, (const TTest *[]){most_probable_that_obeys, borders, NULL});
+    util_add(suite, "runs", rig_setup, rig_teardown, (const TTest *[]){refused, prices_steer, NULL});
+    return util_run(suite);
+}
