@@ -39,8 +39,8 @@ while IFS=$'\t' read -r target _ longest data <&3; do
     mkdir -p build/fuzz/corpus/"$target"
     echo "== $target, $seconds s"
     # Options of the sanitizers as in tools/replay.sh.
-    ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=print_suppressions=0 \
-        build/fuzz/fuzz/fuzz_"$target" -max_total_time="$seconds" -max_len="$longest" -timeout=25 -rss_limit_mb=1024 \
+    ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:quarantine_size_mb=64 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=print_suppressions=0 \
+        build/fuzz/fuzz/fuzz_"$target" -max_total_time="$seconds" -max_len="$longest" -timeout=25 -rss_limit_mb=2048 \
         -malloc_limit_mb=512 -print_final_stats=1 -dict="$words" -artifact_prefix="$crashes/$target-" \
         build/fuzz/corpus/"$target" "${seeds[@]}" >build/fuzz/"$target".log 2>&1 </dev/null || {
         grep -E 'not so:|ERROR|SUMMARY|runtime error' build/fuzz/"$target".log

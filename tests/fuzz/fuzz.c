@@ -75,6 +75,13 @@ void fuzz_check_text(const modnas_ctx *ctx, int rc) {
     if (rc) FUZZ_CHECK(*text && !strpbrk(text, "\n\r"), "status %d with the text '%s'", rc, text);
 }
 
+int fuzz_is_modest(const char *json) {
+    size_t n = 0;
+    for (; *json; json++, n++)
+        if ((unsigned char)*json >= 0x7f) return 0;
+    return n < 1000;
+}
+
 int fuzz_file(const void *bytes, size_t n, char path[64]) {
     const int fd = memfd_create("fuzz", MFD_CLOEXEC);
     FUZZ_CHECK(fd >= 0, "no file in memory");

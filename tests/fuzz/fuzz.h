@@ -40,6 +40,10 @@ void fuzz_check_untouched(const void *out, size_t bytes);
 /* A status other than 0 comes with a text of one line. */
 void fuzz_check_text(const modnas_ctx *ctx, int rc);
 
+/* Whether JSON keeps within what libyaml reads of it: no key beyond 1024 characters, no raw control characters, no line
+ * ends of YAML 1.1. May be 0 for other texts, too. */
+int fuzz_is_modest(const char *json);
+
 /* The input as a file in memory: its path goes to path. The descriptor that is returned is closed by the caller. */
 int fuzz_file(const void *bytes, size_t n, char path[64]);
 

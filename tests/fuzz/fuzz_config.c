@@ -34,6 +34,7 @@ static void expect_json(modnas_ctx *ctx, modnas_config *cfg, const char *want, c
 static void check_again(modnas_ctx *ctx, const char *json) {
     modnas_config *cfg = config_new(ctx);
     const int rc = modnas_config_add_text(cfg, json, strlen(json), "again");
+    FUZZ_CHECK(!rc || !fuzz_is_modest(json), "%s\n%s", modnas_errmsg(ctx), json);
     if (!rc) expect_json(ctx, cfg, json, "read again");
     modnas_config_free(cfg);
 }

@@ -35,6 +35,15 @@ static void check_bytes(const mn_idx *idx, const char *bytes, size_t n) {
     FUZZ_CHECK(memcmp(bytes + idx->header_bytes, idx->data, idx->data_bytes) == 0, "other data");
 }
 
+static void check_labels(modnas_ctx *ctx, const mn_idx *idx) {
+    size_t n_right = 0;
+    while (n_right < idx->data_bytes && idx->data[n_right] < 10) n_right++;
+    const int rc = mn_idx_check_labels(ctx, idx, 10);
+    fuzz_check_text(ctx, rc);
+    FUZZ_CHECK((rc == 0) == (n_right == idx->data_bytes), "status %d, but label %zu is the first wrong one", rc,
+               n_right);
+}
+
 static int read_as(modnas_ctx *ctx, const char *bytes, size_t n, int32_t want) {
     mn_idx idx;
     fuzz_fill(&idx, sizeof idx);
@@ -48,6 +57,7 @@ static int read_as(modnas_ctx *ctx, const char *bytes, size_t n, int32_t want) {
     fuzz_accept();
     FUZZ_CHECK(want == MN_IDX_ANY || idx.n_dims == want, "%d dimensions", idx.n_dims);
     check_bytes(&idx, bytes, n);
+    if (want == MN_IDX_LABELS) check_labels(ctx, &idx);
     mn_idx_free(ctx, &idx);
     return 0;
 }

@@ -1,10 +1,11 @@
-/* Values as they are typed: of -o and of flags, numbers, quantities with a unit.
+/* Values as they are typed: of -o and of flags, args from hosts, numbers, quantities with a unit.
  *
  * What was accepted and is written comes back the same; numbers are finite. */
 #include <math.h>
 
 #include "config/config.h"
 #include "fuzz.h"
+#include "host/host.h"
 
 static void check_value(modnas_ctx *ctx, const char *text) {
     mn_node *value, *again;
@@ -23,6 +24,20 @@ static void check_value(modnas_ctx *ctx, const char *text) {
     mn_node_free(ctx, again);
     mn_node_free(ctx, value);
     mn_str_free(&s);
+}
+
+/* Args as hosts write them: a map, whose braces may be left out. */
+static void check_map(modnas_ctx *ctx, const char *text) {
+    mn_node *map;
+    fuzz_fill(&map, sizeof map);
+    const int rc = mn_host_map(ctx, text, "args", &map);
+    fuzz_check_text(ctx, rc);
+    if (rc) {
+        fuzz_check_untouched(&map, sizeof map);
+        return;
+    }
+    FUZZ_CHECK(map->kind == MN_MAP, "%s", mn_node_kind_name(map->kind));
+    mn_node_free(ctx, map);
 }
 
 static void check_real(modnas_ctx *ctx, const char *text) {
@@ -51,6 +66,7 @@ static void check_quantity(const char *text) {
 static void run(modnas_ctx *ctx, const char *text, size_t n) {
     (void)n; /* words of a command line end at a zero byte */
     check_value(ctx, text);
+    check_map(ctx, text);
     check_real(ctx, text);
     check_quantity(text);
 }

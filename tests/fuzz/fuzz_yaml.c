@@ -5,15 +5,6 @@
 #include "fuzz.h"
 #include "modnas/config.h"
 
-/* libyaml has limits that JSON lacks: 1024 characters for a key, and no raw control characters or line ends of
- * YAML 1.1. */
-static int is_modest(const char *json) {
-    size_t n = 0;
-    for (; *json; json++, n++)
-        if ((unsigned char)*json >= 0x7f) return 0;
-    return n < 1000;
-}
-
 static void read_again(modnas_ctx *ctx, const mn_node *doc, const char *text, size_t n, int may_refuse) {
     mn_node *docs;
     const int rc = mn_yaml_read(ctx, text, n, "again", &docs);
@@ -54,7 +45,7 @@ static void check_lines(modnas_ctx *ctx, const char *lines, const char *text, si
         const char *end = strchr(lines, '\n');
         FUZZ_CHECK(end, "%zu lines for %zu documents", i, docs->n);
         char *line = mn_strndup(ctx, lines, (size_t)(end - lines));
-        read_again(ctx, docs->items[i], line, strlen(line), !is_modest(line));
+        read_again(ctx, docs->items[i], line, strlen(line), !fuzz_is_modest(line));
         mn_free(ctx, line);
         lines = end + 1;
     }

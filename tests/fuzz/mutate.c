@@ -73,7 +73,7 @@ static void repeat(work *w) {
     uint8_t token[16];
     if (!w->n) return;
     const size_t at = below(w, w->n), longest = w->n - at < sizeof token ? w->n - at : sizeof token;
-    const size_t n = 1 + below(w, longest), times = (size_t)1 << below(w, 13);
+    const size_t n = 1 + below(w, longest), times = (size_t)1 << below(w, 16);
     memcpy(token, w->b + at, n);
     const size_t room = open_gap(w, at, n * times);
     for (size_t i = 0; i < room; i++) w->b[at + i] = token[i % n];

@@ -3,13 +3,14 @@
  *   fuzz_x [-m MUTATIONS] [-s SEED] [-l LARGEST] FILE-OR-FOLDER...
  *
  * An input that ends the program, by a signal, is left in a file beside it, fuzz_x.last. The same seed and files give
- * the same inputs. An input that takes a minute counts as one that never ends. Status 0 only if some input was
- * accepted. */
+ * the same inputs. An input that takes a minute of the processor's time counts as one that never ends. Status 0 only if
+ * some input was accepted. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -43,7 +44,7 @@ static void keep_input(int signal_number) {
 /* On a stack of its own, since recursion without end is one of the things that may happen. A sanitizer has handlers
  * that say more; what it reports ends in SIGABRT if it is told so (abort_on_error=1). */
 static void catch_signals(void) {
-    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM};
+    static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGPROF};
     static char stack[1 << 16];
     const stack_t s = {.ss_sp = stack, .ss_size = sizeof stack};
     const struct sigaction mine = {.sa_handler = keep_input, .sa_flags = SA_ONSTACK};
@@ -55,11 +56,17 @@ static void catch_signals(void) {
     }
 }
 
+/* Of the processor's time: a machine may be busy with something else. */
+static void allow_seconds(time_t seconds) {
+    const struct itimerval t = {.it_value = {.tv_sec = seconds}};
+    if (setitimer(ITIMER_PROF, &t, NULL)) fail("cannot be set", "a timer");
+}
+
 static void run_one(const uint8_t *bytes, size_t n) {
     current = (mutate_seed){bytes, n};
-    alarm(SECONDS_MAX);
+    allow_seconds(SECONDS_MAX);
     LLVMFuzzerTestOneInput(bytes, n);
-    alarm(0);
+    allow_seconds(0);
 }
 
 static uint8_t *read_all(const char *path, size_t *n) {
@@ -110,12 +117,14 @@ static void add_path(replay *r, const char *path) {
     free(names);
 }
 
+/* One in so many may become much longer than the others: time that grows faster than the input shows there. */
 static void run_mutations(const replay *r) {
-    const size_t cap = 4 * r->largest;
-    uint8_t *bytes = malloc(cap);
+    enum { LONG_EACH = 64 };
+    const size_t cap = 4 * r->largest, long_cap = 64 * r->largest;
+    uint8_t *bytes = malloc(long_cap);
     if (!bytes) fail("no memory", "mutations");
     for (size_t i = 0; r->n && i < r->n_mutations; i++)
-        run_one(bytes, mutate(r->series, i, r->seeds, r->n, bytes, cap));
+        run_one(bytes, mutate(r->series, i, r->seeds, r->n, bytes, i % LONG_EACH ? cap : long_cap));
     free(bytes);
 }
 
