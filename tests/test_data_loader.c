@@ -131,6 +131,27 @@ START_TEST(endless) {
 }
 END_TEST
 
+/* Looking at the next batch, twice, changes nothing: not its bytes, nor what comes after it, over the end of an epoch. */
+START_TEST(looks_ahead) {
+    const char *const args[] = {"trn_batch_size: 64, workers: 0", "trn_batch_size: 64, workers: 2"};
+    mn_loaders l = counted_build(args[_i]), plain = counted_build(args[_i]);
+    const int64_t n = mn_loader_n_batches(l.train);
+    static float pixels[64 * 2];
+    for (int64_t i = 0; i < 2 * n + 3; i++) {
+        mn_batch ahead, got, want;
+        for (int k = 0; k < 2; k++) ck_assert_int_eq(mn_loader_peek_endless(l.train, &ahead), 0);
+        memcpy(pixels, ahead.x, (size_t)ahead.n * 2 * sizeof *pixels);
+        ck_assert_int_eq(mn_loader_next_endless(l.train, &got), 0);
+        ck_assert_int_eq(mn_loader_next_endless(plain.train, &want), 0);
+        ck_assert(ahead.n == want.n && got.n == want.n && got.index == i % n && ahead.index == i % n);
+        ck_assert_int_eq(memcmp(pixels, want.x, (size_t)want.n * 2 * sizeof *pixels), 0);
+        ck_assert_int_eq(memcmp(got.x, want.x, (size_t)want.n * 2 * sizeof *pixels), 0);
+    }
+    counted_free(&plain);
+    counted_free(&l);
+}
+END_TEST
+
 START_TEST(plain_order) {
     static seen s;
     mn_loader *l;
@@ -311,6 +332,7 @@ int main(void) {
     TCase *t = tcase_create("faults");
     tcase_add_checked_fixture(t, counted_setup, counted_teardown);
     tcase_add_loop_test(t, faults, 0, 4);
+    tcase_add_loop_test(t, looks_ahead, 0, 2);
     suite_add_tcase(s, t);
     return util_run(s);
 }

@@ -72,13 +72,13 @@ static void walk(mn_optim *o, mn_estim *e) {
     " candidates: [MB3E1, MB3E3, MB5E3, MB7E6], mixed_op: BinaryGateMixedOp}}" more "}\n"
 #define ZERO_OPS ZERO_OPS_AND("")
 
-static void check_gates(int backend, const char *construct) {
+static void check_gradient_optim(int backend, const char *construct, const char *optim) {
     mn_estim e = {.trainer = NULL};
     open_small(backend, construct);
-    mn_optim *o = open_optim("BinaryGateOptim");
+    mn_optim *o = open_optim(optim);
     e.trainer = s.trainer;
     MUST(mn_trainer_reset(s.trainer, 70));
-    MUST(mn_trainer_prepare(s.trainer, 1, o->n_active));
+    MUST(mn_trainer_prepare(s.trainer, o->needs, o->n_active));
     walk(o, &e);
     ck_assert_int_eq(s.model->epoch, 199 / 3);
     ck_assert_int_eq(s.model->epochs, 70);
@@ -87,13 +87,28 @@ static void check_gates(int backend, const char *construct) {
 }
 
 START_TEST(gates) {
-    check_gates(_i, ZERO_OPS);
+    check_gradient_optim(_i, ZERO_OPS, "BinaryGateOptim");
+}
+END_TEST
+
+#define SUMS(type) "mixed_op: {type: " type ", candidates: [MB3E1, MB3E3, IDT]}\n"
+static const char *const sums[][2] = {{SUMS("SoftmaxSumMixedOp"), "DARTSOptim"},
+                                      {SUMS("GumbelSumMixedOp"), "DARTSOptim"},
+                                      {SUMS("SoftmaxSumMixedOp"), "DirectGradOptim"},
+                                      {SUMS("GumbelSumMixedOp"), "GumbelAnnealingOptim"}};
+
+START_TEST(sums_on_ref) {
+    check_gradient_optim(0, sums[_i][0], sums[_i][1]);
+}
+END_TEST
+START_TEST(sums_on_dnnl) {
+    check_gradient_optim(1, sums[_i][0], sums[_i][1]);
 }
 END_TEST
 
 /* Dropped from the second epoch on: the first one has other kernels. */
 START_TEST(drop_paths) {
-    check_gates(_i, ZERO_OPS_AND(", d: {type: DropPathConstructor, args: {drop_prob: 0.5}}"));
+    check_gradient_optim(_i, ZERO_OPS_AND(", d: {type: DropPathConstructor, args: {drop_prob: 0.5}}"), "BinaryGateOptim");
 }
 END_TEST
 
@@ -296,6 +311,8 @@ int main(void) {
     const TTest *const tests[] = {
         gates, drop_paths, index_ops, evaluation, plain_net_is_recorded_once, unsampled_stay, candidates_cost_nothing};
     for (size_t i = 0; i < MN_COUNT(tests); i++) tcase_add_loop_test(t, tests[i], 0, 2);
+    tcase_add_loop_test(t, sums_on_ref, 0, MN_COUNT(sums));
+    tcase_add_loop_test(t, sums_on_dnnl, 0, MN_COUNT(sums));
     suite_add_tcase(suite, t);
     TCase *slow = tcase_create("planning");
     tcase_set_timeout(slow, 240);

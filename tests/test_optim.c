@@ -207,9 +207,24 @@ static void refuse(const char *net, const char *spec, const char *a, const char 
 
 START_TEST(refusals) {
     static const char gates[] = NET UTIL_SMALL_GATES, index_ops[] = NET INDEX_OPS, none[] = NET,
+                      gumbel[] = NET "mixed_op: {type: GumbelSumMixedOp, candidates: [MB3E1, MB3E3]}\n",
                       sum[] = NET "mixed_op: {type: SoftmaxSumMixedOp, candidates: [MB3E1, MB3E3]}\n";
     refuse(sum, "BinaryGateOptim", "BinaryGateOptim", "SoftmaxSumMixedOp");
     refuse(index_ops, "BinaryGateOptim", "BinaryGateOptim", "IndexMixedOp");
+    refuse(gates, "DARTSOptim", "DARTSOptim", "BinaryGateMixedOp");
+    refuse(gates, "{type: DARTSOptim, args: {second_order: false}}", "DARTSOptim", "BinaryGateMixedOp");
+    refuse(index_ops, "DARTSOptim", "DARTSOptim", "IndexMixedOp");
+    refuse(gates, "DirectGradOptim", "DirectGradOptim", "BinaryGateMixedOp");
+    refuse(index_ops, "DirectGradOptimBiLevel", "DirectGradBiLevelOptim", "IndexMixedOp");
+    refuse(sum, "GumbelAnnealingOptim", "GumbelAnnealingOptim", "SoftmaxSumMixedOp");
+    refuse(none, "DARTSOptim", "DARTSOptim", "MobileNetV2");
+    refuse(sum, "{type: DARTSOptim, args: {epsilon: 0}}", "DARTSOptim.epsilon", "0");
+    refuse(sum, "{type: DARTSOptim, args: {w_momentum: -1}}", "DARTSOptim.w_momentum", "-1");
+    refuse(gumbel, "{type: GumbelAnnealingOptim, args: {init_temp: 0}}", "GumbelAnnealingOptim.init_temp", "0");
+    refuse(gumbel, "{type: GumbelAnnealingOptim, args: {init_temp: 1, end_temp: 2}}", "GumbelAnnealingOptim.end_temp", "2");
+    refuse(gumbel, "{type: GumbelAnnealingOptim, args: {anneal_interval: 0}}", "anneal_interval", "0");
+    refuse(gumbel, "{type: GumbelAnnealingOptim, args: {restart_period: 0}}", "restart_period", "0");
+    refuse(gumbel, "{type: GumbelAnnealingOptim, args: {exp_anneal_rate: -0.1}}", "exp_anneal_rate", "-0.1");
     refuse(none, "BinaryGateOptim", "BinaryGateOptim", "MobileNetV2");
     refuse(gates, "RandomSearchOptim", "RandomSearchOptim", "BinaryGateMixedOp");
     refuse(gates, "{type: BinaryGateOptim, args: {n_samples: -1}}", "BinaryGateOptim.n_samples", "-1");
