@@ -206,6 +206,7 @@ RUNS  ?= 15
 bench: all $(BENCH_BIN)
 	@$(B)/bench/kernels -c -r -n $(RUNS) -j build/bench/kernels.json
 	@$(B)/bench/step --reps $(REPS) --paths $(PATHS) --json build/bench/step.json
+	@bench/scale.py $(B)/bench/step build/bench/scale.json
 bench-deps:
 	@bench/deps.sh
 bench-page:

@@ -1,7 +1,7 @@
 /* How long a search's steps take, beside the original on PyTorch.
  *
  *   step [--reps N] [--paths N] [--batch N] [--threads N] [--model NAME] [--measure NAME] [--alone] [--json FILE]
- *        [--python FILE]
+ *        [--python FILE] [--candidates N] [--depth X]
  *
  * Each side is a process of its own with one supernet, ours too (this program started again with --serve). This process
  * makes one fixed list of paths, and asks each side in turn for a step on path i: at no time do two sides compute.
@@ -45,7 +45,8 @@ static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_
 
 typedef struct options {
     const char *model, *measure, *json, *python; /* model, measure: NULL is all */
-    int reps, paths, batch, threads, alone;
+    const char *depth; /* depth_coeff of the model */
+    int reps, paths, batch, threads, alone, candidates;
 } options;
 
 typedef struct bench {
@@ -63,12 +64,13 @@ static void settle(void) {
 /* ---- sides --------------------------------------------------------------------------------------------- */
 
 static int start_side(bench *b, int i, const char *model, const char *supernet) {
-    char batch[16], threads[16], env[64], preload[300];
+    char batch[16], threads[16], n_candidates[16], env[64], preload[300];
     const char *layout = step_sides[i].layout;
     snprintf(batch, sizeof batch, "%d", b->r.batch);
     snprintf(threads, sizeof threads, "%d", b->r.threads);
-    const char *argv[] = {
-        i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads, NULL};
+    snprintf(n_candidates, sizeof n_candidates, "%d", b->o.candidates);
+    const char *argv[] = {i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads,
+                          i ? NULL : n_candidates, b->o.depth, NULL};
     snprintf(env, sizeof env, i ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=5000",
              b->r.threads); /* ours as the program modnas does */
     snprintf(preload, sizeof preload, "LD_PRELOAD=%s", b->jemalloc);
@@ -235,6 +237,11 @@ static int measure(bench *b) {
 
 /* ---- the program --------------------------------------------------------------------------------------- */
 
+/* Does the other side know this supernet? */
+static int is_standard(const options *o) {
+    return o->candidates == 6 && strcmp(o->depth, "1") == 0;
+}
+
 static int parse(int argc, char **argv, options *o) {
     const struct {
         const char *name;
@@ -242,8 +249,9 @@ static int parse(int argc, char **argv, options *o) {
         int *number;
     } rows[] = {{"--model", &o->model, NULL},   {"--measure", &o->measure, NULL}, {"--json", &o->json, NULL},
                 {"--python", &o->python, NULL}, {"--reps", NULL, &o->reps},       {"--paths", NULL, &o->paths},
-                {"--batch", NULL, &o->batch},   {"--threads", NULL, &o->threads}};
-    *o = (options){.reps = 3, .paths = 20, .batch = 64, .threads = 2};
+                {"--batch", NULL, &o->batch},   {"--threads", NULL, &o->threads},   {"--depth", &o->depth, NULL},
+                {"--candidates", NULL, &o->candidates}};
+    *o = (options){.reps = 3, .paths = 20, .batch = 64, .threads = 2, .candidates = 6, .depth = "1"};
     for (int i = 1; i < argc; i++) {
         size_t k = 0;
         while (k < MN_COUNT(rows) && strcmp(rows[k].name, argv[i]) != 0) k++;
@@ -256,7 +264,7 @@ static int parse(int argc, char **argv, options *o) {
         else if ((*rows[k].number = atoi(argv[++i])) < 1)
             return -1;
     }
-    return 0;
+    return is_standard(o) || o->alone ? 0 : -1;
 }
 
 static void find_jemalloc(bench *b) {
@@ -303,11 +311,12 @@ static int run(bench *b) {
 
 int main(int argc, char **argv) {
     static bench b;
-    if (argc == 7 && strcmp(argv[1], "--serve") == 0) return step_serve(argv + 2);
+    if (argc == 9 && strcmp(argv[1], "--serve") == 0) return step_serve(argv + 2);
     if (parse(argc, argv, &b.o)) {
         fprintf(stderr,
                 "usage: %s [--reps N] [--paths N] [--batch N] [--threads N] [--model NAME] [--measure NAME] [--alone]"
-                " [--json FILE] [--python FILE]\n",
+                " [--json FILE] [--python FILE]\n"
+                "       [--candidates N] [--depth X], with --alone\n",
                 argv[0]);
         return 2;
     }

@@ -32,14 +32,16 @@ static const struct supernet {
 
 static const char config[] =
     "backend: dnnl\nseed: 1\nthreads: %d\n"
-    "model: {type: %s, args: {n_classes: 10}}\n"
-    "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: %s,"
-    " candidates: [MB3E3, MB3E6, MB5E3, MB5E6, MB7E3, MB7E6]}}}\n"
+    "model: {type: %s, args: {n_classes: 10, depth_coeff: %s}}\n"
+    "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: %s, candidates: [%.*s]}}}\n"
     "train_data: {type: RandData, args: {data_size: 576, shape: [3, 32, 32], classes: 10}}\n"
     "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: %d, val_batch_size: %d, valid_size: %d}}\n"
     "trainer: {default: {type: ImageClsTrainer, args: {w_grad_clip: 5.0,"
     " optimizer: {type: SGD, args: {lr: 0.025, momentum: 0.9, weight_decay: 0.0003}}, lr_scheduler: "
     "CosineAnnealingLR}}}\n";
+
+static const char candidates[] = "MB3E3, MB3E6, MB5E3, MB5E6, MB7E3, MB7E6";
+enum { CANDIDATE = sizeof "MB3E3, " - 1 };
 
 typedef struct session {
     modnas_ctx *ctx;
@@ -57,11 +59,14 @@ typedef struct session {
 
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
-static int read_config(session *s, const struct supernet *net, char *const argv[5]) {
+static int read_config(session *s, const struct supernet *net, char *const argv[7]) {
     char text[2048];
-    const int batch = atoi(argv[3]), threads = atoi(argv[4]);
+    const int batch = atoi(argv[3]), threads = atoi(argv[4]), n_candidates = atoi(argv[5]);
     if (batch < 1 || threads < 1) return mn_fail(s->ctx, MODNAS_EINVAL, "batch %s, threads %s", argv[3], argv[4]);
-    const int n = snprintf(text, sizeof text, config, threads, argv[0], net->mixed_op, batch, batch, batch);
+    if (n_candidates < 2 || n_candidates * CANDIDATE > (int)sizeof candidates + 1)
+        return mn_fail(s->ctx, MODNAS_EINVAL, "candidates %s, not 2 to %zu", argv[5], (sizeof candidates + 1) / CANDIDATE);
+    const int n = snprintf(text, sizeof text, config, threads, argv[0], argv[6], net->mixed_op,
+                           n_candidates * CANDIDATE - 2, candidates, batch, batch, batch);
     s->batch = batch;
     return mn_yaml_read(s->ctx, text, (size_t)n, "bench", &s->docs);
 }
@@ -87,7 +92,7 @@ static int build_optim(session *s, const char *spec) {
     return rc;
 }
 
-static int session_open(session *s, char *const argv[5]) {
+static int session_open(session *s, char *const argv[7]) {
     const struct supernet *net = NULL;
     MN_TRY(report_context(&s->ctx));
     MN_TRY(mn_register_builtins(s->ctx));
@@ -260,7 +265,7 @@ static int answer(session *s, const char *line) {
     return 0;
 }
 
-int step_serve(char *const argv[5]) {
+int step_serve(char *const argv[7]) {
     session s = {.ctx = NULL};
     char line[4096];
     int rc = session_open(&s, argv);

@@ -2,7 +2,7 @@
 #ifndef STEP_SERVE_H
 #define STEP_SERVE_H
 
-/* argv: MODEL SUPERNET LAYOUT BATCH THREADS (LAYOUT is the peer's affair). The status of the process. */
-int step_serve(char *const argv[5]);
+/* argv: MODEL SUPERNET LAYOUT BATCH THREADS CANDIDATES DEPTH (LAYOUT is the peer's affair). The status of the process. */
+int step_serve(char *const argv[7]);
 
 #endif

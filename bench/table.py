@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Put the figures of `make bench` into docs/performance.md.
 
-    table.py [--print]      build/bench/step.json and kernels.json -> the lines between <!-- NAME --> and <!-- /NAME -->
+    table.py [--print]      build/bench/step.json, kernels.json and scale.json -> the lines between <!-- NAME --> and <!-- /NAME -->
 
 --print shows the tables and leaves the page alone. A table whose JSON is missing stays as it is.
 """
@@ -107,12 +107,26 @@ def kernels(data):
                         map(kernel_row, data["rows"]))
 
 
+# ---- growth
+
+def scale_rows(rows):
+    for row in rows:
+        yield ["%s %s" % (row["axis"], row["at"])] + [spread(f) for f in row["figures"].values()]
+
+
+def scale(data):
+    yield machine(data, "%s; %d paths, %d repetitions" % (data["versions"]["modnas"], data["paths"], data["reps"]))
+    yield ""
+    yield from lines_of(["median (quartiles)"] + ["%s, %s" % (f["text"], f["unit"]) for f in data["rows"][0]["figures"].values()],
+                        scale_rows(data["rows"]))
+
+
 # ---- the page
 
 def main():
     with open(PAGE) as file:
         page = file.read()
-    for name, make in (("step", step), ("kernels", kernels)):
+    for name, make in (("step", step), ("kernels", kernels), ("scale", scale)):
         data = load(name)
         if data is None:
             print("table.py: there is no build/bench/%s.json: its table stays" % name, file=sys.stderr)
