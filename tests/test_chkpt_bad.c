@@ -1,6 +1,6 @@
-/* Damaged checkpoints: cut off anywhere, with any byte changed, or made up with sums that are right. Never a crash, always
- * a verdict with its reason; what is found before anything was loaded leaves the search as it was, and after what is
- * found later a good file still loads. */
+/* Damaged checkpoints: cut off anywhere, with any byte changed, or made up with sums that are right. Never a crash,
+ * always a verdict with its reason; what is found before anything was loaded leaves the search as it was, and after
+ * what is found later a good file still loads. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,9 +104,15 @@ static void spoil(mn_section *s, mn_rng *rng) {
     const size_t at = s->n ? (size_t)mn_rng_below(rng, s->n) : 0, left = s->n - at;
     const uint64_t x = numbers[mn_rng_below(rng, MN_COUNT(numbers))];
     switch (mn_rng_below(rng, 4)) {
-    case 0: s->n = at; break;
-    case 1: memcpy(s->data + at, &x, left < 8 ? left : 8); break;
-    case 2: memcpy(s->data + at / 8 * 8, &x, s->n - at / 8 * 8 < 8 ? s->n - at / 8 * 8 : 8); break;
+    case 0:
+        s->n = at;
+        break;
+    case 1:
+        memcpy(s->data + at, &x, left < 8 ? left : 8);
+        break;
+    case 2:
+        memcpy(s->data + at / 8 * 8, &x, s->n - at / 8 * 8 < 8 ? s->n - at / 8 * 8 : 8);
+        break;
     default:
         if (left) s->data[at] = (char)mn_rng_u32(rng);
     }
@@ -130,8 +136,8 @@ static int load_spoilt(const char *section, mn_rng *rng) {
 }
 
 START_TEST(made_up) {
-    static const char *const sections[] = {"meta",  "config",          "model", "search",      "state",
-                                           "data",  "trainer.default", "optim", "estim.search"};
+    static const char *const sections[] = {"meta", "config",          "model", "search",      "state",
+                                           "data", "trainer.default", "optim", "estim.search"};
     const modnas_metric m = {"acc_top1", 0.75};
     int n_refused = 0, n_torn = 0;
     mn_rng rng;
@@ -146,8 +152,7 @@ START_TEST(made_up) {
         util_search_hash(search, now);
         ck_assert_str_eq(now, at_good);
     }
-    printf("made up: of %d files %d were refused, %d of them after loading had begun\n", N_MADE_UP, n_refused,
-           n_torn);
+    printf("made up: of %d files %d were refused, %d of them after loading had begun\n", N_MADE_UP, n_refused, n_torn);
     ck_assert_int_gt(n_refused, N_MADE_UP / 3);
     close_search();
 }

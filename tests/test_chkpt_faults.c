@@ -24,16 +24,11 @@ typedef struct fault {
 enum { ANY = -1 };
 
 static const fault faults[] = {
-    {"open fails", OPEN, EACCES, 0},
-    {"no space is left", WRITE, ENOSPC, 1},
-    {"write fails", WRITE, EIO, 0},
-    {"half is written, then no more", WRITE, EDQUOT, 1},
-    {"write takes nothing", WRITE, 0, 1},
-    {"one flush fails", FSYNC, EIO, 0},
-    {"every flush fails", FSYNC, EIO, 1},
-    {"close fails", CLOSE, EIO, 0},
-    {"rename fails", RENAME, EIO, 0},
-    {"rename is lost", RENAME, 0, 0},
+    {"open fails", OPEN, EACCES, 0},      {"no space is left", WRITE, ENOSPC, 1},
+    {"write fails", WRITE, EIO, 0},       {"half is written, then no more", WRITE, EDQUOT, 1},
+    {"write takes nothing", WRITE, 0, 1}, {"one flush fails", FSYNC, EIO, 0},
+    {"every flush fails", FSYNC, EIO, 1}, {"close fails", CLOSE, EIO, 0},
+    {"rename fails", RENAME, EIO, 0},     {"rename is lost", RENAME, 0, 0},
     {"the process is gone", ANY, EIO, 1},
 };
 

@@ -340,6 +340,34 @@ START_TEST(stopped_by_a_signal) {
 }
 END_TEST
 
+/* What was stopped goes on where it was; a search that is another one is refused with status 2. */
+START_TEST(resumed) {
+    static const char *const files[] = {"outputs/history.tsv", "outputs/arch_search_best.yaml"};
+    expect("run -c c.yaml -n whole --quiet -o estim.search.epochs=12", 0, NULL);
+    const pid_t pid = util_cli_start(&cli, "run -c c.yaml -n a -o estim.search.epochs=12", NULL);
+    wait_for("exp/a/outputs/arch_search_best.yaml");
+    kill(pid, SIGINT);
+    util_cli_wait(&cli, pid);
+    ck_assert_int_eq(cli.status, 130);
+    ck_assert_ptr_nonnull(strstr(cli.err, "--resume goes on"));
+    expect("run -c c.yaml -n a --resume -o estim.search.epochs=13", 2, "estim.search.epochs is 12 there and 13 here");
+    expect("run -c c.yaml -n a --resume -o estim.search.epochs=12 -o threads=3", 2, "threads is 2 there and 3 here");
+    expect("run -c c.yaml -n a --resume -o estim.search.epochs=12", 0, "goes on from exp/a/chkpt/state_");
+    for (size_t i = 0; i < MN_COUNT(files); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "exp/whole/%s", files[i]);
+        char *want = util_cli_read(&cli, path);
+        snprintf(path, sizeof path, "exp/a/%s", files[i]);
+        char *got = util_cli_read(&cli, path);
+        ck_assert_str_eq(got, want);
+        free(want);
+        free(got);
+    }
+    expect("run -c c.yaml -n b --resume --quiet", 0, NULL); /* nothing to go on from: it begins */
+    expect("describe -c c.yaml --resume", 2, "--resume");
+}
+END_TEST
+
 START_TEST(second_signal) {
     const pid_t pid = util_cli_start(&cli, "run -c c.yaml -n a --quiet -o estim.search.epochs=1000000", NULL);
     wait_for("exp/a/outputs/history.tsv");
@@ -401,6 +429,7 @@ int main(void) {
     tcase_set_timeout(stopped, 60);
     tcase_add_checked_fixture(stopped, start, stop);
     tcase_add_loop_test(stopped, stopped_by_a_signal, 0, 2);
+    tcase_add_test(stopped, resumed);
     suite_add_tcase(s, stopped);
     return util_run(s);
 }

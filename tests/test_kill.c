@@ -2,8 +2,8 @@
  * the run that was never killed.
  *
  * Every other kill waits for the file of a checkpoint to be begun, and so falls into its writing where the system is
- * slow enough; the others fall anywhere, into the start as well. A run that gets to its end is compared, and the next one
- * begins anew. MODNAS_KILLS is the number of kills for each search, backend and number of threads. */
+ * slow enough; the others fall anywhere, into the start as well. A run that gets to its end is compared, and the next
+ * one begins anew. MODNAS_KILLS is the number of kills for each search, backend and number of threads. */
 #include <check.h>
 #include <glob.h>
 #include <poll.h>
@@ -123,9 +123,10 @@ START_TEST(kills) {
         if (is_over) new_run(r->name, variant);
     }
     new_run(r->name, variant);
-    printf("kill: %s on %s, threads %s: %d kills, %d of them inside the write of a checkpoint; %d runs got to their end "
-           "meanwhile; same bytes\n",
-           r->name, variants[variant][0], variants[variant][1], n_kills, n_in_write, n_ends);
+    printf(
+        "kill: %s on %s, threads %s: %d kills, %d of them inside the write of a checkpoint; %d runs got to their end "
+        "meanwhile; same bytes\n",
+        r->name, variants[variant][0], variants[variant][1], n_kills, n_in_write, n_ends);
 }
 END_TEST
 

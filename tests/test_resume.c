@@ -208,6 +208,26 @@ START_TEST(as_weights) {
 }
 END_TEST
 
+/* ---- memory -------------------------------------------------------------------------------------------- */
+
+/* Memory runs out anywhere in a run that goes on: it says so, and the next one goes on all the same. */
+START_TEST(out_of_memory) {
+    const char *yaml = util_resumes[2].yaml;
+    const char *const whole[] = {"backend=ref", "name=whole", NULL};
+    int n = 0, rc = MODNAS_ENOMEM;
+    run_whole(yaml, whole, 0, NULL);
+    ck_assert_int_eq(run(yaml, often, 14, 0, NULL), MODNAS_ECANCELED);
+    for (int64_t left = 0; rc; left += 1 + left / 32, n++) {
+        rig.host.left = left;
+        rc = run(yaml, often, 0, 1, NULL);
+        rig.host.left = -1;
+        ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d after %lld: %s", rc, (long long)left, rig.error);
+    }
+    ck_assert_int_gt(n, 50);
+    check_same("out of memory", n);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("resume");
     TCase *t = tcase_create("every step");
@@ -217,6 +237,6 @@ int main(void) {
     tcase_add_loop_test(t, many_stops, 0, (int)util_n_resumes);
     suite_add_tcase(s, t);
     util_add(s, "files", rig_setup, rig_teardown,
-             (const TTest *[]){newest_good_one, what_a_kill_leaves, refused, as_weights, NULL});
+             (const TTest *[]){newest_good_one, what_a_kill_leaves, refused, as_weights, out_of_memory, NULL});
     return util_run(s);
 }

@@ -101,8 +101,8 @@ typedef struct modnas_search_opts {
     int (*epoch_done)(modnas_search *search, const modnas_progress *epoch, void *ud);
     void *ud;                  /* given to the three */
     void (*ud_free)(void *ud); /* called once, when the search goes; default: nothing */
-    int32_t resume;   /* of modnas_search_run: as that of modnas_run_opts */
-    int32_t reserved; /* 0 */
+    int32_t resume;            /* of modnas_search_run: as that of modnas_run_opts */
+    int32_t reserved;          /* 0 */
 } modnas_search_opts;
 
 /** Make everything that a configuration describes: data, model, trainers, optimizer, exporter, estimators; plan all
@@ -142,8 +142,8 @@ MODNAS_API MODNAS_MUST_USE int modnas_search_run(modnas_search *search, char **r
 
 /* ---- checkpoints ------------------------------------------------------------------------------------------------- */
 
-/** Write all of a search into a file (docs/formats.md): weights, architecture parameters, optimizers, random draws, where
- * data and estimators are, history. modnas_search_load of the same configuration goes on as if nothing had come
+/** Write all of a search into a file (docs/formats.md): weights, architecture parameters, optimizers, random draws,
+ * where data and estimators are, history. modnas_search_load of the same configuration goes on as if nothing had come
  * between, with the same bytes on the same backend.
  *
  * @param path  replaced at once; after an error it is what it was
@@ -159,12 +159,11 @@ MODNAS_API MODNAS_MUST_USE int modnas_search_save(modnas_search *search, const c
  *         search is as before. After what is found later it takes nothing but another load (MODNAS_EINVAL)
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_load(modnas_search *search, const char *path);
-/** In the run of an estimator of the host: a place from which it can go on. The run's checkpoint is written if one is due
- * or the run was canceled; for an estimator without `save` nothing is.
+/** In the run of an estimator of the host: a place from which it can go on. The run's checkpoint is written if one is
+ * due or the run was canceled; for an estimator without `save` nothing is.
  *
- * @return 0; MODNAS_ECANCELED; MODNAS_EINVAL (not inside the run of an estimator); MODNAS_EBUSY; MODNAS_ENOMEM; codes of
- *         callbacks
- * Since 0.1. */
+ * @return 0; MODNAS_ECANCELED; MODNAS_EINVAL (not inside the run of an estimator); MODNAS_EBUSY; MODNAS_ENOMEM; codes
+ * of callbacks Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_search_checkpoint(modnas_search *search);
 
 /** What the `save` of a component writes to. */

@@ -184,8 +184,7 @@ static int parse(mn_sections *f, size_t n, const char *name) {
     uint32_t n_sections;
     if (n < MN_SECTIONS_HEAD) return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes, no checkpoint", name, n);
     MN_TRY(mn_sections_head(f->ctx, f->file, &bytes, &n_sections, name));
-    if (bytes != n)
-        return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes of a checkpoint of %" PRIu64, name, n, bytes);
+    if (bytes != n) return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %zu bytes of a checkpoint of %" PRIu64, name, n, bytes);
     for (uint32_t i = 0; i < n_sections; i++, at += used) MN_TRY(take(f, f->file + at, n - at, i, name, &used));
     if (at == n) return 0;
     return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: %" PRIu64 " bytes behind the last section", name, n - at);

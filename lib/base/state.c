@@ -38,7 +38,8 @@ int mn_state_bytes(mn_state *s, void *data, size_t n) {
         mn_str_addn(&s->out, data ? data : "", n);
         return s->out.failed ? MODNAS_ENOMEM : 0;
     }
-    if (n > s->n - s->at) return mn_state_fail(s, "ends after %zu bytes, %zu more are wanted", s->n, n - (s->n - s->at));
+    if (n > s->n - s->at)
+        return mn_state_fail(s, "ends after %zu bytes, %zu more are wanted", s->n, n - (s->n - s->at));
     if (n) memcpy(data, s->in + s->at, n);
     s->at += n;
     return 0;

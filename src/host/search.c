@@ -208,6 +208,7 @@ int modnas_search_checkpoint(modnas_search *search) {
 
 int modnas_state_add(modnas_state *state, const void *data, size_t bytes) {
     if (!state || state->loading) return MODNAS_EINVAL;
+    MN_ENTER(state->ctx);
     if (bytes && !data) return mn_fail(state->ctx, MODNAS_EINVAL, "modnas_state_add: data is NULL");
     return mn_state_bytes(state, (void *)(uintptr_t)data, bytes);
 }

@@ -149,7 +149,8 @@ static int look_sections(mn_report *r, mn_source *s) {
     for (uint32_t i = 0; i < n; i++) MN_TRY(look_section(&w, i));
     MN_TRY(mn_source_drain(s));
     if (w.left || mn_source_bytes(s) != bytes)
-        return mn_fail(r->ctx, MODNAS_EFORMAT, "%s: %" PRIu64 " bytes of a checkpoint of %" PRIu64 ", whose sections end at %" PRIu64,
+        return mn_fail(r->ctx, MODNAS_EFORMAT,
+                       "%s: %" PRIu64 " bytes of a checkpoint of %" PRIu64 ", whose sections end at %" PRIu64,
                        mn_source_name(s), mn_source_bytes(s), bytes, bytes - w.left);
     return 0;
 }

@@ -70,8 +70,8 @@ int mn_model_dump(mn_model *m, char **bytes, size_t *n) {
     mn_tensor_info *tensors;
     MN_TRY(check_committed(m));
     MN_TRY(infos_of(m, mn_store_elem_bytes(m->weights), &tensors));
-    const int rc = mn_safetensors_build(m->ctx, MN_MODEL_SECTION, tensors, mn_model_n_tensors(m), NULL, fill_exact, m,
-                                        bytes, n);
+    const int rc =
+        mn_safetensors_build(m->ctx, MN_MODEL_SECTION, tensors, mn_model_n_tensors(m), NULL, fill_exact, m, bytes, n);
     mn_free(m->ctx, tensors);
     return rc;
 }
@@ -83,7 +83,7 @@ typedef struct loading {
     const char *path;
     const mn_safetensors *file;
     int partial;
-    mn_map known; /* names of the model */
+    mn_map known;            /* names of the model */
     size_t n_found, largest; /* elements, at least 1 */
 } loading;
 

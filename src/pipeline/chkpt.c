@@ -2,9 +2,9 @@
  *
  *   chkpt/state_000001.chkpt, state_000002.chkpt, ...    the newest two stay
  *
- * A new one is whole under its name before an older one goes, so that there is a good one at any time after the first. A
- * run numbers on from whatever is there. One that is not good any more is passed over with a message, and goes when the
- * next one is written. */
+ * A new one is whole under its name before an older one goes, so that there is a good one at any time after the first.
+ * A run numbers on from whatever is there. One that is not good any more is passed over with a message, and goes when
+ * the next one is written. */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -43,7 +43,8 @@ static int list_files(const mn_pipeline *p, mn_vec *out) {
     char *path = mn_expdir_file(&p->dir, "", "chkpt", NULL, "");
     if (!path) return MODNAS_ENOMEM;
     DIR *folder = opendir(path);
-    int rc = folder ? 0 : mn_fail(p->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
+    const int error = errno == ENOMEM ? MODNAS_ENOMEM : MODNAS_EIO;
+    int rc = folder ? 0 : mn_fail(p->ctx, error, "%s: %s", path, strerror(errno));
     mn_free(p->ctx, path);
     for (struct dirent *entry; !rc && (entry = readdir(folder));) {
         const int64_t n = number_in(entry->d_name);
@@ -64,7 +65,9 @@ static int remove_others(const mn_pipeline *p, int64_t a, int64_t b) {
     int rc = list_files(p, &list);
     for (size_t i = 0; !rc && i < list.n; i++) {
         const int64_t n = MN_AT(list, int64_t, i);
-        char *path = n == a || n == b ? NULL : path_of(p, n);
+        if (n == a || n == b) continue;
+        char *path = path_of(p, n);
+        if (!path) rc = MODNAS_ENOMEM;
         if (path && unlink(path)) mn_log(p->ctx, MODNAS_LOG_WARN, "%s: %s", path, strerror(errno));
         mn_free(p->ctx, path);
     }

@@ -1,5 +1,5 @@
-/* Checkpoints of a search: what is in one (pack.c), what one is of (meta.c), when they are made and which one a run goes
- * on from (chkpt.c). The file is docs/formats.md's. */
+/* Checkpoints of a search: what is in one (pack.c), what one is of (meta.c), when they are made and which one a run
+ * goes on from (chkpt.c). The file is docs/formats.md's. */
 #ifndef MN_CHKPT_H
 #define MN_CHKPT_H
 

@@ -99,7 +99,8 @@ static int read_tree(const mn_pipeline *p, const mn_sections *f, const char *nam
     return ok ? 0 : mn_fail(p->ctx, MODNAS_EFORMAT, "%s: section %s is no map", path, name);
 }
 
-static int refuse(const mn_pipeline *p, const char *path, const char *what, const mn_node *theirs, const mn_node *ours) {
+static int refuse(const mn_pipeline *p, const char *path, const char *what, const mn_node *theirs,
+                  const mn_node *ours) {
     mn_str x = {.ctx = p->ctx}, y = {.ctx = p->ctx};
     mn_node_json(&x, theirs);
     mn_node_json(&y, ours);
@@ -117,8 +118,8 @@ static int compare_meta(const mn_pipeline *p, const char *path, const mn_node *t
     static const struct {
         const char *key;
         int must;
-    } facts[] = {{"space_size", 1}, {"space", 1},        {"threads", 1},    {"seed", 1},    {"train_sha256", 1},
-                 {"valid_sha256", 1}, {"backend", 0}, {"backend_version", 0}, {"isa", 0}, {"library", 0}};
+    } facts[] = {{"space_size", 1},   {"space", 1},   {"threads", 1},         {"seed", 1}, {"train_sha256", 1},
+                 {"valid_sha256", 1}, {"backend", 0}, {"backend_version", 0}, {"isa", 0},  {"library", 0}};
     for (size_t i = 0; i < MN_COUNT(facts); i++) {
         const mn_node *x = mn_node_get(theirs, facts[i].key), *y = mn_node_get(ours, facts[i].key);
         mn_str at = {.ctx = p->ctx};
@@ -134,10 +135,9 @@ static int compare_meta(const mn_pipeline *p, const char *path, const mn_node *t
 
 /* Keys that no result hangs on, or that compare_meta looks at. */
 static int is_free(const char *key) {
-    static const char *const free_keys[] = {"name",     "routine",  "backend",   "device_ids", "device",
-                                            "threads",  "seed",     "import",    "predefined", "defaults",
-                                            "override", "expman",   "writer",    "logging",    "test_data",
-                                            "pipeline", "callback", "measure_fn"};
+    static const char *const free_keys[] = {"name",   "routine", "backend",    "device_ids", "device",   "threads",
+                                            "seed",   "import",  "predefined", "defaults",   "override", "expman",
+                                            "writer", "logging", "test_data",  "pipeline",   "callback", "measure_fn"};
     for (size_t i = 0; i < MN_COUNT(free_keys); i++)
         if (strcmp(key, free_keys[i]) == 0) return 1;
     return !mn_schema_knows(key); /* sections of routines */

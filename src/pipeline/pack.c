@@ -139,8 +139,10 @@ static int save_config(const mn_pipeline *p, mn_sections *f) {
 
 static int save_meta(const mn_pipeline *p, mn_sections *f) {
     mn_str text = {.ctx = p->ctx};
-    MN_TRY(mn_pipeline_meta(p, &text));
-    return add_text(f, "meta", &text);
+    const int rc = mn_pipeline_meta(p, &text);
+    if (!rc) return add_text(f, "meta", &text);
+    mn_str_free(&text);
+    return rc;
 }
 
 static int check_can_save(const mn_pipeline *p, int under_way) {

@@ -75,7 +75,8 @@ int mn_space_hash(const mn_model *m, char text[65]) {
     mn_str s = {.ctx = m->ctx};
     mn_sha256 sha;
     mn_str_addf(&s, "%s\n", m->type);
-    for (size_t i = 0; m->space && i < m->space->params.n; i++) add_param(&s, MN_AT(m->space->params, mn_arch_param *, i));
+    for (size_t i = 0; m->space && i < m->space->params.n; i++)
+        add_param(&s, MN_AT(m->space->params, mn_arch_param *, i));
     for (int32_t i = 0; i < mn_model_n_mixed(m); i++) add_mixed(&s, mn_model_mixed(m, i));
     add_tensors(&s, m);
     const int failed = s.failed;
