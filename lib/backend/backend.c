@@ -38,6 +38,9 @@ struct mn_backends {
 static void *host_alloc(void *host, size_t bytes) {
     return mn_alloc_aligned(host, bytes);
 }
+static void *host_alloc_zeroed(void *host, size_t bytes) {
+    return mn_alloc_aligned_zeroed(host, bytes);
+}
 static void host_free(void *host, void *mem) {
     mn_free_aligned(host, mem);
 }
@@ -138,6 +141,7 @@ static int open_new(modnas_ctx *ctx, mn_vec *open, const char *name, int32_t thr
                             .abi = MODNAS_PLUGIN_ABI,
                             .host = ctx,
                             .alloc = host_alloc,
+                            .alloc_zeroed = host_alloc_zeroed,
                             .free = host_free,
                             .fail = host_fail,
                             .log = host_log};
@@ -251,6 +255,7 @@ void mn_backend_begin(mn_backend *b) {
 /* Device memory is cleared by uploading zeros, a piece at a time. */
 static int clear(mn_backend *b, char *mem, size_t bytes) {
     static const char zeros[4096] = {0};
+    if (b->vt.flags & MODNAS_BACKEND_ZEROED_MEMORY) return 0;
     if (!(b->vt.flags & MODNAS_BACKEND_DEVICE_MEMORY)) {
         memset(mem, 0, bytes);
         return 0;

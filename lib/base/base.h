@@ -31,6 +31,7 @@ struct mn_backends; /* lib/backend */
 struct modnas_ctx {
     modnas_ctx_opts opts; /* full copy, defaults filled in */
     char *plugin_dir;     /* owned copy */
+    int is_libc;          /* memory comes from libc: a large block from calloc is zero without being touched */
     atomic_int refs;      /* children hold the context */
     atomic_int canceled;
     atomic_uintptr_t owner; /* the thread that is inside; 0: none */
@@ -93,6 +94,7 @@ void *mn_realloc(modnas_ctx *ctx, void *ptr, size_t count, size_t size); /* grow
 void mn_free(modnas_ctx *ctx, void *ptr);
 /* As mn_alloc, 64-byte aligned and NOT zeroed; for large numeric buffers. Free with mn_free_aligned. */
 void *mn_alloc_aligned(modnas_ctx *ctx, size_t bytes);
+void *mn_alloc_aligned_zeroed(modnas_ctx *ctx, size_t bytes);
 void mn_free_aligned(modnas_ctx *ctx, void *ptr);
 char *mn_strdup(modnas_ctx *ctx, const char *text);
 char *mn_strndup(modnas_ctx *ctx, const char *text, size_t n);

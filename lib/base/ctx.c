@@ -57,6 +57,7 @@ static void *libc_alloc(void *ptr, size_t bytes, void *ud) {
 
 static int fill_defaults(modnas_ctx *ctx) {
     modnas_ctx_opts *o = &ctx->opts;
+    ctx->is_libc = !o->alloc_fn;
     if (!o->alloc_fn) o->alloc_fn = libc_alloc;
     if (!o->threads) o->threads = 2;
     if (!o->log_level) o->log_level = MODNAS_LOG_INFO;

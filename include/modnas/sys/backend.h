@@ -24,6 +24,7 @@ typedef struct modnas_host {
     void *host;
     void *(*alloc)(void *host, size_t bytes); /* 64-byte aligned, not zeroed; NULL when out of memory */
     void (*free)(void *host, void *mem);
+    void *(*alloc_zeroed)(void *host, size_t bytes); /* as alloc; large blocks take memory only where they are used */
     int (*fail)(void *host, int status, const char *text);
     void (*log)(void *host, int32_t level, const char *text);
 } modnas_host;
@@ -37,7 +38,8 @@ typedef struct modnas_backend_opts {
 enum modnas_role { MODNAS_ROLE_SRC = 0, MODNAS_ROLE_WEIGHTS = 1, MODNAS_ROLE_DST = 2 };
 
 enum modnas_backend_flags {
-    MODNAS_BACKEND_DEVICE_MEMORY = 1 << 0 /* memory is not the host's: no kernel can fall back to `ref` */
+    MODNAS_BACKEND_DEVICE_MEMORY = 1 << 0, /* memory is not the host's: no kernel can fall back to `ref` */
+    MODNAS_BACKEND_ZEROED_MEMORY = 1 << 1  /* what alloc gives is zeroed: the library need not do it */
 };
 
 /* Pointers marked (o) may be NULL. All int results are status codes unless said. */

@@ -88,8 +88,9 @@ static void advise(char *mem, size_t bytes) {
 }
 
 static int backend_alloc(void *state, size_t bytes, void **mem) {
-    void *got = mn_dnnl_alloc(state, bytes);
-    if (!got) return MODNAS_ENOMEM;
+    mn_dnnl *s = state;
+    void *got = s->host.alloc_zeroed(s->host.host, bytes ? bytes : 64);
+    if (!got) return mn_dnnl_fail(s, MODNAS_ENOMEM, "dnnl: out of memory for %zu bytes", bytes);
     advise(got, bytes);
     *mem = got;
     return 0;
@@ -226,6 +227,7 @@ MODNAS_API int modnas_plugin_entry(const modnas_host *host, modnas_backend_vt *v
         .begin = backend_begin,
         .in_parallel = backend_in_parallel,
         .n_objects = backend_n_objects,
+        .flags = MODNAS_BACKEND_ZEROED_MEMORY,
     };
     return 0;
 }

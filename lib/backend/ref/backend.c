@@ -33,7 +33,7 @@ static void ref_close(void *state) {
 
 static int ref_alloc(void *state, size_t bytes, void **mem) {
     ref_state *s = state;
-    void *p = s->host.alloc(s->host.host, bytes > 0 ? bytes : 1);
+    void *p = s->host.alloc_zeroed(s->host.host, bytes > 0 ? bytes : 1);
     char text[96];
     if (p) {
         *mem = p;
@@ -161,5 +161,6 @@ const modnas_backend_vt mn_ref_vt = {.size = sizeof(modnas_backend_vt),
                                      .plan_scratch = ref_plan_scratch,
                                      .plan_workspace = ref_plan_workspace,
                                      .plan_run = ref_plan_run,
-                                     .plan_free = ref_plan_free};
+                                     .plan_free = ref_plan_free,
+                                     .flags = MODNAS_BACKEND_ZEROED_MEMORY};
 #endif
