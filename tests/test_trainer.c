@@ -221,6 +221,23 @@ START_TEST(evaluation) {
 }
 END_TEST
 
+/* One batch of the validation set: the same one until it is asked for anew, then another order's; then all of them
+ * again. */
+START_TEST(limited_evaluation) {
+    double loss[5];
+    util_small_open(&s, NET("trn_batch_size: 28, val_batch_size: 8, valid_size: 20"));
+    for (int i = 0; i < 5; i++) {
+        mn_scores sum = {0, 0, 0, 0};
+        if (i % 2 == 0) mn_trainer_limit_valid(s.trainer, i < 4);
+        MUST(mn_trainer_evaluate(s.trainer, NULL, &sum, NULL, NULL));
+        ck_assert_int_eq(sum.n, i < 4 ? 8 : 20);
+        loss[i] = sum.loss;
+    }
+    ck_assert(loss[0] == loss[1] && loss[2] == loss[3] && loss[0] != loss[2]);
+    util_small_close(&s);
+}
+END_TEST
+
 /* A canceled context ends an evaluation after the batch. */
 START_TEST(evaluation_is_canceled) {
     mn_scores scores = {0, 0, 0, 0};
@@ -240,6 +257,6 @@ int main(void) {
     util_add(suite, "steps", NULL, NULL,
              (const TTest *[]){wrong_samples, clipped_step, phases, phase_drops_momentum, arch_step_on_training_data,
                                no_alphas, NULL});
-    util_add(suite, "evaluation", NULL, NULL, (const TTest *[]){evaluation, evaluation_is_canceled, NULL});
+    util_add(suite, "evaluation", NULL, NULL, (const TTest *[]){evaluation, limited_evaluation, evaluation_is_canceled, NULL});
     return util_run(suite);
 }

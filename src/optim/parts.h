@@ -6,7 +6,7 @@
 
 enum { MN_N_DIRECT_GRAD = 2 };
 extern const mn_component mn_binary_gate_component, mn_random_search_component;
-extern const mn_component mn_darts_component, mn_gumbel_annealing_component;
+extern const mn_component mn_darts_component, mn_gumbel_annealing_component, mn_reinforce_component;
 extern const mn_component mn_direct_grad_components[MN_N_DIRECT_GRAD];
 
 #endif

@@ -183,6 +183,7 @@ static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t ste
 
 int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
     const mn_progress p = progress_of(e, phase, step, steps, s);
+    if (e->quiet) return mn_canceled(e->ctx);
     log_step(e, phase, step, steps, s);
     int rc = e->observer.progress ? e->observer.progress(&p, e->observer.ud) : 0;
     if (!rc) rc = mn_canceled(e->ctx);

@@ -145,6 +145,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     int64_t epoch, epochs;        /* epochs behind it: the number of the current one */
     int32_t resumed;              /* 1: loaded in the middle of its phase, and not gone on yet */
     int32_t resumable;            /* 1: what stopped it left all as mn_estim_checkpoint would find it */
+    int32_t quiet;                /* > 0: what is measured is one of many: no lines of log, no progress */
     int32_t transient;            /* > 0: weights or the model are to be put back: no checkpoint now */
     int32_t is_given;             /* 1: weight steps train an architecture that the host named */
     int32_t epoch_open;           /* 1: the epoch was begun, and not all of its steps were made */

@@ -34,6 +34,17 @@ int mn_mixed_set_alpha(mn_mixed *m, const double *alpha) {
     return mn_fail(m->module->model->ctx, MODNAS_EINVAL, "parameter %s is a choice, it has no alpha", m->param->name);
 }
 
+int mn_mixed_set_grad(mn_mixed *m, const double *grad) {
+    mn_param *p = m->param->tensor;
+    const int is_f64 = p && p->store && mn_store_dtype(p->store) == MODNAS_F64;
+    if (!p || !p->store)
+        return mn_fail(m->module->model->ctx, MODNAS_EINVAL, "parameter %s has no gradient", m->param->name);
+    for (int32_t i = 0; !is_f64 && i < m->n; i++) m->alpha_f32[i] = (float)grad[i];
+    MN_TRY(mn_param_copy_in(p, mn_store_grads(p->store), is_f64 ? (const void *)grad : m->alpha_f32));
+    mn_param_touch(p);
+    return 0;
+}
+
 static int softmax(const mn_mixed *m, double *x, int32_t n) {
     double most = x[0], sum = 0;
     for (int32_t i = 0; i < n; i++) {

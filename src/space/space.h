@@ -152,6 +152,7 @@ void mn_mixed_set_temperature(mn_mixed *m, double temperature); /* likewise, if 
 int mn_mixed_probs(const mn_mixed *m, double *p); /* softmax(alpha); one-hot for Index */
 int mn_mixed_alpha(const mn_mixed *m, double *alpha);
 int mn_mixed_set_alpha(mn_mixed *m, const double *alpha);
+int mn_mixed_set_grad(mn_mixed *m, const double *grad); /* of its logits, as if a backward had */
 /* sample_ops: n distinct candidates drawn from softmax(alpha) without replacement become the active set (n >=
  * candidates: all). */
 int mn_mixed_sample_ops(mn_mixed *m, int32_t n, mn_rng *rng);

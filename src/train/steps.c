@@ -156,6 +156,11 @@ static int evaluate_batch(mn_trainer *t, const mn_loader *l, const mn_batch *bat
     return mn_pass_count(p, batch, loss, t->logits, sum);
 }
 
+void mn_trainer_limit_valid(mn_trainer *t, int64_t n) {
+    t->valid_limit = n;
+    t->valid_pass += n > 0;
+}
+
 int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_tick_fn tick, void *ud) {
     mn_loader *l = loader ? loader : t->loaders.valid;
     mn_scores sum = {0, 0, 0, 0};
@@ -164,8 +169,8 @@ int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_
         return mn_fail(t->ctx, MODNAS_ECONFIG,
                        "there is no validation data: data_loader.valid_size and valid_ratio are 0");
     if (!loader) t->valid_open = 0;
-    MN_TRY(mn_loader_start(l, 0));
-    const int64_t n = mn_loader_n_batches(l);
+    const int64_t all = mn_loader_n_batches(l), limit = loader ? 0 : t->valid_limit, n = limit && limit < all ? limit : all;
+    MN_TRY(mn_loader_start(l, limit ? t->valid_pass : 0));
     for (int64_t i = 0; i < n; i++) {
         MN_TRY(mn_loader_next(l, &batch));
         t->model->busy++;

@@ -147,6 +147,9 @@ int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
  * the optimizer's momentum and decay and without clipping. radius: of the finite difference, |e v|. */
 int mn_trainer_unrolled_grad(mn_trainer *t, double radius, mn_scores *scores);
 const mn_weight_optim *mn_trainer_optim(const mn_trainer *t); /* of the phase */
+/* From now on, evaluations on the validation set are on n batches of it, the same ones each time, new ones each time
+ * that this is called; 0: on all of it again. */
+void mn_trainer_limit_valid(mn_trainer *t, int64_t n);
 /* One pass over the validation set (or `loader`, of the same image size) in evaluation mode, the model as it is set
  * now. tick (may be NULL) is called after every batch with the sums so far; a non-zero return stops and comes back. */
 typedef int (*mn_tick_fn)(int64_t step, int64_t steps, const mn_scores *sofar, void *ud);

@@ -23,6 +23,7 @@ struct mn_trainer {
     int64_t epochs, epoch_base; /* of this phase; of all phases before it: keys the order of the samples */
     int64_t epoch, step;        /* within this phase; within the epoch */
     int64_t valid_pass;         /* passes begun over the validation set by architecture steps */
+    int64_t valid_limit;        /* batches of an evaluation; 0: all */
     int32_t valid_open;         /* 1: an architecture step's pass over it goes on */
     int32_t prepared[2];        /* weight steps on one path, and on several: their gradients are added up */
     int32_t prepared_active;
