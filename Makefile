@@ -3,6 +3,7 @@
 #   make check      set up, build, run all tests                                 make deps   install what is missing
 #   make tests      build tests and benchmarks       make check-headers check-symbols        make demo-compare
 #   make fuzz       look for inputs that break readers (docs/testing.md)   FUZZ_SECONDS=60 FUZZ_TARGETS='yaml idx ...'
+#   make check-tsan    all tests under the thread sanitizer        make check-valgrind    a short search under valgrind
 #   make install uninstall        DESTDIR= prefix=/usr/local bindir= libdir= includedir= datadir=
 #   make bench      measure (docs/performance.md)    make bench-deps   what it compares with     make bench-page
 #   VARIANT=release|debug|asan|tsan        CC=gcc|clang        ONEDNN_ROOT=folder with include/ and lib/        Q= shows the commands
@@ -225,7 +226,11 @@ clean:
 
 check-install:
 	@tools/check-install.sh
+check-valgrind: all
+	@tools/check-valgrind.sh $(B)
+check-tsan: deps
+	+@MAKE='$(MAKE)' tools/check.sh tsan
 
-.PHONY: all plugins tests fuzz fuzz-targets install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install
+.PHONY: all plugins tests fuzz fuzz-targets install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install check-valgrind check-tsan
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
