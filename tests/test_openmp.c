@@ -3,17 +3,12 @@
  * thread are none. */
 #include <omp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "util_entries.h"
 #include "util_rig.h"
-
-/* Are there to be threads at all? OMP_THREAD_LIMIT=1, as for the thread sanitizer, says no. */
-static int one_thread_only(void) {
-    if (omp_get_thread_limit() > 1) return 0;
-    printf("parallel regions: skipped, OMP_THREAD_LIMIT is %d\n", omp_get_thread_limit());
-    return 1;
-}
 
 /* ---- inside of a region -------------------------------------------------------------------------------- */
 
@@ -33,7 +28,6 @@ static int call_in_region(const util_entry *e, util_subject *s, int which) {
 START_TEST(refused) {
     util_subject s;
     char before[65], after[65];
-    if (one_thread_only()) return;
     util_subject_open(&s, rig.ctx, "dnnl");
     util_subject_hash(&s, before);
     for (const util_entry *e = util_entries; e->name; e++)
@@ -60,7 +54,6 @@ START_TEST(refused_all_at_once) {
     enum { N = 200 };
     util_subject s[2];
     int n_through = 0, n_parallel = 0;
-    if (one_thread_only()) return;
     for (int i = 0; i < 2; i++) util_subject_open(&s[i], rig.ctx, "dnnl");
 #pragma omp parallel for num_threads(4) reduction(+ : n_through, n_parallel) schedule(dynamic, 1)
     for (int i = 0; i < N; i++) {
@@ -81,7 +74,6 @@ END_TEST
 /* A context that has opened nothing yet: what would open a backend with OpenMP is refused, and leaves it closed. */
 START_TEST(refused_before_it_opens) {
     util_subject s;
-    if (one_thread_only()) return;
     util_subject_open(&s, rig.ctx, "ref");
     ck_assert_int_eq(modnas_config_set(s.cfg, "backend", _i ? "auto" : "dnnl"), 0);
     for (const util_entry *e = util_entries; e->name; e++) {
@@ -105,7 +97,6 @@ END_TEST
 START_TEST(ref_is_free) {
     util_subject s;
     float outside[4];
-    if (one_thread_only()) return;
     util_subject_open(&s, rig.ctx, "ref");
     for (size_t i = 0; i < MN_COUNT(s.image); i++) s.image[i] = (float)(i % 7) - 3;
     ck_assert_int_eq(modnas_model_forward(s.model, s.image, 1, outside), 0);
@@ -189,17 +180,14 @@ static int region_in_callback(const modnas_progress *p, void *ud) {
     (void)p;
 #pragma omp parallel num_threads(2)
     rc[omp_get_thread_num()] = modnas_config_json(s->cfg, &s->text);
-    if (omp_get_thread_limit() > 1) { /* this thread is inside, the other is another one */
-        ck_assert_int_eq(rc[0], MODNAS_EPARALLEL);
-        ck_assert_int_eq(rc[1], MODNAS_EBUSY);
-    }
+    ck_assert_int_eq(rc[0], MODNAS_EPARALLEL); /* this thread is inside, the other is another one */
+    ck_assert_int_eq(rc[1], MODNAS_EBUSY);
     return 0;
 }
 
 /* A host's callback may use OpenMP for its own work in the middle of a run; calling back from there is refused. */
 START_TEST(in_a_callback) {
     util_subject s;
-    if (one_thread_only()) return;
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=alone", "backend=dnnl"));
     util_subject_open(&s, rig.ctx, "dnnl");
     rig.opts.progress = region_in_callback;
@@ -210,11 +198,80 @@ START_TEST(in_a_callback) {
 }
 END_TEST
 
+/* ---- fewer threads than asked for ---------------------------------------------------------------------- */
+
+static void train(util_subject *s, char hash[65]) {
+    util_subject_open(s, rig.ctx, "dnnl");
+    ck_assert_int_eq(modnas_search_train(s->search, NULL, 3, NULL), 0);
+    util_subject_hash(s, hash);
+}
+
+/* With regions of fewer threads than planned for oneDNN computes wrong. A host that lets OpenMP choose (OMP_DYNAMIC,
+ * which looks at the load of the machine) gets the numbers of all others, and keeps its settings. */
+START_TEST(dynamic) {
+    util_subject s;
+    char plain[65], chosen[65];
+    train(&s, plain);
+    util_subject_close(&s);
+    omp_set_dynamic(1);
+    omp_set_num_threads(5);
+    train(&s, chosen);
+    ck_assert_str_eq(plain, chosen);
+    ck_assert_int_eq(omp_get_dynamic(), 1);
+    ck_assert_int_eq(omp_get_max_threads(), 5);
+    util_subject_close(&s);
+}
+END_TEST
+
+/* Where there can be one thread only it says so, also after the backend was opened; with `threads: 1` it works. */
+START_TEST(no_regions_at_all) {
+    util_subject s;
+    util_subject_open(&s, rig.ctx, "dnnl");
+    const int levels = omp_get_max_active_levels();
+    omp_set_max_active_levels(0);
+    ck_assert_int_eq(modnas_search_train(s.search, NULL, 1, &s.loss), MODNAS_EUNSUPPORTED);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(rig.ctx), "threads is 2, but OpenMP is set to give 1 at most"));
+    ck_assert_int_eq(forward(&s, s.logits), MODNAS_EUNSUPPORTED);
+    ck_assert(util_subject_untouched(&s));
+    omp_set_max_active_levels(levels);
+    ck_assert_int_eq(modnas_search_train(s.search, NULL, 1, &s.loss), 0);
+    util_subject_close(&s);
+}
+END_TEST
+
+/* OMP_THREAD_LIMIT is read when a program starts: this one starts itself again. */
+START_TEST(limit) {
+    char self[4096], command[5000];
+    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    ck_assert_int_gt(n, 0);
+    self[n] = 0;
+    snprintf(command, sizeof command, "OMP_THREAD_LIMIT=1 CK_RUN_CASE=limited '%s'", self);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+START_TEST(limited) {
+    util_subject s;
+    if (omp_get_thread_limit() > 1) return;
+    util_subject_open(&s, rig.ctx, "ref");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(modnas_config_set(s.cfg, "backend", i ? "auto" : "dnnl"), 0);
+        ck_assert_int_eq(modnas_model_new(s.cfg, &s.new_model), MODNAS_EUNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(modnas_errmsg(rig.ctx), "OMP_THREAD_LIMIT"));
+    }
+    ck_assert_int_eq(modnas_config_set(s.cfg, "threads", "1"), 0);
+    ck_assert_int_eq(modnas_model_new(s.cfg, &s.new_model), 0);
+    util_subject_close(&s);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("openmp");
     util_add(s, "region", rig_setup, rig_teardown,
              (const TTest *[]){refused, refused_all_at_once, ref_is_free, one_thread_is_none, one_thread_trains,
                                in_a_callback, NULL});
     util_add_loop(s, "closed", rig_setup, rig_teardown, refused_before_it_opens, 2);
+    util_add(s, "fewer", rig_setup, rig_teardown, (const TTest *[]){dynamic, no_regions_at_all, limit, NULL});
+    util_add(s, "limited", rig_setup, rig_teardown, (const TTest *[]){limited, NULL});
     return util_run(s);
 }

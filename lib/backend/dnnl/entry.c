@@ -1,7 +1,8 @@
 /* The entry point: fills the vtable, opens and closes the backend, and passes plans to their row of the kernel table.
  *
  * A run works with the opened backend's logical thread count: OpenMP's count for the calling thread is set before
- * oneDNN is called and put back after. Nothing process-wide is touched.
+ * oneDNN is called and put back after, and so is its leave to give fewer. Nothing process-wide is touched; where OpenMP
+ * is told to have fewer threads altogether, the backend refuses to work.
  *
  * Which instruction set our own kernels use follows oneDNN's answer, so that both halves agree on the block, also where
  * oneDNN was told to use less than the CPU has. */
@@ -46,6 +47,16 @@ static void backend_close(void *state) {
     s->host.free(s->host.host, s);
 }
 
+/* In a region of fewer threads than it planned for oneDNN gives wrong gradients of weights, without a word. */
+static int check_threads(mn_dnnl *s) {
+    const int most = omp_get_max_active_levels() > 0 ? omp_get_thread_limit() : 1;
+    if (most >= s->threads) return 0;
+    return mn_dnnl_fail(s, MODNAS_EUNSUPPORTED,
+                        "dnnl: threads is %d, but OpenMP is set to give %d at most (OMP_THREAD_LIMIT, "
+                        "OMP_MAX_ACTIVE_LEVELS)",
+                        (int)s->threads, most);
+}
+
 static int backend_open(const modnas_host *host, const modnas_backend_opts *opts, void **state) {
     if (opts->threads < 1 || opts->threads > 256)
         return host->fail(host->host, MODNAS_EINVAL, "dnnl: threads is not in 1..256");
@@ -56,6 +67,11 @@ static int backend_open(const modnas_host *host, const modnas_backend_opts *opts
     s->host = *host;
     s->threads = opts->threads;
     s->simd = levels[best_level()].simd;
+    const int refused = check_threads(s);
+    if (refused) {
+        backend_close(s);
+        return refused;
+    }
     dnnl_status_t status = onednn.engine_create(&s->engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = onednn.stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
@@ -107,30 +123,50 @@ static int backend_copy(void *state, void *dst, const void *src, size_t bytes) {
     return 0;
 }
 
+/* What OpenMP is set to for the calling thread. */
+typedef struct omp_settings {
+    int threads, dynamic;
+} omp_settings;
+
+/* Make oneDNN see the logical thread count, and no less; *before is for thread_leave. */
+static int thread_enter(mn_dnnl *s, omp_settings *before) {
+    const int rc = check_threads(s);
+    if (rc) return rc;
+    *before = (omp_settings){omp_get_max_threads(), omp_get_dynamic()};
+    if (before->threads != s->threads) omp_set_num_threads(s->threads);
+    if (before->dynamic) omp_set_dynamic(0);
+    return 0;
+}
+
+static void thread_leave(const mn_dnnl *s, const omp_settings *before) {
+    if (before->threads != s->threads) omp_set_num_threads(before->threads);
+    if (before->dynamic) omp_set_dynamic(1);
+}
+
 static int backend_supports(void *state, const modnas_kernel *k) {
     const mn_dnnl_kernel *row = mn_dnnl_kernel_of(k->kind);
     if (!row || k->dtype != MODNAS_F32 || k->pass < 0 || k->pass > 2 || row->n_args[k->pass] == 0) return 0;
-    return row->supports(state, k);
+    omp_settings before;
+    int rc = thread_enter(state, &before);
+    if (rc) return rc;
+    rc = row->supports(state, k);
+    thread_leave(state, &before);
+    return rc;
 }
 
 static int32_t backend_want_layout(void *state, const modnas_kernel *k, int32_t role) {
     const mn_dnnl_kernel *row = mn_dnnl_kernel_of(k->kind);
-    return row && k->dtype == MODNAS_F32 ? row->want(state, k, role) : MODNAS_LAYOUT_PLAIN;
+    if (!row || k->dtype != MODNAS_F32) return MODNAS_LAYOUT_PLAIN;
+    omp_settings before;
+    const int rc = thread_enter(state, &before);
+    if (rc) return rc;
+    const int32_t layout = row->want(state, k, role);
+    thread_leave(state, &before);
+    return layout;
 }
 
 static size_t backend_layout_bytes(void *state, const modnas_tdesc *t, int32_t groups) {
     return mn_dnnl_layout_bytes(state, t, groups);
-}
-
-/* Make plan_run and plan_new see the logical thread count; returns what to give thread_leave. */
-static int thread_enter(const mn_dnnl *s) {
-    const int before = omp_get_max_threads();
-    if (before != s->threads) omp_set_num_threads(s->threads);
-    return before;
-}
-
-static void thread_leave(const mn_dnnl *s, int before) {
-    if (before != s->threads) omp_set_num_threads(before);
 }
 
 static void plan_free(void *state, void *plan) {
@@ -143,16 +179,21 @@ static void plan_free(void *state, void *plan) {
 
 static int plan_new(void *state, const modnas_kernel *k, void **plan) {
     mn_dnnl *s = state;
-    if (!backend_supports(s, k)) return mn_dnnl_refused(s, dnnl_unimplemented, "the plan", k);
+    const int supported = backend_supports(s, k);
+    if (supported < 0) return supported;
+    if (!supported) return mn_dnnl_refused(s, dnnl_unimplemented, "the plan", k);
     const mn_dnnl_kernel *row = mn_dnnl_kernel_of(k->kind);
     mn_dnnl_plan *p = mn_dnnl_alloc(s, row->plan_bytes);
     if (!p) return MODNAS_ENOMEM;
     memset(p, 0, row->plan_bytes);
     p->row = row;
     p->k = *k;
-    const int before = thread_enter(s);
-    const int rc = row->plan ? row->plan(s, p) : 0;
-    thread_leave(s, before);
+    omp_settings before;
+    int rc = thread_enter(s, &before);
+    if (!rc) {
+        rc = row->plan ? row->plan(s, p) : 0;
+        thread_leave(s, &before);
+    }
     if (rc)
         plan_free(s, p);
     else
@@ -182,9 +223,11 @@ static int plan_run(void *state, void *plan, void *const *args, int32_t n_args, 
                             n_scalars, want_args, want_scalars, text);
     }
     const mn_dnnl_run run = {args, scalars, scratch, n_args, n_scalars};
-    const int before = thread_enter(s);
-    const int rc = p->row->run(s, p, &run);
-    thread_leave(s, before);
+    omp_settings before;
+    int rc = thread_enter(s, &before);
+    if (rc) return rc;
+    rc = p->row->run(s, p, &run);
+    thread_leave(s, &before);
     return rc;
 }
 
