@@ -196,6 +196,10 @@ static const struct way {
 START_TEST(anew) {
     const struct way *w = &ways[_i];
     util_subject s;
+#ifdef __SANITIZE_THREAD__
+    printf("anew: skipped, the thread sanitizer knows no threads in the child of a process that has some\n");
+    return;
+#endif
     RIG_RUNS(UTIL_RIG_CONFIG, RIG_OVER("name=parent", w->backend, w->threads));
     util_subject_open(&s, rig.ctx, "dnnl");
     ck_assert_int_eq(modnas_search_train(s.search, NULL, 2, NULL), 0);

@@ -3,9 +3,7 @@
 #
 # Every tests/test_* is a program of the Check framework; all are run, whatever fails, and all they print is shown. Then
 # tests/cases is run over the folders of cases beside this checkout, where they exist. A test that cannot run here prints a line
-# with "skipped" and its reason. A build with the thread sanitizer runs with one thread of OpenMP's: the sanitizer does not see
-# libgomp's barriers and would report each as a race; the library's own threads, contexts on many threads, and logical counts of
-# threads stay as they are. Three numbers, passed failed skipped, are added to RESULT-FILE; the status is 1 if anything failed.
+# with "skipped" and its reason. Three numbers, passed failed skipped, are added to RESULT-FILE; the status is 1 if anything failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 result=$1
@@ -43,10 +41,10 @@ for folder in "$@"; do
         since=$SECONDS
         # Instrumented code is several times slower; so are the time limits of its tests.
         if sanitized "$folder"; then export CK_TIMEOUT_MULTIPLIER=6; else unset CK_TIMEOUT_MULTIPLIER; fi
-        if [[ $folder == */tsan ]]; then export OMP_THREAD_LIMIT=1; else unset OMP_THREAD_LIMIT; fi
         # Fake stacks are less aligned than AVX-512 values need (GCC bug 110027): gcc 13 and later crash with them on.
         ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
-            LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 "$test" >"$out" 2>&1 </dev/null
+            LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
+            TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:die_after_fork=0 "$test" >"$out" 2>&1 </dev/null
         status=$?
         cat "$out"
         echo "($((SECONDS - since)) s)"
