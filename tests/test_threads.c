@@ -41,7 +41,7 @@ static void expect_busy(util_subject *s) {
         ck_assert_msg(rc == MODNAS_EBUSY, "%s: %d", e->name, rc);
     }
     ck_assert(util_subject_untouched(s));
-    ck_assert(!util_rig_exists("saved.safetensors"));
+    ck_assert(!util_rig_exists("saved.safetensors") && !util_rig_exists("saved.state"));
 }
 
 /* On the thread that is inside they may be called: a configuration and a model that nobody uses. */

@@ -58,6 +58,9 @@ CALL(search_train, s->search, NULL, 1, &s->loss)
 CALL(search_arch_step, s->search, &s->loss)
 CALL(search_evaluate, s->search, NULL, s->metrics, 16, &s->number)
 CALL(search_export, s->search, NULL, &s->text)
+CALL(search_save, s->search, "saved.state")
+CALL(search_load, s->search, "saved.state")
+CALL(search_checkpoint, s->search)
 CALL(search_run, s->search, &s->text)
 CALL(run, s->cfg, NULL, &s->number, &s->text)
 
@@ -165,6 +168,9 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(search_evaluate, 0, 1),
                                    ROW(search_tell, 0, 0),
                                    ROW(search_export, 0, 0),
+                                   ROW(search_save, 0, 0),
+                                   ROW(search_load, 0, 0),
+                                   ROW(search_checkpoint, MODNAS_EINVAL, 0),
                                    ROW(search_run, 0, 1),
                                    ROW(run, 0, 1),
                                    ROW(registry_build, 0, 0),
@@ -261,8 +267,8 @@ void util_subject_hash(util_subject *s, char text[65]) {
 
 /* Functions of the tape and of arguments, which live in a callback; and the one that needs no context. */
 static int exempt(const char *name) {
-    static const char *const prefixes[] = {"modnas_op_", "modnas_forward", "modnas_value_", "modnas_args_",
-                                           "modnas_ctx_new"};
+    static const char *const prefixes[] = {"modnas_op_",   "modnas_forward", "modnas_value_",
+                                           "modnas_args_", "modnas_state_",  "modnas_ctx_new"};
     for (size_t i = 0; i < MN_COUNT(prefixes); i++)
         if (strncmp(name, prefixes[i], strlen(prefixes[i])) == 0) return 1;
     return 0;
