@@ -34,15 +34,18 @@ status=0
 while IFS=$'\t' read -r target _ longest data <&3; do
     [ "$target" = target ] && continue
     [ $# = 0 ] || [[ " $* " == *" $target "* ]] || continue
-    seeds=(tests/fuzz/corpus/"$target")
-    for folder in $data; do [ -d "$shared/$folder" ] && seeds+=("$shared/$folder"); done
-    mkdir -p build/fuzz/corpus/"$target"
+    folders=(tests/fuzz/corpus/"$target")
+    for folder in $data; do [ -d "$shared/$folder" ] && folders+=("$shared/$folder"); done
+    seeds=build/fuzz/seeds/$target # without those that would be cut
+    rm -rf "$seeds"
+    mkdir -p build/fuzz/corpus/"$target" "$seeds"
+    find "${folders[@]}" -type f -size -"$((longest + 1))"c | while read -r file; do cp "$file" "$seeds/${file//\//_}"; done
     echo "== $target, $seconds s"
     # Options of the sanitizers as in tools/replay.sh.
     ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=0:quarantine_size_mb=64 UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=print_suppressions=0 \
-        build/fuzz/fuzz/fuzz_"$target" -max_total_time="$seconds" -max_len="$longest" -timeout=25 -rss_limit_mb=2048 \
+        build/fuzz/fuzz/fuzz_"$target" -max_total_time="$seconds" -max_len="$longest" -timeout=25 -report_slow_units=25 -rss_limit_mb=2048 \
         -malloc_limit_mb=512 -print_final_stats=1 -dict="$words" -artifact_prefix="$crashes/$target-" \
-        build/fuzz/corpus/"$target" "${seeds[@]}" >build/fuzz/"$target".log 2>&1 </dev/null || {
+        build/fuzz/corpus/"$target" "$seeds" >build/fuzz/"$target".log 2>&1 </dev/null || {
         grep -E 'not so:|ERROR|SUMMARY|runtime error' build/fuzz/"$target".log
         echo "fuzz: $target: the input is in $crashes/$target-*, more in build/fuzz/$target.log"
         status=1
