@@ -13,11 +13,16 @@
 #define GATES "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3]}\noptim: BinaryGateOptim\n"
 #define INDEX "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3]}\noptim: RandomSearchOptim\n"
 
+#define SUMS(mixed, optim) "mixed_op: {type: " mixed "SumMixedOp, candidates: [MB3E1, MB3E3]}\noptim: " optim "\n"
+#define SEARCH             "estim: {search: {type: SuperNetEstim, epochs: 2}}\n"
+
 const util_resume util_resumes[] = {
-    {"a gradient method", DATA SGD GATES "estim: {search: {type: SuperNetEstim, epochs: 3, arch_update_batch: 2}}\n"},
+    {"a gradient method", DATA SGD GATES "estim: {search: {type: SuperNetEstim, epochs: 3, arch_update_batch: 2}}\n",
+     1},
     /* The space of four is used up in the second epoch. */
-    {"a sampling method", DATA SGD INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n"},
-    {"a chain", DATA GATES
+    {"a sampling method", DATA SGD INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n", 0},
+    {"a chain",
+     DATA GATES
      "trainer:\n"
      "  default: {type: ImageClsTrainer, args: {optimizer: {type: Adam, args: {lr: 0.01}}, w_grad_clip: 1.0}}\n"
      "  search: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9}},"
@@ -25,6 +30,21 @@ const util_resume util_resumes[] = {
      "estim:\n"
      "  warm: {type: DefaultEstim, epochs: 2, args: {valid_intv: 1}}\n"
      "  search: {type: SuperNetEstim, epochs: 2, arch_update_intv: 2}\n"
-     "  tune: {type: DefaultEstim, epochs: 1}\n"},
+     "  tune: {type: DefaultEstim, epochs: 1}\n",
+     1},
+    {"SPOS",
+     DATA SGD INDEX "estim:\n"
+                    "  train: {type: RandomSamplingEstim, epochs: 2, args: {valid_intv: 1}}\n"
+                    "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, args: {num_bn_batch: 2}}\n",
+     1},
+    {"strictly fair, then trained",
+     DATA SGD INDEX "estim:\n"
+                    "  train: {type: RandomSamplingEstim, epochs: 2, args: {strict: true}}\n"
+                    "  search: {type: SubNetEstim, epochs: 1, subnet_epochs: 1, arch_update_batch: 2}\n",
+     0},
+    {"DARTS", DATA SGD SUMS("Softmax", "DARTSOptim") SEARCH, 0},
+    {"SNAS", DATA SGD SUMS("Gumbel", "GumbelAnnealingOptim") SEARCH, 0},
+    {"DirectGrad", DATA SGD SUMS("Softmax", "DirectGradOptim") SEARCH, 0},
+    {"DirectGradBiLevel", DATA SGD SUMS("Softmax", "DirectGradBiLevelOptim") SEARCH, 0},
 };
 const size_t util_n_resumes = sizeof util_resumes / sizeof util_resumes[0];

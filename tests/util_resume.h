@@ -6,6 +6,7 @@
 
 typedef struct util_resume {
     const char *name, *yaml; /* without backend and threads */
+    int is_killed;           /* 1: by test_kill, too */
 } util_resume;
 
 /* To add a search to all tests of resuming is to add a row. */

@@ -102,7 +102,13 @@ int mn_loader_next(mn_loader *l, mn_batch *out);
 int mn_loader_next_endless(mn_loader *l, mn_batch *out);
 /* The batch that mn_loader_next_endless gives next, which still will. */
 int mn_loader_peek_endless(mn_loader *l, mn_batch *out);
-/* Where it is: the epoch and the batches of it that were taken; those prepared ahead are prepared again. */
+/* Where it is: the epoch (-1: it was never started) and the batches of it that were taken; those prepared ahead are
+ * prepared again. */
+typedef struct mn_loader_place {
+    int64_t epoch, taken;
+} mn_loader_place;
+void mn_loader_where(const mn_loader *l, mn_loader_place *out);
+int mn_loader_go(mn_loader *l, const mn_loader_place *place); /* of the same loader, or one like it */
 int mn_loader_state(mn_loader *l, mn_state *io);
 /* Sum of seconds that callers waited for a batch, for the measurement that the loader never makes the step wait. */
 double mn_loader_waited(const mn_loader *l);

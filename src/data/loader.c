@@ -298,14 +298,22 @@ int mn_loader_start(mn_loader *l, int64_t epoch) {
     return start_at(l, epoch, 0);
 }
 
+void mn_loader_where(const mn_loader *l, mn_loader_place *out) {
+    *out = (mn_loader_place){l->epoch, l->taken};
+}
+
+int mn_loader_go(mn_loader *l, const mn_loader_place *p) {
+    return start_at(l, p->epoch < 0 ? 0 : p->epoch, p->taken); /* one that was never started begins with epoch 0 */
+}
+
 int mn_loader_state(mn_loader *l, mn_state *io) {
-    int64_t epoch = l->epoch, taken = l->taken;
-    MN_TRY(mn_state_i64(io, &epoch));
-    MN_TRY(mn_state_i64(io, &taken));
+    mn_loader_place p = {l->epoch, l->taken};
+    MN_TRY(mn_state_i64(io, &p.epoch));
+    MN_TRY(mn_state_i64(io, &p.taken));
     if (!io->loading) return 0;
-    if (epoch < -1 || epoch > INT32_MAX || taken < 0 || taken > l->n_batches)
-        return mn_state_fail(io, "batch %lld of epoch %lld", (long long)taken, (long long)epoch);
-    return start_at(l, epoch < 0 ? 0 : epoch, taken); /* one that was never started begins with epoch 0 */
+    if (p.epoch < -1 || p.epoch > INT32_MAX || p.taken < 0 || p.taken > l->n_batches)
+        return mn_state_fail(io, "batch %lld of epoch %lld", (long long)p.taken, (long long)p.epoch);
+    return mn_loader_go(l, &p);
 }
 
 /* Give back the batch lent before and wait until the next one is there or will never be. 1: it is there. */

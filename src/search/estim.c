@@ -257,12 +257,21 @@ int mn_estim_put(mn_estim *e) {
     return e->vt->put ? e->vt->put(e) : 0;
 }
 
+static int take_and_measure(mn_estim *e, mn_metrics *m) {
+    mn_trainer_mark mark;
+    if (e->trainer) mn_trainer_mark_take(e->trainer, &mark);
+    int rc = mn_estim_take(e);
+    for (mn_metric *k = e->metric; k && !rc; k = k->next) rc = k->measure(k, e, m);
+    /* stopped: whoever goes on makes it again, from here */
+    if (e->trainer && (rc == MODNAS_ECANCELED || rc > 0) && mn_trainer_mark_back(e->trainer, &mark)) e->resumable = 0;
+    return rc;
+}
+
 /* mn_estim_put follows, whatever came of it. */
 static int measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
     int64_t macs;
     e->subject = point;
-    int rc = mn_estim_take(e);
-    for (mn_metric *k = e->metric; k && !rc; k = k->next) rc = k->measure(k, e, m);
+    const int rc = take_and_measure(e, m);
     e->subject = NULL;
     MN_TRY(rc);
     MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));

@@ -156,6 +156,15 @@ typedef int (*mn_tick_fn)(int64_t step, int64_t steps, const mn_scores *sofar, v
 int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_tick_fn tick, void *ud);
 /* The phase that it is in, its optimizer included; not its loaders, which others may use, too. */
 int mn_trainer_state(mn_trainer *t, mn_state *io);
+/* Where it is in its data and its phases (mark.c); its optimizer is not in it. */
+typedef struct mn_trainer_mark {
+    int64_t epochs, epoch_base, epoch, step, valid_pass, model_epoch, model_epochs;
+    int32_t valid_open;
+    uint64_t draw;
+    mn_loader_place train, valid;
+} mn_trainer_mark;
+void mn_trainer_mark_take(const mn_trainer *t, mn_trainer_mark *m);
+int mn_trainer_mark_back(mn_trainer *t, const mn_trainer_mark *m);
 mn_model *mn_trainer_model(const mn_trainer *t);
 void mn_trainer_input(const mn_trainer *t, int32_t input[3]); /* C, H, W of the training images */
 const mn_trainer_times *mn_trainer_get_times(const mn_trainer *t);
