@@ -6,7 +6,11 @@
 #include "backend/dnnl/conv.h"
 #include "backend/dnnl/table.h"
 
-enum { CACHE_LINE = 64, FLOATS_APART = 1040 }; /* channel blocks of wide tensors do not lie a power of two apart */
+enum {
+    CACHE_LINE = 64,
+    FLOATS_APART = 1040,      /* channel blocks of wide tensors do not lie a power of two apart */
+    PAIR_FLOATS_MAX = 1 << 15 /* of a channel block: what lies between of two of them stays in the second-level cache */
+};
 
 /* ---- which ones ---- */
 
@@ -100,7 +104,8 @@ static int64_t part_floats(const mn_bottleneck_plan *p) {
     const int64_t block = p->x.plane / p->x.hw;
     const int64_t tile = MN_BOTTLENECK_TILE * block;
     if (p->base.k.pass == MODNAS_FORWARD) return larger(p->t1.plane, (p->t2.blocks + p->y.blocks) * tile);
-    return larger(2 * p->t1.plane + 2 * p->t2.plane + 2 * p->n * p->t2.plane, (p->t1.blocks + p->x.blocks) * tile);
+    return larger(2 * p->t1.plane + p->t2.plane + p->at_once * (p->t2.plane + 2 * p->n * p->t2.plane),
+                  (p->t1.blocks + p->x.blocks) * tile);
 }
 
 /* Bytes of a part's own place. */
@@ -130,6 +135,7 @@ static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     p->taps = p->geometry.kernel[0] * p->geometry.kernel[1] * block;
     p->parts = s->threads;
     p->is_large = mn_bottleneck_is_large(k);
+    p->at_once = p->n * larger(p->t1.plane, p->t2.plane) <= PAIR_FLOATS_MAX ? 2 : 1;
     if (p->expands && !p->is_large) p->t1_at = save(base, p->t1.blocks * p->t1.stride);
     p->t2_at = save(base, p->t2.blocks * p->t2.stride);
     for (int i = 0; i < 2; i++) p->stats_at[i] = save(base, 2 * p->t2.blocks * block);
@@ -151,6 +157,10 @@ static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     } else
         p->dt1_at = mn_dnnl_reserve(base, floats(p->t1.blocks * p->t1.stride));
     return 0;
+}
+
+int64_t mn_bottleneck_at_once(const mn_bottleneck_plan *p, int64_t b, int64_t end) {
+    return end - b < p->at_once ? end - b : p->at_once;
 }
 
 static int bottleneck_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {

@@ -55,6 +55,7 @@ typedef struct mn_bottleneck_plan {
     mn_dnnl_cover forward, back;
     int64_t taps; /* floats of a channel block's depthwise weights */
     int32_t parts, expands;
+    int64_t at_once; /* channel blocks, 1 or 2, that share what is read of narrow tensors */
     size_t t1_at, t2_at, stats_at[2]; /* in what is saved */
     size_t part_at, part_bytes;       /* in scratch: a place for each part; the rest is common */
     size_t w1_at, w3_at, g_w3_at, dt1_at;
@@ -86,6 +87,9 @@ void mn_bottleneck_norm_backward(const mn_bottleneck_norm *m, int64_t block, con
                                  mn_simd_norm_block *c);
 void mn_bottleneck_sums_add(mn_bottleneck_sums *to, const double *first, const double *second);
 
+/* How many of the channel blocks [b, end) come next. */
+int64_t mn_bottleneck_at_once(const mn_bottleneck_plan *p, int64_t b, int64_t end);
+
 /* bottleneck_forward.c: parts of it that the large planes share. */
 mn_bottleneck_job mn_bottleneck_forward_job(const mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 void mn_bottleneck_project(const mn_bottleneck_job *j);
@@ -105,8 +109,8 @@ size_t mn_bottleneck_large_backward_bytes(const mn_bottleneck_plan *p, int64_t b
 size_t mn_bottleneck_correction_bytes(const mn_bottleneck_plan *p, int64_t block);
 /* The next `bytes` behind base, in whole cache lines; NULL, and counted only, without a base. */
 void *mn_bottleneck_take(char *base, size_t *at, size_t bytes);
-/* w becomes the expansion's weights of wide block b with bn1 in them, post what is left of bn1 and the activation. */
-void mn_bottleneck_fold_norm1(const mn_bottleneck_job *j, const float *w1, int64_t b, float *w, mn_simd_clamp *post);
+/* z1 of wide block b of image n; bn1 is in the weights: `w` is memory for them. */
+void mn_bottleneck_expand_image(const mn_bottleneck_job *j, const float *w1, int64_t n, int64_t b, float *w, float *z1);
 int mn_bottleneck_large_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 int mn_bottleneck_large_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 

@@ -12,7 +12,8 @@
 
 /* A part's own memory: planes of one image, and all images of a channel block. */
 typedef struct places {
-    float *z1, *g_z1, *g_t2, *g_z2, *z2, *e2;
+    float *z1, *g_z1, *g_t2;
+    float *g_z2, *z2, *e2; /* of each of the channel blocks at once */
 } places;
 
 static places places_of(const mn_bottleneck_job *j, int32_t part) {
@@ -21,35 +22,75 @@ static places places_of(const mn_bottleneck_job *j, int32_t part) {
     m.g_z1 = m.z1 + p->t1.plane;
     m.g_t2 = m.g_z1 + p->t1.plane;
     m.g_z2 = m.g_t2 + p->t2.plane;
-    m.z2 = m.g_z2 + p->t2.plane;
-    m.e2 = m.z2 + p->n * p->t2.plane;
+    m.z2 = m.g_z2 + p->at_once * p->t2.plane;
+    m.e2 = m.z2 + p->at_once * p->n * p->t2.plane;
     return m;
 }
 
+/* The places of channel block k of those at once. */
+static places places_at(const mn_bottleneck_plan *p, const places *m, int64_t k) {
+    places at = *m;
+    at.g_z2 += k * p->t2.plane;
+    at.z2 += k * p->n * p->t2.plane;
+    at.e2 += k * p->n * p->t2.plane;
+    return at;
+}
+
+/* The gradient of z2 of some channel blocks of one image. */
+static void expand_image(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t blocks, const places *m) {
+    const mn_bottleneck_plan *p = j->p;
+    const int64_t block = j->simd->block, tiles = p->y.blocks * block * block;
+    const mn_simd_expand e = {.channels = p->y.channels,
+                              .step = p->y.plane,
+                              .n_px = p->y.hw,
+                              .blocks = blocks,
+                              .wide_step = p->t2.plane,
+                              .w_step = tiles,
+                              .next = j->t2 + b * p->t2.stride + n * p->t2.plane + MN_SIMD_AHEAD * block,
+                              .next_step = p->t2.stride};
+    j->simd->matrix->expand(&e, j->gy + n * p->y.image, j->w3 + b * tiles, m->g_z2);
+}
+
+/* g_w of some channel blocks, from b on: products of all pixels of a narrow tensor and theirs of a wide one. */
+static void weights_of_blocks(const mn_bottleneck_job *j, const mn_bottleneck_tensor *t, const float *narrow, int64_t b,
+                              int64_t blocks, const float *wide, int64_t wide_step, float *g_w) {
+    const int64_t block = j->simd->block, tiles = t->blocks * block * block;
+    const mn_simd_outer o = {.channels = t->channels,
+                             .step = t->plane,
+                             .n = j->p->n,
+                             .image = t->image,
+                             .hw = t->hw,
+                             .blocks = blocks,
+                             .wide_step = wide_step,
+                             .gw_step = tiles};
+    if (!g_w) return;
+    memset(g_w + b * tiles, 0, (size_t)(blocks * tiles) * sizeof *g_w);
+    j->simd->matrix->outer(&o, narrow, wide, g_w + b * tiles);
+}
+
 /* e2 and z2 of all images, and the constants of bn2's backward. */
-static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, const places *m, mn_simd_norm_block *back) {
+static void behind_depthwise(const mn_bottleneck_job *j, int64_t b, int64_t blocks, const places *m,
+                             mn_simd_norm_block back[2]) {
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_norm *norm = j->simd->norm;
-    const int64_t tiles = p->y.blocks * j->simd->block * j->simd->block;
     const mn_simd_pixels px = {.n = 1, .hw = p->t2.hw};
-    mn_bottleneck_sums s = {.first = {0}};
-    mn_simd_norm_block c;
-    mn_bottleneck_norm_saved(&j->norm[1], b, &c);
+    mn_bottleneck_sums s[2];
+    mn_simd_norm_block c[2];
+    memset(s, 0, sizeof s);
+    for (int64_t k = 0; k < blocks; k++) mn_bottleneck_norm_saved(&j->norm[1], b + k, &c[k]);
     for (int64_t n = 0; n < p->n; n++) {
-        const float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
-        float *z2 = m->z2 + n * p->t2.plane, *e2 = m->e2 + n * p->t2.plane;
-        double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
-        j->simd->matrix->expand(j->gy + n * p->y.image, p->y.plane, p->y.channels, j->w3 + b * tiles, NULL, p->y.hw,
-                                m->g_z2, t2 + MN_SIMD_AHEAD * j->simd->block);
-        norm->apply(&px, p->base.k.act, &c, t2, NULL, z2);
-        norm->back_sums(&px, p->base.k.act, &c, t2, NULL, m->g_z2, e2, sum, dot);
-        mn_bottleneck_sums_add(&s, sum, dot);
+        expand_image(j, n, b, blocks, m);
+        for (int64_t k = 0; k < blocks; k++) {
+            const places at = places_at(p, m, k);
+            const float *t2 = j->t2 + (b + k) * p->t2.stride + n * p->t2.plane;
+            double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
+            norm->apply(&px, p->base.k.act, &c[k], t2, NULL, at.z2 + n * p->t2.plane);
+            norm->back_sums(&px, p->base.k.act, &c[k], t2, NULL, at.g_z2, at.e2 + n * p->t2.plane, sum, dot);
+            mn_bottleneck_sums_add(&s[k], sum, dot);
+        }
     }
-    mn_bottleneck_norm_backward(&j->norm[1], b, &s, back);
-    if (!j->g_w3) return;
-    const mn_simd_pixels all = {.n = p->n, .step = p->y.image, .hw = p->y.hw};
-    memset(j->g_w3 + b * tiles, 0, (size_t)tiles * sizeof *j->g_w3);
-    j->simd->matrix->outer(&all, j->gy, p->y.plane, p->y.channels, m->z2, j->g_w3 + b * tiles);
+    for (int64_t k = 0; k < blocks; k++) mn_bottleneck_norm_backward(&j->norm[1], b + k, &s[k], &back[k]);
+    weights_of_blocks(j, &p->y, j->gy, b, blocks, m->z2, p->n * p->t2.plane, j->g_w3);
 }
 
 /* The depthwise convolution's gradients from g_t2 of one image; z1 is what it read. */
@@ -76,7 +117,6 @@ static void through_norm2(const mn_bottleneck_job *j, int64_t b, int64_t n, cons
 static void before_depthwise(const mn_bottleneck_job *j, int64_t b, const places *m, const mn_simd_norm_block *back2) {
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_norm *norm = j->simd->norm;
-    const int64_t tiles = p->x.blocks * j->simd->block * j->simd->block;
     const mn_simd_pixels px = {.n = 1, .hw = p->t1.hw}, whole = {.n = 1, .hw = p->n * p->t1.hw};
     float *dt1 = j->dt1 + b * p->t1.stride;
     const float *t1 = j->t1 + b * p->t1.stride;
@@ -94,10 +134,6 @@ static void before_depthwise(const mn_bottleneck_job *j, int64_t b, const places
     }
     mn_bottleneck_norm_backward(&j->norm[0], b, &s, &back1);
     norm->back_apply(&whole, MODNAS_ACT_NONE, &back1, t1, NULL, dt1, dt1);
-    if (!j->g_w1) return;
-    const mn_simd_pixels all = {.n = p->n, .step = p->x.image, .hw = p->x.hw};
-    memset(j->g_w1 + b * tiles, 0, (size_t)tiles * sizeof *j->g_w1);
-    j->simd->matrix->outer(&all, j->x, p->x.plane, p->x.channels, dt1, j->g_w1 + b * tiles);
 }
 
 static void onto_src(const mn_bottleneck_job *j, int64_t b, const places *m, const mn_simd_norm_block *back2) {
@@ -111,17 +147,24 @@ static void onto_src(const mn_bottleneck_job *j, int64_t b, const places *m, con
 
 static void wide_part(const void *job, int32_t part, int32_t parts) {
     const mn_bottleneck_job *j = job;
+    const mn_bottleneck_plan *p = j->p;
     const places m = places_of(j, part);
     int64_t begin, end;
-    mn_dnnl_range(j->p->t2.blocks, 1, part, parts, &begin, &end);
-    for (int64_t b = begin; b < end; b++) {
-        mn_simd_norm_block back2;
-        if (j->g_w2) memset(j->g_w2 + b * j->p->taps, 0, (size_t)j->p->taps * sizeof *j->g_w2);
-        behind_depthwise(j, b, &m, &back2);
-        if (j->p->expands)
-            before_depthwise(j, b, &m, &back2);
-        else
-            onto_src(j, b, &m, &back2);
+    mn_dnnl_range(p->t2.blocks, 1, part, parts, &begin, &end);
+    if (j->g_w2) memset(j->g_w2 + begin * p->taps, 0, (size_t)((end - begin) * p->taps) * sizeof *j->g_w2);
+    for (int64_t b = begin, blocks; b < end; b += blocks) {
+        mn_simd_norm_block back2[2];
+        blocks = mn_bottleneck_at_once(p, b, end);
+        behind_depthwise(j, b, blocks, &m, back2);
+        for (int64_t k = 0; k < blocks; k++) {
+            const places at = places_at(p, &m, k);
+            if (p->expands)
+                before_depthwise(j, b + k, &at, &back2[k]);
+            else
+                onto_src(j, b + k, &at, &back2[k]);
+        }
+        if (p->expands)
+            weights_of_blocks(j, &p->x, j->x, b, blocks, j->dt1 + b * p->t1.stride, p->t1.stride, j->g_w1);
     }
 }
 

@@ -20,18 +20,26 @@ void mn_bottleneck_add_plane(const mn_bottleneck_job *j, int is_first, int64_t h
     mn_bottleneck_sums_add(s, sum, squares);
 }
 
-/* t1 of a channel block, and the constants of its batch norm. */
-static void expand_block(const mn_bottleneck_job *j, int64_t b, mn_simd_norm_block *c) {
+/* t1 of some channel blocks from b on, and the constants of their batch norms. */
+static void expand_blocks(const mn_bottleneck_job *j, int64_t b, int64_t blocks, mn_simd_norm_block c[2]) {
     const mn_bottleneck_plan *p = j->p;
-    const float *w = j->w1 + b * p->x.blocks * j->simd->block * j->simd->block;
-    mn_bottleneck_sums s;
+    const int64_t block = j->simd->block, tiles = p->x.blocks * block * block;
+    mn_bottleneck_sums s[2];
     for (int64_t n = 0; n < p->n; n++) {
         float *t1 = j->t1 + b * p->t1.stride + n * p->t1.plane;
-        j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, NULL, p->x.hw, t1,
-                                t1 + MN_SIMD_AHEAD * j->simd->block);
-        mn_bottleneck_add_plane(j, n == 0, p->t1.hw, t1, &s);
+        const mn_simd_expand e = {.channels = p->x.channels,
+                                  .step = p->x.plane,
+                                  .n_px = p->x.hw,
+                                  .blocks = blocks,
+                                  .wide_step = p->t1.stride,
+                                  .w_step = tiles,
+                                  .next = t1 + MN_SIMD_AHEAD * block,
+                                  .next_step = p->t1.stride};
+        j->simd->matrix->expand(&e, j->x + n * p->x.image, j->w1 + b * tiles, t1);
+        for (int64_t k = 0; k < blocks; k++)
+            mn_bottleneck_add_plane(j, n == 0, p->t1.hw, t1 + k * p->t1.stride, &s[k]);
     }
-    mn_bottleneck_norm_forward(&j->norm[0], b, &s, c);
+    for (int64_t k = 0; k < blocks; k++) mn_bottleneck_norm_forward(&j->norm[0], b + k, &s[k], &c[k]);
 }
 
 void mn_bottleneck_depthwise(const mn_bottleneck_plan *p, const float *z1, const float *w, float *t2) {
@@ -39,17 +47,16 @@ void mn_bottleneck_depthwise(const mn_bottleneck_plan *p, const float *z1, const
         p->forward.strips[i]->forward(&p->geometry, p->forward.first[i], z1, w, NULL, t2);
 }
 
-static void wide_block(const mn_bottleneck_job *j, int64_t b, float *z1) {
+static void wide_block(const mn_bottleneck_job *j, int64_t b, const mn_simd_norm_block *norm1, float *z1) {
     const mn_bottleneck_plan *p = j->p;
     const mn_simd_pixels px = {.n = 1, .hw = p->t1.hw};
     mn_simd_norm_block c;
     mn_bottleneck_sums s;
-    if (p->expands) expand_block(j, b, &c);
     for (int64_t n = 0; n < p->n; n++) {
         const float *from = p->expands ? z1 : j->x + n * p->x.image + b * p->x.plane;
         float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
         if (p->expands)
-            j->simd->norm->apply(&px, p->base.k.act, &c, j->t1 + b * p->t1.stride + n * p->t1.plane, NULL, z1);
+            j->simd->norm->apply(&px, p->base.k.act, norm1, j->t1 + b * p->t1.stride + n * p->t1.plane, NULL, z1);
         mn_bottleneck_depthwise(p, from, j->w2 + b * p->taps, t2);
         mn_bottleneck_add_plane(j, n == 0, p->t2.hw, t2, &s);
     }
@@ -58,9 +65,15 @@ static void wide_block(const mn_bottleneck_job *j, int64_t b, float *z1) {
 
 static void wide_part(const void *job, int32_t part, int32_t parts) {
     const mn_bottleneck_job *j = job;
+    float *z1 = (float *)(j->parts + (size_t)part * j->p->part_bytes);
     int64_t begin, end;
     mn_dnnl_range(j->p->t2.blocks, 1, part, parts, &begin, &end);
-    for (int64_t b = begin; b < end; b++) wide_block(j, b, (float *)(j->parts + (size_t)part * j->p->part_bytes));
+    for (int64_t b = begin, blocks; b < end; b += blocks) {
+        mn_simd_norm_block norm1[2];
+        blocks = mn_bottleneck_at_once(j->p, b, end);
+        if (j->p->expands) expand_blocks(j, b, blocks, norm1);
+        for (int64_t k = 0; k < blocks; k++) wide_block(j, b + k, &norm1[k], z1);
+    }
 }
 
 static void project_tile(const mn_bottleneck_job *j, const mn_bottleneck_tile *t, float *z2) {

@@ -61,12 +61,22 @@ static places places_of(const mn_bottleneck_job *j, int32_t part) {
  * block, or of the next image's first, comes into the caches. */
 static int64_t expand_chunk(const mn_bottleneck_job *j, int64_t n, int64_t b, int64_t first, const places *m) {
     const mn_bottleneck_plan *p = j->p;
-    const int64_t block = j->simd->block, left = p->t2.hw - first, pixels = left < CHUNK ? left : CHUNK;
+    const int64_t block = j->simd->block, left = p->t2.hw - first, at = first * block;
     const int64_t next = b + 1 < p->t2.blocks ? (b + 1) * p->t2.stride + n * p->t2.plane : (n + 1) * p->t2.plane;
-    j->simd->matrix->expand(j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels,
-                            j->w3 + b * tile_floats(&p->y, block), NULL, pixels, m->g_z2,
-                            j->t2 + next + first * block);
-    return pixels;
+    const mn_simd_expand e = {.channels = p->y.channels,
+                              .step = p->y.plane,
+                              .n_px = left < CHUNK ? left : CHUNK,
+                              .blocks = 1,
+                              .next = j->t2 + next + at};
+    j->simd->matrix->expand(&e, j->gy + n * p->y.image + at, j->w3 + b * tile_floats(&p->y, block), m->g_z2);
+    return e.n_px;
+}
+
+/* g_w += the product of some pixels of one image, narrow and wide. */
+static void add_weights(const mn_bottleneck_job *j, const mn_bottleneck_tensor *t, int64_t pixels, const float *narrow,
+                        const float *wide, float *g_w) {
+    const mn_simd_outer o = {.channels = t->channels, .step = t->plane, .n = 1, .hw = pixels, .blocks = 1};
+    j->simd->matrix->outer(&o, narrow, wide, g_w);
 }
 
 /* ---- first: sums of bn2, g_w3 ---- */
@@ -82,8 +92,7 @@ static void first_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const 
         double sum[MN_SIMD_BLOCK_MAX], dot[MN_SIMD_BLOCK_MAX];
         j->simd->norm->apply(&px, p->base.k.act, &c, t2, NULL, m->z2);
         if (j->g_w3)
-            j->simd->matrix->outer(&px, j->gy + n * p->y.image + first * block, p->y.plane, p->y.channels, m->z2,
-                                   m->g_w3 + b * tiles);
+            add_weights(j, &p->y, px.hw, j->gy + n * p->y.image + first * block, m->z2, m->g_w3 + b * tiles);
         j->simd->norm->back_sums(&px, p->base.k.act, &c, t2, NULL, m->g_z2, NULL, sum, dot);
         mn_bottleneck_sums_add(&m->sums2[b], sum, dot);
     }
@@ -133,18 +142,15 @@ static void second_block(const mn_bottleneck_job *j, int64_t n, int64_t b, const
                          const mn_simd_norm_block *back) {
     const mn_bottleneck_plan *p = j->p;
     const int64_t tiles = tile_floats(&p->x, j->simd->block);
-    const float *x = j->x + n * p->x.image;
     const mn_simd_pixels px = {.n = 1, .hw = p->t1.hw};
     const mn_simd_norm_block none = {.mean = {0}};
     double sum[MN_SIMD_BLOCK_MAX], unused[MN_SIMD_BLOCK_MAX];
-    mn_simd_clamp post;
     through_norm2(j, n, b, m, back);
-    mn_bottleneck_fold_norm1(j, j->w1_rests, b, m->w, &post);
-    j->simd->matrix->expand(x, p->x.plane, p->x.channels, m->w, &post, p->x.hw, m->z1, NULL);
+    mn_bottleneck_expand_image(j, j->w1_rests, n, b, m->w, m->z1);
     mn_bottleneck_depthwise_back(j, b, m->z1, m->g_t2, m->g_z1, m->g_w2);
     j->simd->norm->back_sums(&px, p->base.k.act, &none, m->z1, m->z1, m->g_z1, m->g_z1, sum, unused);
     mn_bottleneck_sums_add(&m->sums1[b], sum, unused);
-    j->simd->matrix->outer(&px, x, p->x.plane, p->x.channels, m->g_z1, m->products + b * tiles);
+    add_weights(j, &p->x, p->x.hw, j->x + n * p->x.image, m->g_z1, m->products + b * tiles);
     if (j->gx) onto_src(j, n, b, m);
 }
 

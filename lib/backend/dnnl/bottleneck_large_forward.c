@@ -86,6 +86,12 @@ static void products_part(const void *job, int32_t part, int32_t parts) {
     const int64_t block = j->simd->block, c = narrow_channels(p, block);
     const places m = places_of(j, part);
     const mn_simd_pixels px = {.n = 1, .hw = p->x.hw};
+    mn_simd_outer o = {.channels = p->x.channels,
+                       .step = p->x.plane,
+                       .n = 1,
+                       .hw = p->x.hw,
+                       .wide_step = p->x.plane,
+                       .gw_step = c * block};
     int64_t begin, end;
     memset(m.products, 0, (size_t)(c * c) * sizeof *m.products);
     mn_dnnl_range(p->n, 1, part, parts, &begin, &end);
@@ -98,9 +104,10 @@ static void products_part(const void *job, int32_t part, int32_t parts) {
                                  m.x + b * p->x.plane);
         }
         memset(m.product, 0, (size_t)(c * c) * sizeof *m.product);
-        for (int64_t b = 0; b < p->x.blocks; b++)
-            j->simd->matrix->outer(&px, m.x, p->x.plane, p->x.channels, m.x + b * p->x.plane,
-                                   m.product + b * c * block);
+        for (int64_t b = 0; b < p->x.blocks; b += o.blocks) {
+            o.blocks = p->x.blocks - b > 1 ? 2 : 1;
+            j->simd->matrix->outer(&o, m.x, m.x + b * p->x.plane, m.product + b * c * block);
+        }
         for (int64_t i = 0; i < c * c; i++) m.products[i] += m.product[i];
     }
 }
@@ -163,7 +170,8 @@ static void take_moments(const mn_bottleneck_job *j, float *mean_x, float *cov_w
 
 /* ---- expansion with bn1 in it ---- */
 
-void mn_bottleneck_fold_norm1(const mn_bottleneck_job *j, const float *w1, int64_t b, float *w, mn_simd_clamp *post) {
+/* w becomes the weights of wide block b with bn1 in them, post what is left of bn1 and the activation. */
+static void fold_norm1(const mn_bottleneck_job *j, const float *w1, int64_t b, float *w, mn_simd_clamp *post) {
     const int64_t block = j->simd->block, c = narrow_channels(j->p, block);
     mn_simd_norm_block n;
     mn_bottleneck_norm_saved(&j->norm[0], b, &n);
@@ -174,12 +182,19 @@ void mn_bottleneck_fold_norm1(const mn_bottleneck_job *j, const float *w1, int64
     post->high = j->p->base.k.act == MODNAS_ACT_RELU6 ? 6 : INFINITY;
 }
 
-static void image_block(const mn_bottleneck_job *j, int64_t n, int64_t b, int is_first, const places *m) {
+void mn_bottleneck_expand_image(const mn_bottleneck_job *j, const float *w1, int64_t n, int64_t b, float *w, float *z1) {
     const mn_bottleneck_plan *p = j->p;
     mn_simd_clamp post;
-    float *w = m->product, *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
-    mn_bottleneck_fold_norm1(j, j->w1, b, w, &post);
-    j->simd->matrix->expand(j->x + n * p->x.image, p->x.plane, p->x.channels, w, &post, p->x.hw, m->z1, NULL);
+    const mn_simd_expand e = {
+        .channels = p->x.channels, .step = p->x.plane, .n_px = p->x.hw, .blocks = 1, .post = &post};
+    fold_norm1(j, w1, b, w, &post);
+    j->simd->matrix->expand(&e, j->x + n * p->x.image, w, z1);
+}
+
+static void image_block(const mn_bottleneck_job *j, int64_t n, int64_t b, int is_first, const places *m) {
+    const mn_bottleneck_plan *p = j->p;
+    float *t2 = j->t2 + b * p->t2.stride + n * p->t2.plane;
+    mn_bottleneck_expand_image(j, j->w1, n, b, m->product, m->z1);
     mn_bottleneck_depthwise(p, m->z1, j->w2 + b * p->taps, t2);
     mn_bottleneck_add_plane(j, is_first, p->t2.hw, t2, &m->sums[b]);
 }

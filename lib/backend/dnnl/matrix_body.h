@@ -1,11 +1,12 @@
 /* Products of channels over pixels (1x1 convolutions), between a "narrow" tensor (few channel blocks) and single blocks
  * of a "wide" one: see mn_simd_matrix in simd.h.
  *
- *     expand   wide[p]    = sum over c: narrow[c][p] w[c]       a tile of pixels in registers, one FMA a pixel and
- * channel outer    gw[c]     += sum over p: narrow[c][p] wide[p]    a block of gw in registers, all pixels run past it
- *     reduce   narrow[p] += sum over c: wide[c][p] w[c]         a tile of pixels times narrow blocks in registers
+ *     expand   wide[p]    = sum over c: narrow[c][p] w[c]    a tile of pixels in registers, one FMA a pixel and channel
+ *     outer    gw[c]     += sum over p: narrow[c][p] wide[p] a block of gw in registers, all pixels run past it
+ *     reduce   narrow[p] += sum over c: wide[c][p] w[c]      a tile of pixels times narrow blocks in registers
  *
- * In all three one operand is a vector and the other a float that is broadcast from memory. */
+ * In all three one operand is a vector and the other a float that is broadcast from memory. Two wide blocks at once share
+ * the broadcasts: with one, an FMA wants a load of its own, and there are no more loads than FMAs a cycle. */
 #include <stddef.h>
 
 #include "backend/dnnl/simd.h"
@@ -14,69 +15,84 @@
 
 /* ---- expand ---- */
 
-VEC_FN void expand_tile(const int n, const float *narrow, int64_t step, int64_t channels, const float *w,
-                        const mn_simd_clamp *post, float *wide, const float *next) {
+/* Pixels [p, p + n) of z wide blocks. */
+VEC_FN void expand_tile(const int n, const int z, const mn_simd_expand *e, const mn_simd_clamp *post, int64_t p,
+                        const float *narrow, const float *w, float *wide) {
     vec acc[VEC_TILE];
-    UNROLL for (int i = 0; i < n; i++) acc[i] = post ? vec_load(post->shift) : vec_zero();
-    if (next)
-        UNROLL for (int i = 0; i < n; i++) vec_ahead(next + i * VL);
-    for (int64_t c = 0; c < channels; c += VL, narrow += step) {
-        const int64_t end = channels - c < VL ? channels - c : VL;
+    UNROLL for (int i = 0; i < n * z; i++) acc[i] = post ? vec_load(post[i % z].shift) : vec_zero();
+    if (e->next)
+        UNROLL for (int i = 0; i < n * z; i++) vec_ahead(e->next + i % z * e->next_step + (p + i / z) * VL);
+    narrow += p * VL;
+    for (int64_t c = 0; c < e->channels; c += VL, narrow += e->step) {
+        const int64_t end = e->channels - c < VL ? e->channels - c : VL;
         for (int64_t j = 0; j < end; j++, w += VL) {
-            const vec v = vec_load(w);
-            UNROLL for (int i = 0; i < n; i++) acc[i] = vec_fma(vec_set1(narrow[i * VL + j]), v, acc[i]);
+            vec v[2];
+            UNROLL for (int k = 0; k < z; k++) v[k] = vec_load(w + k * e->w_step);
+            UNROLL for (int i = 0; i < n; i++) {
+                const vec a = vec_set1(narrow[i * VL + j]);
+                UNROLL for (int k = 0; k < z; k++) acc[i * z + k] = vec_fma(a, v[k], acc[i * z + k]);
+            }
         }
     }
     if (post) /* constants first: a NaN comes through */
-        UNROLL for (int i = 0; i < n; i++) acc[i] = vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
-    UNROLL for (int i = 0; i < n; i++) vec_store(wide + i * VL, acc[i]);
+        UNROLL for (int i = 0; i < n * z; i++) acc[i] =
+            vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), acc[i]));
+    UNROLL for (int i = 0; i < n * z; i++) vec_store(wide + i % z * e->wide_step + (p + i / z) * VL, acc[i]);
 }
 
-/* Pixels [p, p + n), as long as there are so many; the next pixel. */
-VEC_FN int64_t expand_tiles(const int n, int64_t p, const float *narrow, int64_t step, int64_t channels, const float *w,
-                            const mn_simd_clamp *post, int64_t n_px, float *wide, const float *next) {
-    for (; p + n <= n_px; p += n)
-        expand_tile(n, narrow + p * VL, step, channels, w, post, wide + p * VL, next ? next + p * VL : NULL);
-    return p;
+VEC_FN void expand_blocks(const int z, const mn_simd_expand *e, const mn_simd_clamp *post, const float *narrow,
+                          const float *w, float *wide) {
+    const int n = VEC_TILE / z, few = n / 4;
+    int64_t p = 0;
+    for (; p + n <= e->n_px; p += n) expand_tile(n, z, e, post, p, narrow, w, wide);
+    for (; few > 1 && p + few <= e->n_px; p += few) expand_tile(few, z, e, post, p, narrow, w, wide);
+    for (; p < e->n_px; p++) expand_tile(1, z, e, post, p, narrow, w, wide);
 }
 
-VEC_FN void expand_pixels(const float *narrow, int64_t step, int64_t channels, const float *w,
-                          const mn_simd_clamp *post, int64_t n_px, float *wide, const float *next) {
-    int64_t p = expand_tiles(VEC_TILE, 0, narrow, step, channels, w, post, n_px, wide, next);
-    p = expand_tiles(VEC_TILE / 4, p, narrow, step, channels, w, post, n_px, wide, next);
-    expand_tiles(1, p, narrow, step, channels, w, post, n_px, wide, next);
-}
-
-static void expand(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
-                   int64_t n_px, float *wide, const float *next) {
-    if (post)
-        expand_pixels(narrow, step, channels, w, post, n_px, wide, next);
+static void expand(const mn_simd_expand *e, const float *narrow, const float *w, float *wide) {
+    if (e->blocks == 2 && e->post)
+        expand_blocks(2, e, e->post, narrow, w, wide);
+    else if (e->blocks == 2)
+        expand_blocks(2, e, NULL, narrow, w, wide);
+    else if (e->post)
+        expand_blocks(1, e, e->post, narrow, w, wide);
     else
-        expand_pixels(narrow, step, channels, w, NULL, n_px, wide, next);
+        expand_blocks(1, e, NULL, narrow, w, wide);
 }
 
 /* ---- outer ---- */
 
-VEC_FN void outer_block(const int rows, const mn_simd_pixels *px, const float *narrow, const float *wide, float *gw) {
+/* `rows` channels of the narrow tensor, z wide blocks. */
+VEC_FN void outer_block(const int rows, const int z, const mn_simd_outer *o, const float *narrow, const float *wide,
+                        float *gw) {
     vec acc[VL];
-    UNROLL for (int i = 0; i < rows; i++) acc[i] = vec_load(gw + i * VL);
-    for (int64_t n = 0; n < px->n; n++) {
-        const float *from = narrow + n * px->step;
-        for (int64_t p = 0; p < px->hw; p++, from += VL, wide += VL) {
-            const vec v = vec_load(wide);
-            UNROLL for (int i = 0; i < rows; i++) acc[i] = vec_fma(vec_set1(from[i]), v, acc[i]);
+    UNROLL for (int i = 0; i < rows * z; i++) acc[i] = vec_load(gw + i % z * o->gw_step + i / z * VL);
+    for (int64_t n = 0; n < o->n; n++) {
+        const float *from = narrow + n * o->image;
+        for (int64_t p = 0; p < o->hw; p++, from += VL, wide += VL) {
+            vec v[2];
+            UNROLL for (int k = 0; k < z; k++) v[k] = vec_load(wide + k * o->wide_step);
+            UNROLL for (int i = 0; i < rows; i++) {
+                const vec a = vec_set1(from[i]);
+                UNROLL for (int k = 0; k < z; k++) acc[i * z + k] = vec_fma(a, v[k], acc[i * z + k]);
+            }
         }
     }
-    UNROLL for (int i = 0; i < rows; i++) vec_store(gw + i * VL, acc[i]);
+    UNROLL for (int i = 0; i < rows * z; i++) vec_store(gw + i % z * o->gw_step + i / z * VL, acc[i]);
 }
 
-static void outer(const mn_simd_pixels *px, const float *narrow, int64_t step, int64_t channels, const float *wide,
-                  float *gw) {
-    for (int64_t c = 0; c < channels; c += VL, narrow += step, gw += VL * VL)
-        if (channels - c > VL / 2)
-            outer_block(VL, px, narrow, wide, gw);
-        else
-            outer_block(VL / 2, px, narrow, wide, gw);
+static void outer(const mn_simd_outer *o, const float *narrow, const float *wide, float *gw) {
+    const int64_t half = VL / 2;
+    for (int64_t c = 0; c < o->channels; c += half) {
+        const float *from = narrow + c / VL * o->step + c % VL;
+        if (o->blocks == 2)
+            outer_block(VL / 2, 2, o, from, wide, gw + c * VL);
+        else if (c % VL == 0 && o->channels - c > half) {
+            outer_block(VL, 1, o, from, wide, gw + c * VL);
+            c += half;
+        } else
+            outer_block(VL / 2, 1, o, from, wide, gw + c * VL);
+    }
 }
 
 /* ---- reduce ---- */

@@ -149,16 +149,28 @@ typedef struct mn_simd_clamp {
     float shift[MN_SIMD_BLOCK_MAX], low, high;
 } mn_simd_clamp;
 
-/* Products of channels over pixels. A narrow tensor has `channels` channels, whose blocks lie `step` floats apart; `wide` is one
- * block. */
+/* A narrow tensor has `channels` channels, whose blocks lie `step` floats apart. Of a wide one 1 or 2 blocks are made or
+ * read at once, wide_step apart; two of them cost less than twice one. */
+typedef struct mn_simd_expand {
+    int64_t channels, step, n_px;
+    int64_t blocks, wide_step, w_step;
+    const mn_simd_clamp *post; /* of each wide block, with the same borders; or NULL */
+    const float *next;         /* n_px vectors for each wide block that are wanted afterwards, next_step apart; or NULL */
+    int64_t next_step;
+} mn_simd_expand;
+
+/* Pixels: n images, `image` floats apart in the narrow tensor, side by side in the wide one. */
+typedef struct mn_simd_outer {
+    int64_t channels, step, n, image, hw;
+    int64_t blocks, wide_step, gw_step;
+} mn_simd_outer;
+
+/* Products of channels over pixels. */
 typedef struct mn_simd_matrix {
-    /* wide[p] = sum over c: narrow[c][p] w[c], clamped unless `post` is NULL; w has a vector a channel. next: n_px
-     * vectors that are read or written afterwards, or NULL */
-    void (*expand)(const float *narrow, int64_t step, int64_t channels, const float *w, const mn_simd_clamp *post,
-                   int64_t n_px, float *wide, const float *next);
-    /* gw[c] += sum over p: narrow[c][p] wide[p], over images px->step floats apart in narrow, side by side in wide */
-    void (*outer)(const mn_simd_pixels *px, const float *narrow, int64_t step, int64_t channels, const float *wide,
-                  float *gw);
+    /* wide[p] = sum over c: narrow[c][p] w[c]; w has a vector a channel */
+    void (*expand)(const mn_simd_expand *e, const float *narrow, const float *w, float *wide);
+    /* gw[c] += sum over p: narrow[c][p] wide[p] */
+    void (*outer)(const mn_simd_outer *o, const float *narrow, const float *wide, float *gw);
     /* narrow[p] = sum over c: wide[c][p] w[c] */
     void (*reduce)(const mn_simd_reduce *r, const float *wide, const float *w, float *narrow);
     /* [rows][columns] tiles of B x B, turned round as a whole and inside */
