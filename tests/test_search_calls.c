@@ -125,7 +125,7 @@ START_TEST(freed_in_a_run) {
     const modnas_metrics_vt vt = {sizeof vt, free_what_is_not_ours};
     int n = 0;
     util_search_register("metrics", "Free", NULL, &vt, &n);
-    RIG_RUNS(UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 2, metrics: Free}}\n", NULL);
+    RIG_RUNS(UTIL_SEARCH_INDEX "estim: {search: {type: SuperNetEstim, epochs: 2, baseline: false, metrics: Free}}\n", NULL);
     ck_assert_int_eq(n, 2);
 }
 END_TEST

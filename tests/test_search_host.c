@@ -123,7 +123,7 @@ START_TEST(metric_and_optimizer_steer_a_run) {
                                                                                 "candidates: [MB3E1, MB3E3, MB5E3, "
                                                                                 "MB5E1]}\noptim: LocalSearch\n"
                                                                                 "estim: {search: {type: SuperNetEstim, "
-                                                                                "epochs: 48, metrics: [{type: "
+                                                                                "epochs: 48, baseline: false, metrics: [{type: "
                                                                                 "RightDigits, args: {scale: 0.25}},"
                                                                                 " ValidateMetrics]}}\n",
                     NULL);

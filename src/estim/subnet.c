@@ -148,7 +148,8 @@ static const mn_estim_vt vt = {.type = "SubNetEstim",
                                .destroy = destroy,
                                .take = take,
                                .put = put,
-                               .state = state};
+                               .state = state,
+                               .searches = MN_SEARCHES_STILL};
 
 /* ---- making -------------------------------------------------------------------------------------------- */
 

@@ -122,7 +122,8 @@ static const mn_estim_vt vt = {.type = "SuperNetEstim",
                                .prepare = mn_estim_prepare,
                                .run = run,
                                .destroy = destroy,
-                               .state = state};
+                               .state = state,
+                               .searches = MN_SEARCHES_MOVING};
 
 /* ---- making ------------------------------------------------------------------------------------------ */
 

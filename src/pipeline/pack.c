@@ -38,7 +38,11 @@ static int search_state(void *obj, mn_state *io) {
     MN_TRY(mn_state_range(io, &p->under_way, 0, p->at < (int32_t)p->stages.n));
     MN_TRY(mn_state_range(io, &begun, -1, (int32_t)n_estims(p) - 1));
     MN_TRY(mn_state_real(io, &seconds));
-    for (size_t i = 0; i < p->stages.n; i++) MN_TRY(mn_top_state(&MN_AT(p->stages, mn_stage, i).top, io));
+    for (size_t i = 0; i < p->stages.n; i++) {
+        mn_stage *s = &MN_AT(p->stages, mn_stage, i);
+        MN_TRY(mn_top_state(&s->top, io));
+        MN_TRY(mn_baseline_state(&s->baseline, io));
+    }
     MN_TRY(mn_history_state(&p->history, io));
     if (!io->loading) return 0;
     p->started = mn_seconds() - seconds;

@@ -103,6 +103,7 @@ static int put_estim(mn_pipeline *p, const mn_node *spec, const char *name) {
     mn_stage *last = &MN_AT(p->stages, mn_stage, p->stages.n - 1);
     rc = last->estim->vt->prepare(last->estim);
     if (!rc) return 0;
+    mn_baseline_free(&last->baseline);
     mn_estim_free(last->estim);
     p->stages.n--;
     drop_section(p, name);

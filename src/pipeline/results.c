@@ -75,7 +75,7 @@ void mn_results_metrics(mn_str *s, const mn_metrics *m) {
     mn_str_add(s, "}");
 }
 
-static void add_found(mn_str *s, const char *arch, double score, const mn_metrics *metrics) {
+void mn_results_found(mn_str *s, const char *arch, double score, const mn_metrics *metrics) {
     mn_str_addf(s, "{\"arch\":%s,\"score\":", arch);
     mn_str_real(s, score);
     mn_str_add(s, ",\"metrics\":");
@@ -101,19 +101,21 @@ static void add_limits(mn_str *s, const mn_limits *limits, const mn_metrics *bes
     mn_str_add(s, "]");
 }
 
-void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits) {
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits,
+                      const mn_baseline *baseline) {
     mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
     if (top->n)
-        add_found(s, top->found[0].arch, top->found[0].score, &top->found[0].metrics);
+        mn_results_found(s, top->found[0].arch, top->found[0].score, &top->found[0].metrics);
     else
         mn_str_add(s, "null");
     mn_str_add(s, ",\"top\":[");
     for (int32_t i = 0; i < top->n; i++) {
         if (i) mn_str_add(s, ",");
-        add_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
+        mn_results_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
     }
     mn_str_add(s, "]");
     add_limits(s, limits, &e->best_metrics);
+    mn_results_baseline(s, baseline);
     if (e->calibration_sha256) {
         mn_str_add(s, ",\"calibration_sha256\":");
         mn_str_json(s, e->calibration_sha256);

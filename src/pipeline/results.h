@@ -2,6 +2,7 @@
 #ifndef MN_RESULTS_H
 #define MN_RESULTS_H
 
+#include "pipeline/baseline.h"
 #include "search/limit.h"
 #include "search/search.h"
 
@@ -26,6 +27,9 @@ void mn_top_free(mn_top *t);
 
 void mn_results_metrics(mn_str *s, const mn_metrics *m); /* {"acc_top1":0.5,...} */
 /* {"evaluations":...,"best":{...},"top":[...]} of an estimator. */
-void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits);
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits,
+                      const mn_baseline *baseline);
+/* {"arch":...,"score":...,"metrics":{...}} */
+void mn_results_found(mn_str *s, const char *arch, double score, const mn_metrics *metrics);
 
 #endif

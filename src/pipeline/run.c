@@ -74,7 +74,7 @@ static void add_estims(mn_str *s, const mn_pipeline *p) {
         const mn_stage *stage = &MN_AT(p->stages, mn_stage, i);
         if (i) mn_str_add(s, ",");
         add_key(s, stage->estim->name);
-        mn_results_estim(s, stage->estim, &stage->top, p->limits);
+        mn_results_estim(s, stage->estim, &stage->top, p->limits, &stage->baseline);
     }
     mn_str_add(s, "}");
 }
@@ -165,6 +165,7 @@ static int run_estims(mn_pipeline *p) {
         MN_TRY(save_last(p, e));
         if (rc) MN_TRY(save_stopped(p, e));
         if (rc) return rc;
+        MN_TRY(mn_baseline_run(&MN_AT(p->stages, mn_stage, p->at).baseline, e, p->limits));
     }
     return mn_chkpt_write(p, 0);
 }

@@ -25,6 +25,21 @@ int mn_costs_new(mn_model *model, mn_costs *out) {
     return 0;
 }
 
+int mn_costs_copy(const mn_costs *c, mn_costs *out) {
+    const size_t options = (size_t)c->first[c->n] + 1;
+    mn_costs copy = *c;
+    copy.first = mn_alloc(c->ctx, (size_t)c->n + 1, sizeof *copy.first);
+    copy.of = mn_alloc(c->ctx, options, sizeof *copy.of);
+    if (!copy.first || !copy.of) {
+        mn_costs_free(&copy);
+        return MODNAS_ENOMEM;
+    }
+    memcpy(copy.first, c->first, ((size_t)c->n + 1) * sizeof *copy.first);
+    memcpy(copy.of, c->of, options * sizeof *copy.of);
+    *out = copy;
+    return 0;
+}
+
 void mn_costs_free(mn_costs *c) {
     if (!c->ctx) return;
     mn_free(c->ctx, c->first);

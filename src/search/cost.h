@@ -20,6 +20,7 @@ typedef struct mn_costs {
 
 /* All zero, for the space of a model; freed with mn_costs_free. */
 int mn_costs_new(mn_model *model, mn_costs *out);
+int mn_costs_copy(const mn_costs *c, mn_costs *out);
 void mn_costs_free(mn_costs *c); /* zeroed is fine */
 
 /* The cost of the network that the model is reduced to. */

@@ -60,7 +60,6 @@ void mn_limits_free(mn_limits *l) {
 
 int mn_limits_keep(mn_limits *l, int32_t i, mn_costs *costs, double unit) {
     mn_limit *x = &l->all[i];
-    const double bound = x->bound * unit;
     if (l->n_kept == MN_KNAPSACK_COSTS) {
         mn_costs_free(costs);
         return mn_fail(l->ctx, MODNAS_EUNSUPPORTED, "more than %d limits on costs", MN_KNAPSACK_COSTS);
@@ -68,10 +67,10 @@ int mn_limits_keep(mn_limits *l, int32_t i, mn_costs *costs, double unit) {
     x->costs = *costs;
     x->is_kept = 1;
     memset(costs, 0, sizeof *costs);
-    /* sums of options' costs, all of them turned to "at most" */
-    const double most = x->is_least ? -ceil(bound) : floor(bound);
-    const double room = most - (double)(x->is_least ? -x->costs.fixed : x->costs.fixed);
-    l->knapsack.room[l->n_kept++] = room > 1e18 ? (int64_t)1e18 : room < -1e18 ? (int64_t)-1e18 : (int64_t)room;
+    x->unit = unit;
+    /* of the options' sums, all of them turned to "at most" */
+    const int64_t room = mn_limit_bound(x) - x->costs.fixed;
+    l->knapsack.room[l->n_kept++] = x->is_least ? -room : room;
     return 0;
 }
 
@@ -178,6 +177,11 @@ int mn_limits_force(mn_limits *l, mn_model *model) {
             if (mn_space_gene(model->space, g) == m->param) mn_mixed_force(m, l->index[g]);
     }
     return 0;
+}
+
+int64_t mn_limit_bound(const mn_limit *l) {
+    const double bound = l->is_least ? ceil(l->bound * l->unit) : floor(l->bound * l->unit);
+    return bound > 1e18 ? (int64_t)1e18 : bound < -1e18 ? (int64_t)-1e18 : (int64_t)bound;
 }
 
 int mn_limit_obeys(const mn_limit *l, double value) {

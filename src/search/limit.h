@@ -12,7 +12,7 @@
 typedef struct mn_limit {
     const char *text, *metric; /* as written; owned */
     int32_t is_least;          /* 1: at least `bound`; 0: at most */
-    double bound;              /* in the metric's unit */
+    double bound, unit;        /* in the metric's unit; of a cost in that */
     int32_t is_kept;           /* 1: `costs` are there */
     mn_costs costs;
 } mn_limit;
@@ -38,6 +38,8 @@ int mn_limits_ready(mn_limits *l);
 /* Force the most probable candidates that obey on the mixed ops that have logits and are free (mn_derive_begin). Those
  * that are forced and choices stay; where these leave no room, nothing is forced. */
 int mn_limits_force(mn_limits *l, mn_model *model);
+/* Of one that is kept: the least or the most that its costs may be. */
+int64_t mn_limit_bound(const mn_limit *l);
 /* Is a measured value within the limit? */
 int mn_limit_obeys(const mn_limit *l, double value);
 

@@ -103,6 +103,8 @@ typedef struct mn_observer {
 
 /* ---- estimators: kind "estim" (DefaultEstim, SuperNetEstim) ------------------------------------------ */
 
+enum { MN_SEARCHES_STILL = 1, MN_SEARCHES_MOVING = 2 }; /* with weights that stay, or that move meanwhile */
+
 typedef struct mn_estim_vt {
     const char *type;
     int (*prepare)(mn_estim *e); /* what can be done and found wrong before the first step; run does it too when it was
@@ -113,6 +115,7 @@ typedef struct mn_estim_vt {
     /* Save or load what `state` holds of a phase that is under way, beyond what all estimators share. Where run then
      * goes on: see mn_estim_begin. NULL: it cannot go on in the middle, checkpoints are made before and after it. */
     int (*state)(mn_estim *e, mn_state *io);
+    int32_t searches; /* MN_SEARCHES_*: what it evaluates was sought: it gets a baseline (pipeline/baseline.h) */
     /* A weight step where nobody named an architecture; NULL: mn_trainer_step. */
     int (*weight_step)(mn_estim *e, mn_scores *scores);
     /* Around the metrics of an architecture, which the model is reduced to (mn_estim_take); NULL: nothing. */
