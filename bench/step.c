@@ -28,11 +28,12 @@
 enum { SETTLE_MS = 20, SEED = 1 };
 
 const step_measure step_measures[STEP_MAX_MEASURES] = {
-    {"weight", "weight step", "ms", "gates"},   {"arch", "architecture step", "ms", "gates"},
-    {"eval", "evaluation pass", "ms", "gates"}, {"spos", "SPOS weight step", "ms", "index"},
-    {"rss", "peak memory", "MB", NULL},         {"start", "start to first step", "s", NULL},
+    {"weight", "weight step", "ms", "gates", 0, 0},         {"arch", "architecture step", "ms", "gates", 0, 0},
+    {"eval", "evaluation pass", "ms", "gates", 0, 0},       {"spos", "SPOS weight step", "ms", "index", 0, 0},
+    {"darts", "DARTS step, batch 16", "ms", "sums", 16, 3}, {"rss", "peak memory", "MB", NULL, 0, 0},
+    {"start", "start to first step", "s", NULL, 0, 0},
 };
-enum { WEIGHT = 0, RSS = 4, START = 5, TUNED = 3 };
+enum { WEIGHT = 0, RSS = 5, START = 6, TUNED = 3 };
 
 const step_side_kind step_sides[STEP_MAX_SIDES] = {
     {"modnas", "libmodnas", "blocked"},
@@ -63,10 +64,18 @@ static void settle(void) {
 
 /* ---- sides --------------------------------------------------------------------------------------------- */
 
+static int batch_of(const bench *b, const char *supernet) {
+    for (int i = 0; i < STEP_MAX_MEASURES; i++) {
+        const step_measure *x = &step_measures[i];
+        if (x->supernet && x->batch && strcmp(x->supernet, supernet) == 0) return x->batch;
+    }
+    return b->r.batch;
+}
+
 static int start_side(bench *b, int i, const char *model, const char *supernet) {
     char batch[16], threads[16], n_candidates[16], env[64], preload[300];
     const char *layout = step_sides[i].layout;
-    snprintf(batch, sizeof batch, "%d", b->r.batch);
+    snprintf(batch, sizeof batch, "%d", batch_of(b, supernet));
     snprintf(threads, sizeof threads, "%d", b->r.threads);
     snprintf(n_candidates, sizeof n_candidates, "%d", b->o.candidates);
     const char *argv[] = {i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads,
@@ -158,8 +167,9 @@ static void measure_peak(bench *b) {
 static int measure_steps(bench *b, step_model *m, int measure) {
     announce(m, measure);
     measure_peak(b);
+    const int most = step_measures[measure].paths, n_paths = most && most < b->r.n_paths ? most : b->r.n_paths;
     for (int rep = -1; rep < b->r.reps; rep++) {
-        for (int path = 0; path < b->r.n_paths; path++)
+        for (int path = 0; path < n_paths; path++)
             if (step_all(b, m, measure, path, rep + 1 + path, rep >= 0)) return -1;
     }
     return 0;

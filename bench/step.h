@@ -5,11 +5,13 @@
 #include "step_side.h"
 #include "util_report.h"
 
-enum { STEP_MAX_SIDES = 4, STEP_MAX_MEASURES = 6, STEP_MAX_MODELS = 2 };
+enum { STEP_MAX_SIDES = 4, STEP_MAX_MEASURES = 7, STEP_MAX_MODELS = 2 };
 
-/* supernet: the steps of one are made in one process a side; NULL: taken in another way. */
+/* supernet: the steps of one are made in one process a side; NULL: taken in another way. batch, paths: of this one, which
+ * runs all candidates of each mixed op at once whatever the path; 0: as asked for. */
 typedef struct step_measure {
     const char *name, *text, *unit, *supernet;
+    int batch, paths;
 } step_measure;
 extern const step_measure step_measures[STEP_MAX_MEASURES];
 

@@ -28,6 +28,7 @@ static const struct supernet {
     /* n_samples 0: the active sets are those that were set */
     {"gates", "BinaryGateMixedOp", "{type: BinaryGateOptim, args: {n_samples: 0}}"},
     {"index", "IndexMixedOp", NULL},
+    {"sums", "SoftmaxSumMixedOp", "DARTSOptim"},
 };
 
 static const char config[] =
@@ -109,7 +110,7 @@ static int session_open(session *s, char *const argv[7]) {
     if (net->optim) MN_TRY(build_optim(s, net->optim));
     s->estim.trainer = s->trainer;
     MN_TRY(mn_trainer_reset(s->trainer, 100));
-    MN_TRY(mn_trainer_prepare(s->trainer, s->optim != NULL, 2));
+    MN_TRY(mn_trainer_prepare(s->trainer, s->optim ? s->optim->needs : 0, 2));
     return mn_trainer_start_epoch(s->trainer, 0);
 }
 
@@ -160,23 +161,34 @@ static int arch_step(session *s, mn_scores *scores) {
     return 0;
 }
 
+/* All candidates of each mixed op, whatever the path. */
+static int darts_step(session *s, mn_scores *scores) {
+    s->estim.arch_scores = (mn_scores){0, 0, 0, 0};
+    MN_TRY(s->optim->vt->step(s->optim, &s->estim));
+    *scores = s->estim.arch_scores;
+    return 0;
+}
+
 static int evaluation(session *s, mn_scores *scores) {
     force(s, 1);
     return mn_trainer_evaluate(s->trainer, NULL, scores, NULL, NULL);
 }
 
-/* data, weights: does the backward want the gradients of activations, of weights? */
+/* How often it goes forward, and back to the gradients of activations and of weights. pass: what was recorded for it;
+ * ALL: every candidate, a step ahead, validation and two differences. */
 typedef struct step_kind {
     const char *name;
     int (*step)(session *s, mn_scores *scores);
-    int pass, data, weights;
+    int pass, forward, data, weights;
 } step_kind;
 
+enum { ALL = -1 };
 static const step_kind kinds[] = {
-    {"weight", weight_step, MN_PASS_TRAIN, 1, 1},
-    {"arch", arch_step, MN_PASS_ARCH, 1, 0},
-    {"eval", evaluation, MN_PASS_EVAL, 0, 0},
-    {"spos", spos_step, MN_PASS_TRAIN, 1, 1},
+    {"weight", weight_step, MN_PASS_TRAIN, 1, 1, 1},
+    {"arch", arch_step, MN_PASS_ARCH, 1, 1, 0},
+    {"eval", evaluation, MN_PASS_EVAL, 1, 0, 0},
+    {"spos", spos_step, MN_PASS_TRAIN, 1, 1, 1},
+    {"darts", darts_step, ALL, 4, 4, 2},
 };
 
 /* Multiply-adds of the first convolution for one image: nobody wants the gradient of images. */
@@ -188,12 +200,17 @@ static int64_t stem_macs(mn_run *run) {
 
 /* Taps that fall into the padding are counted, as `describe` counts them. */
 static int step_flops(session *s, const step_kind *kind, double *flops) {
-    mn_run *run = s->trainer->pass[kind->pass].run;
-    const int64_t forward = mn_run_macs(run), stem = stem_macs(run); /* before anything is recorded anew */
-    int64_t path;
-    force(s, 1);
-    MN_TRY(mn_derived_macs(s->model, s->model->input, &path));
-    *flops = 2.0 * s->batch * (double)(forward + kind->data * (path - stem) + kind->weights * path);
+    mn_run *run = s->trainer->pass[kind->pass == ALL ? MN_PASS_TRAIN : kind->pass].run;
+    int64_t forward = mn_run_macs(run), path; /* before anything is recorded anew */
+    const int64_t stem = stem_macs(run);
+    if (kind->pass == ALL) {
+        MN_TRY(mn_model_macs(s->model, NULL, &path));
+        forward = path;
+    } else {
+        force(s, 1);
+        MN_TRY(mn_derived_macs(s->model, s->model->input, &path));
+    }
+    *flops = 2.0 * s->batch * (double)(kind->forward * forward + kind->data * (path - stem) + kind->weights * path);
     return 0;
 }
 
@@ -233,7 +250,7 @@ static int run(session *s, const char *name, const char *path, const char *other
     const double start = mn_seconds();
     MN_TRY(kind->step(s, &scores));
     const double seconds = mn_seconds() - start;
-    MN_TRY(check_path(s));
+    if (kind->pass != ALL) MN_TRY(check_path(s));
     MN_TRY(step_flops(s, kind, &flops));
     printf("ran %.6f %.9g %.0f\n", 1e3 * seconds, scores.loss / (double)scores.n, flops);
     return 0;

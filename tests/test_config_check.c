@@ -1,4 +1,5 @@
 /* What a configuration may hold: every form once right, and the exact words for what is wrong. */
+#include <glob.h>
 #include <stdio.h>
 
 #include "util_config.h"
@@ -231,6 +232,27 @@ START_TEST(good_forms) {
 }
 END_TEST
 
+/* Every example, its sections included. */
+START_TEST(examples) {
+    glob_t g;
+    const int rc = glob("docs/examples/*.yaml", 0, NULL, &g);
+    if (rc) {
+        printf("docs/examples is not here: skipped\n");
+        return;
+    }
+    for (size_t i = 0; i < g.gl_pathc; i++) {
+        modnas_config *cfg = NULL;
+        ck_assert_int_eq(modnas_config_new(config_ctx, &cfg), 0);
+        ck_assert_int_eq(modnas_config_add_file(cfg, g.gl_pathv[i]), 0);
+        ck_assert_int_eq(modnas_config_set(cfg, "routine", "search"), 0);
+        ck_assert_msg(modnas_config_check(cfg) == 0, "%s", modnas_errmsg(config_ctx));
+        modnas_config_free(cfg);
+    }
+    ck_assert_uint_ge(g.gl_pathc, 4);
+    globfree(&g);
+}
+END_TEST
+
 int main(void) {
     const TTest *const checks[] = {section_errors,
                                    unselected_sections,
@@ -239,6 +261,7 @@ int main(void) {
                                    unknown_components,
                                    wrong_types,
                                    good_forms,
+                                   examples,
                                    NULL};
     Suite *s = suite_create("config_check");
     util_add(s, "checks", config_setup, config_teardown, checks);

@@ -1,7 +1,7 @@
 """One supernet of the original, which makes steps on request: the other side of bench/step.
 
     serve.py MODEL SUPERNET LAYOUT BATCH THREADS
-        SUPERNET: gates, index; LAYOUT: nchw (as it comes), channels_last
+        SUPERNET: gates, index, sums; LAYOUT: nchw (as it comes), channels_last
 
 Requests and answers are lines on standard input and output, the same as those of bench/step_serve.c:
 
@@ -11,7 +11,8 @@ Requests and answers are lines on standard input and output, the same as those o
     rss                      rss BYTES                       the peak of this process
 
 A step is the original's own code, called as its SuperNetEstim calls it. Changed is only where a choice comes from (its
-draws are made and then replaced by those of the request), and that batches lie ready in memory.
+draws are made and then replaced by those of the request), that batches lie ready in memory, and, in channels-last, that
+DARTS can take the norm of its gradients.
 """
 import os
 import sys
@@ -23,6 +24,7 @@ import original
 CANDIDATES = ["MB3E3", "MB3E6", "MB5E3", "MB5E6", "MB7E3", "MB7E6"]
 SUPERNETS = {
     "gates": ("BinaryGateMixedOp", {"type": "BinaryGateOptim", "args": {"n_samples": 2, "renorm": True}}),
+    "sums": ("SoftmaxSumMixedOp", {"type": "DARTSOptim"}),
     "index": ("IndexMixedOp", {"type": "RandomSearchOptim", "args": {"seed": 1}}),
 }
 N_SAMPLES = 512
@@ -68,6 +70,7 @@ class Side:
             self._build(config(model, supernet, batch, folder))
         self._fix_batches(layout)
         self._fix_choices()
+        self._fix_norm()
         self.n_steps = 0
 
     def _build(self, conf):
@@ -113,6 +116,12 @@ class Side:
 
         cls.sample_path, cls.sample_ops = path, ops
 
+    def _fix_norm(self):
+        """Its DARTS flattens gradients in a way that channels-last ones refuse."""
+        compute = getattr(type(self.optim), "_compute_hessian", None)
+        if compute:
+            self.optim._compute_hessian = lambda dw, *rest: compute(self.optim, [w.contiguous() for w in dw], *rest)
+
     def _set_path(self, path, others):
         for op, i, k in zip(self.ops, path, others):
             op.wanted, op.compared = i, sorted({i, k})
@@ -134,13 +143,20 @@ class Side:
         ParamSpace().update_params({op.arch_param.name: op.arch_param.get_value(i) for op, i in zip(self.ops, path)})
         return self._train()
 
-    def arch(self, path, others):
+    def _arch_losses(self):
         losses = []
         loss = self.estim.loss
         self.estim.loss = lambda *args, **kwargs: losses.append(loss(*args, **kwargs)) or losses[-1]
         self.optim.step(self.estim)
         del self.estim.loss
-        return losses[0].item()
+        return losses
+
+    def arch(self, path, others):
+        return self._arch_losses()[0].item()
+
+    def darts(self, path, others):
+        """Of its four losses the second is on validation data, after the step ahead."""
+        return self._arch_losses()[1].item()
 
     def eval(self, path, others):
         return self.estim.trainer.valid_step(estim=self.estim, model=self.estim.model, epoch=0, tot_epochs=1, step=1,
@@ -155,8 +171,8 @@ class Side:
         return 1e3 * seconds, loss
 
     def _check(self, kind, path):
-        """Was it the path that was asked for? An architecture step forgets its own."""
-        if kind != "arch" and [op.last_samples[0] for op in self.ops] != path:
+        """Was it the path that was asked for? An architecture step forgets its own, or has all of them."""
+        if kind not in ("arch", "darts") and [op.last_samples[0] for op in self.ops] != path:
             raise RuntimeError("%s: the path taken is not the path asked for" % kind)
 
     def about(self):
