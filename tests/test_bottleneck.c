@@ -159,8 +159,64 @@ START_TEST(test_frozen_statistics) {
 }
 END_TEST
 
+/* ---- inference ---- */
+
+/* Logits in evaluation, after a training step that moved the running statistics. */
+static double *evaluate(mn_model *m, int batch, int64_t *n_calls, int64_t *n) {
+    static const mn_run_opts opts = {.train = 0};
+    step s;
+    int64_t calls;
+    one_step(m, batch, &weight_step, &calls);
+    step_new(m, batch, &s);
+    step_record(m, &s, &opts);
+    step_go(&s);
+    *n_calls = mn_run_n_calls(s.run);
+    *n = s.logits->dims[0] * s.logits->dims[1];
+    double *logits = calloc((size_t)*n, sizeof *logits);
+    ck_assert_int_eq(mn_run_read(s.run, s.logits, logits), 0);
+    step_free(&s);
+    return logits;
+}
+
+/* Both take over `a` and `b`. Is one kernel run for the block on dnnl, where the batch can be shared out evenly? */
+static void compare_evaluation(const shape *c, mn_model *a, mn_model *b, int fuses) {
+    int64_t calls_ref, calls_dnnl, n, m;
+    double *want = evaluate(a, c->batch, &calls_ref, &n), *got = evaluate(b, c->batch, &calls_dnnl, &m);
+    ck_assert_int_eq(n, m);
+    compare(c, "evaluation", "logits", want, got, n);
+    if (fuses) ck_assert_int_lt(calls_dnnl, calls_ref);
+    free(want);
+    free(got);
+    mn_model_free(a);
+    mn_model_free(b);
+}
+
+START_TEST(test_inference) {
+    const shape *c = &shapes[_i / MAX_THREADS];
+    const int threads = 1 + _i % MAX_THREADS;
+    if (!has_dnnl()) return;
+    compare_evaluation(c, build(c, "ref", 1), build(c, "dnnl", threads),
+                       c->batch % threads == 0 || c->batch >= 8 * threads);
+}
+END_TEST
+
+/* Whole networks: with residuals, with and without an expansion. */
+START_TEST(test_inference_residual) {
+    const shape c = {.in = 3, .out = 5, .stride = 1, .size = 17, .batch = 4};
+    static const char net[] = "model: {type: MobileNetV2, args: {cfgs: [[0, 16, 1, 1], [1, 16, 2, 1], [3, 20, 3, 2], [6, 40, 2,"
+                              " 2]], n_classes: 5, input: [3, 17, 17], width_coeff: 0}}\n";
+    char text[2][512];
+    if (!has_dnnl()) return;
+    snprintf(text[0], sizeof text[0], "backend: ref\n%s", net);
+    snprintf(text[1], sizeof text[1], "backend: dnnl\nthreads: %d\n%s", 1 + _i, net);
+    compare_evaluation(&c, model_of(text[0], MODNAS_F32), model_of(text[1], MODNAS_F32), 4 % (1 + _i) == 0);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("bottleneck");
+    util_add_loop(s, "inference", model_setup, model_teardown, test_inference, MAX_THREADS * MN_COUNT(shapes));
+    util_add_loop(s, "residual", model_setup, model_teardown, test_inference_residual, MAX_THREADS);
     util_add_loop(s, "equals_ref", model_setup, model_teardown, test_equals_ref, MN_COUNT(shapes));
     util_add_loop(s, "threads", model_setup, model_teardown, test_threads, MAX_THREADS);
     util_add(s, "frozen", model_setup, model_teardown, (const TTest *const[]){test_frozen_statistics, NULL});

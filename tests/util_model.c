@@ -130,6 +130,7 @@ void step_record(mn_model *m, step *s, const mn_run_opts *opts) {
     if (!rc) rc = mn_input(s->run, y, MODNAS_I32, &s->y);
     if (!rc) rc = mn_model_forward(m, s->run, s->x, &s->logits);
     if (!rc) rc = mn_softmax_xent(s->run, s->logits, s->y, 0, &s->loss);
+    if (!rc) rc = mn_run_keep(s->run, s->logits);
     if (!rc) rc = mn_run_keep(s->run, s->loss);
     if (!rc) rc = mn_run_plan(s->run, opts->grads ? s->loss : NULL);
     ck_assert_msg(rc == 0, "%s", modnas_errmsg(model_ctx));

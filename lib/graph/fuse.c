@@ -69,5 +69,5 @@ int mn_fuse(mn_run *run) {
         mn_vertex *x = mn_vertex_at(run, (int32_t)i);
         if (!x->dead && x->op == &mn_op_conv2d) fold_batch_norm(run, x);
     }
-    return run->opts.train ? mn_fuse_bottlenecks(run) : 0;
+    return mn_fuse_bottlenecks(run);
 }

@@ -1,6 +1,7 @@
-/* Fusion of the wide part of inverted residual blocks (Sandler et al., MobileNetV2, 2018) in training:
+/* Fusion of the wide part of inverted residual blocks (Sandler et al., MobileNetV2, 2018):
  *
- *   [conv 1x1 -> batch_norm, act ->] depthwise conv -> batch_norm, act -> conv 1x1
+ *   [conv 1x1 -> batch_norm, act ->] depthwise conv -> batch_norm, act -> conv 1x1                    in training
+ *   the same with all batch norms in the convolutions, -> batch_norm [-> add(., r)] behind the last   in inference
  *
  * become one vertex, if the backend has a kernel for it: the tensors between these operators are several times as wide
  * as those at the ends, and such a kernel need not write all of them. The last convolution survives as the whole.
@@ -70,11 +71,39 @@ static int find(mn_run *run, const mn_vertex *depthwise, mn_vertex *whole) {
     return 1;
 }
 
+/* ---- inference: fuse.c has put batch norms into convolutions ---- */
+
+static int has_norm(mn_run *run, const mn_vertex *x) {
+    return x->fold && is_param(mn_src(run, x->fold, 1)) && is_param(mn_src(run, x->fold, 2));
+}
+
+static void find_folded_expansion(mn_run *run, const mn_vertex *depthwise, mn_vertex *whole) {
+    const mn_vertex *expand = sole_producer(run, depthwise);
+    whole->u.bottleneck.expand = whole->u.bottleneck.norm1 = -1;
+    if (!is_pointwise(run, expand) || !has_norm(run, expand) || expand->residual || expand->act != whole->act) return;
+    whole->u.bottleneck.expand = expand->index;
+    whole->u.bottleneck.norm1 = expand->fold->index;
+}
+
+static int find_folded(mn_run *run, const mn_vertex *depthwise, mn_vertex *whole) {
+    if (depthwise->dead || !is_depthwise(run, depthwise) || !has_norm(run, depthwise) || depthwise->residual) return 0;
+    const mn_vertex *project = mn_sole_reader(run, depthwise, depthwise->out);
+    if (!is_pointwise(run, project) || !has_norm(run, project) || project->act != MODNAS_ACT_NONE) return 0;
+    *whole = *project;
+    whole->op = &mn_op_bottleneck;
+    whole->act = depthwise->act;
+    whole->u.bottleneck.depthwise = depthwise->index;
+    whole->u.bottleneck.norm2 = depthwise->fold->index;
+    find_folded_expansion(run, depthwise, whole);
+    return 1;
+}
+
 int mn_fuse_bottlenecks(mn_run *run) {
     for (size_t i = 0; i < run->vertices.n; i++) {
         mn_vertex whole;
         modnas_kernel k;
-        if (!find(run, mn_vertex_at(run, (int32_t)i), &whole)) continue;
+        const mn_vertex *x = mn_vertex_at(run, (int32_t)i);
+        if (!(x->fold ? find_folded(run, x, &whole) : run->opts.train && find(run, x, &whole))) continue;
         mn_bottleneck_kernel(run, &whole, MODNAS_FORWARD, &k);
         const int has = mn_backend_supports(run->backend, &k);
         if (has < 0) return has;

@@ -206,6 +206,9 @@ typedef struct modnas_kernel {
  *     in the layouts that conv2d wants for them.
  * bottleneck FORWARD       x, y, saved (out, plan_workspace() bytes), w1, gamma1, beta1, mean1 (inout), var1 (inout), w2,
  *                          gamma2, beta2, mean2 (inout), var2 (inout), w3          scalars: eps1, momentum1, eps2, momentum2
+ *     with INFERENCE       the third batch norm behind w3 is in it, all have their running statistics:
+ *                          x, y, NULL, w1, ..., w3, gamma3, beta3, mean3, var3, residual (with RESIDUAL)
+ *                                                               scalars: eps1, -, eps2, -, eps3
  * bottleneck BACKWARD_DATA x, g_y, saved (inout: used up), g_x (out), w1, gamma1, beta1, g_w1, g_gamma1, g_beta1, w2,
  *                          gamma2, beta2, g_w2, g_gamma2, g_beta2, w3, g_w3 (all g_ out; every one may be NULL)
  */

@@ -52,12 +52,18 @@ static modnas_kernel middle(const modnas_kernel *k, int32_t pass) {
     return d;
 }
 
+/* Inference shares out images: are all parts about equally busy? */
+static int shares_well(const mn_dnnl *s, int64_t images) {
+    return images % s->threads == 0 || images >= 8 * (int64_t)s->threads;
+}
+
 static int bottleneck_supports(mn_dnnl *s, const modnas_kernel *k) {
     const int64_t wide = k->weights.dims[0];
     const int expands = k->flags & MODNAS_KF_EXPAND;
     if (k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;
     if (k->src.layout != MODNAS_LAYOUT_BLOCKED || k->dst.layout != MODNAS_LAYOUT_BLOCKED) return 0;
     if (!expands && k->src.dims[1] != wide) return 0;
+    if ((k->flags & MODNAS_KF_INFERENCE) && (k->pass != MODNAS_FORWARD || !shares_well(s, k->src.dims[0]))) return 0;
     for (int32_t pass = 0; pass < 3; pass++) {
         const modnas_kernel d = middle(k, pass);
         const int fits = mn_dnnl_depthwise_fits(s, &d);
@@ -134,6 +140,10 @@ static int bottleneck_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     mn_dnnl_cover_init(s, &p->geometry, 1, &p->back);
     p->taps = p->geometry.kernel[0] * p->geometry.kernel[1] * block;
     p->parts = s->threads;
+    if (k->flags & MODNAS_KF_INFERENCE) {
+        mn_bottleneck_inference_plan(s, p);
+        return 0;
+    }
     p->is_large = mn_bottleneck_is_large(k);
     p->at_once = p->n * larger(p->t1.plane, p->t2.plane) <= PAIR_FLOATS_MAX ? 2 : 1;
     if (p->expands && !p->is_large) p->t1_at = save(base, p->t1.blocks * p->t1.stride);
@@ -165,6 +175,7 @@ int64_t mn_bottleneck_at_once(const mn_bottleneck_plan *p, int64_t b, int64_t en
 
 static int bottleneck_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
     const mn_bottleneck_plan *p = (const mn_bottleneck_plan *)base;
+    if (base->k.flags & MODNAS_KF_INFERENCE) return mn_bottleneck_infer(s, p, r);
     if (p->is_large)
         return base->k.pass == MODNAS_FORWARD ? mn_bottleneck_large_forward(s, p, r)
                                               : mn_bottleneck_large_backward(s, p, r);

@@ -6,6 +6,7 @@
  *   bottleneck_norm.c       from sums to the constants of one channel block's batch norm, both ways
  *   bottleneck_forward.c    bottleneck_backward.c      small planes, as said below
  *   bottleneck_large_forward.c    ..._backward.c       large planes, as said there
+ *   bottleneck_inference.c  forward alone, the last batch norm included
  *
  * From x to t2 a channel block depends on x alone, and so does its gradient on the gradient of z2: a part takes its
  * share of the channel blocks and does all of that for one block, over all images, before it goes on to the next. What
@@ -47,6 +48,12 @@ typedef struct mn_bottleneck_tensor {
     int64_t stride; /* wide: floats from one channel block to the next */
 } mn_bottleneck_tensor;
 
+/* In inference: images of a tile, channel blocks of a group, places in scratch. */
+typedef struct mn_bottleneck_inference {
+    int64_t images, group;
+    size_t clamp_at, post_at, norm3_at;
+} mn_bottleneck_inference;
+
 typedef struct mn_bottleneck_plan {
     mn_dnnl_plan base;
     int64_t n; /* images */
@@ -61,6 +68,7 @@ typedef struct mn_bottleneck_plan {
     size_t w1_at, w3_at, g_w3_at, dt1_at;
     int32_t is_large;               /* an expansion on large planes */
     size_t back2_at, correction_at; /* large, in scratch: bn2's backward constants; what bn1's is made up from */
+    mn_bottleneck_inference inference;
     size_t moments_at, cov_w_at;    /* large, in what is saved: means of x; Cov(x) w for each wide channel */
 } mn_bottleneck_plan;
 
@@ -113,6 +121,10 @@ void *mn_bottleneck_take(char *base, size_t *at, size_t bytes);
 void mn_bottleneck_expand_image(const mn_bottleneck_job *j, const float *w1, int64_t n, int64_t b, float *w, float *z1);
 int mn_bottleneck_large_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 int mn_bottleneck_large_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
+
+/* bottleneck_inference.c */
+void mn_bottleneck_inference_plan(const mn_dnnl *s, mn_bottleneck_plan *p);
+int mn_bottleneck_infer(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 
 int mn_bottleneck_forward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);
 int mn_bottleneck_backward(mn_dnnl *s, const mn_bottleneck_plan *p, const mn_dnnl_run *r);

@@ -25,7 +25,8 @@ void mn_bottleneck_kernel(mn_run *run, const mn_vertex *x, int32_t pass, modnas_
     mn_kernel_init(k, run, MODNAS_KERNEL_BOTTLENECK, pass);
     k->act = x->act;
     if (x->u.bottleneck.expand >= 0) k->flags |= MODNAS_KF_EXPAND;
-    if (pass == MODNAS_FORWARD && run->opts.update_stats && !x->frozen) k->flags |= MODNAS_KF_UPDATE_STATS;
+    if (x->fold) k->flags |= MODNAS_KF_INFERENCE | (x->residual ? MODNAS_KF_RESIDUAL : 0);
+    if (pass == MODNAS_FORWARD && run->opts.update_stats && !x->frozen && !x->fold) k->flags |= MODNAS_KF_UPDATE_STATS;
     for (int i = 0; i < 2; i++) {
         k->u.window.kernel[i] = (int32_t)weights->dims[2 + i];
         k->u.window.stride[i] = o->stride[i];
@@ -56,16 +57,34 @@ static const mn_vertex *half(mn_run *run, const mn_vertex *x, int i, mn_value *o
                   : parts_of(run, x->u.bottleneck.depthwise, x->u.bottleneck.norm2, own);
 }
 
+/* In inference: the last batch norm's own, and the residual. */
+static int last_norm(mn_run *run, const mn_vertex *x, mn_value *args[5], double *eps) {
+    args[0] = mn_src(run, x->fold, 1);
+    args[1] = mn_src(run, x->fold, 2);
+    args[2] = x->fold->u.bn.mean;
+    args[3] = x->fold->u.bn.var;
+    *eps = x->fold->u.bn.o.eps;
+    return x->residual ? mn_as(run, x->residual, MODNAS_LAYOUT_BLOCKED, &args[4]) : 0;
+}
+
+/* What forward leaves for backward. */
+static int place_saved(mn_run *run, mn_vertex *x, const modnas_kernel *k) {
+    const mn_plan *plan;
+    MN_TRY(mn_backend_plan(run->backend, k, &plan));
+    return mn_temp(run, (int64_t[4]){1, 1, 1, (int64_t)plan->workspace}, MODNAS_U8, MODNAS_LAYOUT_PLAIN, &x->aux[0]);
+}
+
 static int forward(mn_run *run, mn_vertex *x) {
     modnas_kernel k;
-    const mn_plan *plan;
-    mn_value *args[14] = {NULL};
-    double scalars[4] = {0};
+    mn_value *args[19] = {NULL};
+    double scalars[5] = {0};
     mn_bottleneck_kernel(run, x, MODNAS_FORWARD, &k);
     MN_TRY(mn_as(run, source_of(run, x), k.src.layout, &args[0]));
     MN_TRY(mn_place(run, x->out, k.dst.layout));
-    MN_TRY(mn_backend_plan(run->backend, &k, &plan));
-    MN_TRY(mn_temp(run, (int64_t[4]){1, 1, 1, (int64_t)plan->workspace}, MODNAS_U8, MODNAS_LAYOUT_PLAIN, &x->aux[0]));
+    if (x->fold)
+        MN_TRY(last_norm(run, x, args + 14, &scalars[4]));
+    else
+        MN_TRY(place_saved(run, x, &k));
     args[1] = x->out;
     args[2] = x->aux[0];
     for (int i = 0; i < 2; i++) {
@@ -77,7 +96,7 @@ static int forward(mn_run *run, mn_vertex *x) {
         scalars[2 * i + 1] = bn->u.bn.o.momentum;
     }
     args[13] = mn_src(run, x, 1);
-    return mn_emit(run, &k, args, 14, scalars, 4);
+    return mn_emit(run, &k, args, x->fold ? 19 : 14, scalars, x->fold ? 5 : 4);
 }
 
 static int open_grads(mn_run *run, mn_value *const *own, int n, mn_value **to) {
