@@ -236,6 +236,7 @@ int cs_onnx_matmul(cs_env *e);
 int cs_onnx_xent(cs_env *e);
 int cs_onnx_momentum(cs_env *e);
 int cs_onnx_adam(cs_env *e);
+int cs_onnx_adagrad(cs_env *e);
 int cs_torch_xent(cs_env *e);
 int cs_torch_loss(cs_env *e);
 int cs_torch_pad(cs_env *e);

@@ -305,6 +305,7 @@ const cs_op cs_onnx_ops[] = {
     {"SoftmaxCrossEntropyLoss", cs_onnx_xent, NULL, 0},
     {"NegativeLogLikelihoodLoss", cs_onnx_xent, NULL, 1},
     {"Momentum", cs_onnx_momentum, NULL, 0},
+    {"Adagrad", cs_onnx_adagrad, NULL, 0},
     {"Adam", cs_onnx_adam, NULL, 0},
 };
 const int cs_n_onnx_ops = MN_COUNT(cs_onnx_ops);

@@ -90,7 +90,7 @@ int cs_onnx_matmul(cs_env *e) {
     return cs_check(e, &e->c->out[0], y, batch * m * n);
 }
 
-/* ---- Momentum, Adam: R, T, X..., G..., states... -> X..., states... ---- */
+/* ---- Momentum, Adam, Adagrad: R, T, X..., G..., states... -> X..., states... ---- */
 
 typedef struct update {
     double rate;
@@ -204,6 +204,20 @@ int cs_onnx_adam(cs_env *e) {
                             .weight_decay = cs_attr_real(e, "norm_coefficient", 0)};
     CS_LIB(e, mn_adam_new(e->ctx, e->net.store, &o, &u.o));
     const int rc = step(e, &u, lr, t - 1, 1 - cs_attr_real(e, "norm_coefficient_post", 0));
+    mn_weight_optim_free(u.o);
+    return rc;
+}
+
+/* H' = H + (G + norm X)^2, X' = X - R / (1 + T decay) (G + norm X) / (sqrt(H') + eps): torch's form after T steps. */
+int cs_onnx_adagrad(cs_env *e) {
+    update u;
+    CS_DO(read_update(e, 1, &u));
+    const mn_adagrad_opts o = {.lr = u.rate,
+                               .lr_decay = cs_attr_real(e, "decay_factor", 0),
+                               .weight_decay = cs_attr_real(e, "norm_coefficient", 0),
+                               .eps = cs_attr_real(e, "epsilon", 1e-6)};
+    CS_LIB(e, mn_adagrad_new(e->ctx, e->net.store, &o, &u.o));
+    const int rc = step(e, &u, u.rate, u.t, 1);
     mn_weight_optim_free(u.o);
     return rc;
 }

@@ -22,6 +22,8 @@ START_TEST(list) {
                                           {"optimizer", "SGD"},
                                           {"optimizer", "Adam"},
                                           {"optimizer", "AdamW"},
+                                          {"optimizer", "RMSprop"},
+                                          {"optimizer", "Adagrad"},
                                           {"lr_scheduler", "CosineAnnealingLR"},
                                           {"lr_scheduler", "StepLR"},
                                           {"lr_scheduler", "MultiStepLR"},

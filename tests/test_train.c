@@ -177,6 +177,79 @@ START_TEST(adam_by_formula) {
 }
 END_TEST
 
+/* Values after 1, 2, 5 and 10 steps with these gradients and rates, from PyTorch 2.12 in f64:
+ *
+ *   w = torch.nn.Parameter(torch.ones(1)); o = torch.optim.RMSprop([w], lr=0.1, ...)
+ *   for i in range(10): o.param_groups[0]["lr"] = 0.1 / (i + 1); w.grad = torch.tensor([0.3 * math.cos(i)]); o.step()
+ */
+static const struct torch_row {
+    int adagrad;
+    mn_rmsprop_opts rms;
+    mn_adagrad_opts ada;
+    double want[4];
+} torch_rows[] = {
+    {.rms = {0.1, 0.99, 1e-8, 0, 0, 0},
+     .want = {3.3333322269069043e-07, -0.23860223874302852, 0.1143685817099924, 0.018508351624093887}},
+    {.rms = {0.1, 0.9, 1e-3, 0.02, 0, 0},
+     .want = {0.68686665455489593, 0.60832950310764722, 0.71797480658008872, 0.67940902416024518}},
+    {.rms = {0.1, 0.9, 1e-8, 0, 0.8, 0},
+     .want = {0.68377226731649188, 0.47903159143567964, 0.45605197806074449, 0.41016607658623722}},
+    {.rms = {0.1, 0.9, 1e-8, 0, 0, 1},
+     .want = {0.66666670370369951, 0.58056664674947445, 0.70275231991639853, 0.6683055024057718}},
+    {.rms = {0.1, 0.95, 1e-4, 0.02, 0.7, 1},
+     .want = {0.54182548502508754, 0.26798857594938158, 0.2708597119918626, 0.21358663417774304}},
+    {.adagrad = 1,
+     .ada = {0.1, 0, 0, 0, 1e-10},
+     .want = {0.90000000003333336, 0.87623225892818524, 0.91123344190132294, 0.90176813306264747}},
+    {.adagrad = 1,
+     .ada = {0.1, 0.3, 0.02, 0, 1e-10},
+     .want = {0.90000000003125002, 0.88113658277481355, 0.89793566885910447, 0.89360650836310085}},
+    {.adagrad = 1,
+     .ada = {0.1, 0, 0, 0.5, 1e-3},
+     .want = {0.96099410805169871, 0.95068339967296411, 0.96914963952985056, 0.96336522401324487}},
+};
+
+START_TEST(as_torch) {
+    static const int after[] = {1, 2, 5, 10};
+    const int32_t dtype = _i % 2 ? MODNAS_F32 : MODNAS_F64;
+    const struct torch_row *row = &torch_rows[_i / 2];
+    mn_weight_optim *o;
+    make_store(dtype);
+    ck_assert_int_eq(
+        row->adagrad ? mn_adagrad_new(ctx, store, &row->ada, &o) : mn_rmsprop_new(ctx, store, &row->rms, &o), 0);
+    for (int i = 0, k = 0; i < 10; i++) {
+        mn_store_zero_grad(store);
+        for (int p = 0; p < N_PARAMS; p++) set_grad(param[p], 2 * 0.3 * cos(i));
+        step(o, 0.1 / (i + 1), 0.5); /* clipped to half */
+        if (i + 1 != after[k]) continue;
+        for (int p = 0; p < N_PARAMS; p++)
+            ck_assert_double_eq_tol(value(param[p]), row->want[k], dtype == MODNAS_F64 ? 1e-13 : 1e-5);
+        k++;
+    }
+    mn_weight_optim_free(o);
+}
+END_TEST
+
+/* With eps 0 a gradient of 0 is no step: the padding of weights has none. */
+START_TEST(no_eps) {
+    const mn_adam_opts adam_opts = {.lr = 0.1, .beta1 = 0.9, .beta2 = 0.999};
+    const mn_rmsprop_opts rms = {.lr = 0.1, .alpha = 0.9};
+    const mn_adagrad_opts ada = {.lr = 0.1};
+    mn_weight_optim *o[3];
+    make_store(_i ? MODNAS_F32 : MODNAS_F64);
+    ck_assert_int_eq(mn_adam_new(ctx, store, &adam_opts, &o[0]), 0);
+    ck_assert_int_eq(mn_rmsprop_new(ctx, store, &rms, &o[1]), 0);
+    ck_assert_int_eq(mn_adagrad_new(ctx, store, &ada, &o[2]), 0);
+    for (int k = 0; k < 3; k++) {
+        mn_store_zero_grad(store);
+        set_grad(param[1], 0);
+        step(o[k], 0.1, 1);
+        ck_assert(value(param[1]) == 1);
+        mn_weight_optim_free(o[k]);
+    }
+}
+END_TEST
+
 /* What PyTorch does with a parameter whose .grad is None: it stays, and its own first step comes when it first has a
  * gradient. */
 START_TEST(late_parameter) {
@@ -357,6 +430,8 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, teardown);
     add_loop(t, sgd_by_formula, 10);
     add_loop(t, adam_by_formula, 6);
+    add_loop(t, as_torch, 2 * (int)MN_COUNT(torch_rows));
+    add_loop(t, no_eps, 2);
     add_loop(t, late_parameter, 2);
     add_loop(t, norm_of_the_active, 2);
     suite_add_tcase(s, t);

@@ -159,6 +159,20 @@ static const flat_row adam_rows[] = {
     {"decoupled", MODNAS_KF_DECOUPLED, 8, 0, {1003, 3e-3, 0.9, 0.99, 1e-8, 1e-2, 3, 0.5}},
     {"t7_2m", 0, 8, 1, {2000000, 3e-3, 0.9, 0.999, 1e-8, 1e-3, 7, 1}},
 };
+/* scalars: n, lr, alpha, eps, weight_decay, momentum, g_scale */
+static const flat_row rmsprop_rows[] = {
+    {"plain", 0, 7, 0, {1003, 1e-2, 0.99, 1e-8, 0, 0, 1}},
+    {"momentum_decay", MODNAS_KF_MOMENTUM, 7, 0, {17, 1e-2, 0.9, 1e-8, 1e-3, 0.9, 0.5}},
+    {"centered", MODNAS_KF_CENTERED, 7, 0, {1003, 1e-2, 0.9, 1e-3, 0, 0, 1}},
+    {"centered_momentum", MODNAS_KF_CENTERED | MODNAS_KF_MOMENTUM, 7, 0, {17, 1e-2, 0.9, 1e-3, 1e-3, 0.9, 0.5}},
+    {"momentum_2m", MODNAS_KF_MOMENTUM, 7, 1, {2000000, 1e-2, 0.9, 1e-8, 1e-3, 0.9, 1}},
+};
+/* scalars: n, lr, eps, weight_decay, g_scale */
+static const flat_row adagrad_rows[] = {
+    {"plain", 0, 5, 0, {1003, 1e-2, 1e-10, 0, 1}},
+    {"decay", 0, 5, 0, {17, 1e-2, 1e-3, 1e-3, 0.5}},
+    {"2m", 0, 5, 1, {2000000, 1e-2, 1e-10, 1e-3, 1}},
+};
 static void fill_build(int row, kc_case *c) {
     flat_build(&fill_rows[row], c);
 }
@@ -174,6 +188,12 @@ static void sgd_build(int row, kc_case *c) {
 static void adam_build(int row, kc_case *c) {
     flat_build(&adam_rows[row], c);
 }
+static void rmsprop_build(int row, kc_case *c) {
+    flat_build(&rmsprop_rows[row], c);
+}
+static void adagrad_build(int row, kc_case *c) {
+    flat_build(&adagrad_rows[row], c);
+}
 
 const kc_group kc_flat_groups[] = {
     {MODNAS_KERNEL_COPY, MN_COUNT(copy_rows), forward_only, copy_build},
@@ -184,5 +204,7 @@ const kc_group kc_flat_groups[] = {
     {MODNAS_KERNEL_SUMSQ, MN_COUNT(sumsq_rows), forward_only, sumsq_build},
     {MODNAS_KERNEL_SGD, MN_COUNT(sgd_rows), forward_only, sgd_build},
     {MODNAS_KERNEL_ADAM, MN_COUNT(adam_rows), forward_only, adam_build},
+    {MODNAS_KERNEL_RMSPROP, MN_COUNT(rmsprop_rows), forward_only, rmsprop_build},
+    {MODNAS_KERNEL_ADAGRAD, MN_COUNT(adagrad_rows), forward_only, adagrad_build},
 };
 const int kc_n_flat_groups = MN_COUNT(kc_flat_groups);

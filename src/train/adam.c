@@ -6,17 +6,13 @@
 #include "train/parts.h"
 #include "train/update.h"
 
-static int same(int64_t a, int64_t b) {
-    return a == b;
-}
-
 static int32_t scalars(const mn_weight_optim *o, double n, double lr, double g_scale, int64_t steps, double *out) {
-    const double all[] = {n, lr, o->beta1, o->beta2, o->eps, o->weight_decay, (double)(steps + 1), g_scale};
+    const double all[] = {n, lr, o->beta1, o->beta2, mn_update_eps(o), o->weight_decay, (double)(steps + 1), g_scale};
     for (size_t i = 0; i < MN_COUNT(all); i++) out[i] = all[i];
     return (int32_t)MN_COUNT(all);
 }
 
-static const mn_update_rule rule = {"Adam", MODNAS_KERNEL_ADAM, 2, same, scalars, NULL};
+static const mn_update_rule rule = {"Adam", MODNAS_KERNEL_ADAM, 2, mn_update_same_steps, scalars, NULL};
 
 int mn_adam_new(modnas_ctx *ctx, mn_store *store, const mn_adam_opts *opts, mn_weight_optim **out) {
     mn_weight_optim draft = {

@@ -5,7 +5,8 @@
 #include "train/train.h"
 
 enum { MN_N_SCHEDULES = 5, MN_N_CRITERIA = 9, MN_N_TRAINERS = 2 };
-extern const mn_component mn_sgd_component, mn_adam_component, mn_adamw_component;
+extern const mn_component mn_sgd_component, mn_adam_component, mn_adamw_component, mn_rmsprop_component,
+    mn_adagrad_component;
 extern const mn_component mn_schedule_components[MN_N_SCHEDULES];
 extern const mn_component mn_criterion_components[MN_N_CRITERIA];
 extern const mn_component mn_trainer_components[MN_N_TRAINERS];

@@ -9,7 +9,7 @@
 #include "data/data.h"
 #include "space/space.h"
 
-/* ---- weight optimizers: kind "optimizer" (SGD, Adam, AdamW); also used for architecture parameters ---- */
+/* ---- weight optimizers: kind "optimizer" (SGD, Adam, AdamW, RMSprop, Adagrad); also used for architecture parameters ---- */
 
 typedef struct mn_weight_optim mn_weight_optim;
 typedef struct mn_optimizer_env {
@@ -44,8 +44,17 @@ typedef struct mn_adam_opts {
     double lr, beta1, beta2, eps, weight_decay;
     int32_t decoupled; /* AdamW */
 } mn_adam_opts;
+typedef struct mn_rmsprop_opts {
+    double lr, alpha, eps, weight_decay, momentum;
+    int32_t centered;
+} mn_rmsprop_opts;
+typedef struct mn_adagrad_opts {
+    double lr, lr_decay, weight_decay, initial_accumulator_value, eps;
+} mn_adagrad_opts;
 int mn_sgd_new(modnas_ctx *ctx, mn_store *store, const mn_sgd_opts *opts, mn_weight_optim **out);
 int mn_adam_new(modnas_ctx *ctx, mn_store *store, const mn_adam_opts *opts, mn_weight_optim **out);
+int mn_rmsprop_new(modnas_ctx *ctx, mn_store *store, const mn_rmsprop_opts *opts, mn_weight_optim **out);
+int mn_adagrad_new(modnas_ctx *ctx, mn_store *store, const mn_adagrad_opts *opts, mn_weight_optim **out);
 
 /* 2-norm over the active gradients of a store (borrowed). */
 typedef struct mn_grad_norm mn_grad_norm;

@@ -1,11 +1,11 @@
-/* Weight optimizers from the inside: one rule a file (sgd.c, adam.c), the loop over parameters in weight_optim.c. */
+/* Weight optimizers from the inside: one rule a file (sgd.c, adam.c, rmsprop.c, adagrad.c), the loop over parameters in weight_optim.c. */
 #ifndef MN_UPDATE_H
 #define MN_UPDATE_H
 
 #include "train/arena.h"
 #include "train/train.h"
 
-#define MN_UPDATE_STATES  2  /* most state arenas of a rule */
+#define MN_UPDATE_STATES  3  /* most state arenas of a rule */
 #define MN_UPDATE_SCALARS 10 /* most run-time scalars of its kernel */
 
 /* A step as a straight line: w' = w - lr (grad (g + weight_decay w) + state s), s the first state arena. */
@@ -30,9 +30,13 @@ struct mn_weight_optim {
     mn_store *store;
     const mn_update_rule *rule;
     int32_t flags, n_state; /* of the kernel */
+    int32_t absent;         /* bit i: state i < n_state is not kept, the kernel is given NULL */
     double lr, weight_decay;
     double momentum, dampening; /* SGD */
-    double beta1, beta2, eps;   /* Adam */
+    double beta1, beta2, eps;   /* Adam; eps: of RMSprop and Adagrad, too */
+    double alpha;               /* RMSprop */
+    double lr_decay;            /* Adagrad */
+    double state_init;          /* what its states begin with */
     const mn_plan *plan;
     mn_axpby axpby;
     void *state[MN_UPDATE_STATES]; /* arenas: device memory, offsets as the weights' */
@@ -42,5 +46,9 @@ struct mn_weight_optim {
 
 /* `draft` with everything but plan, state and steps filled in becomes an optimizer of its own. */
 int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out);
+/* eps, but never 0: where there never was a gradient, as in the padding of blocked weights, a step would be 0 / 0. */
+double mn_update_eps(const mn_weight_optim *o);
+int mn_update_same_steps(int64_t a, int64_t b); /* for `same`: each count of steps by itself */
+int mn_update_any_steps(int64_t a, int64_t b);  /* for `same`: the rule does not count */
 
 #endif

@@ -7,6 +7,7 @@
  * candidate that is sampled for the first time after a thousand steps begins with an empty momentum and with t = 1 of
  * Adam's bias correction. Neighbours that are active and equally far share one call; the gap that alignment leaves
  * between two of them is zero in all arenas and stays so. Nothing is allocated after the optimizer was made. */
+#include <float.h>
 #include <string.h>
 
 #include "train/update.h"
@@ -29,6 +30,22 @@ static size_t elem_bytes(const mn_store *s) {
     return mn_store_dtype(s) == MODNAS_F64 ? sizeof(double) : sizeof(float);
 }
 
+/* Fill the states, gaps included, with what they begin with; they are 0. */
+static int init_states(mn_weight_optim *o) {
+    const mn_plan *fill;
+    modnas_kernel k;
+    if (o->state_init == 0) return 0;
+    memset(&k, 0, sizeof k);
+    k.kind = MODNAS_KERNEL_FILL;
+    k.pass = MODNAS_FORWARD;
+    k.dtype = mn_store_dtype(o->store);
+    MN_TRY(mn_backend_plan(mn_store_backend(o->store), &k, &fill));
+    const double scalars[] = {(double)mn_store_count(o->store), o->state_init};
+    for (int32_t i = 0; i < o->n_state; i++)
+        if (o->state[i]) MN_TRY(mn_plan_run(fill, &o->state[i], 1, scalars, 2, NULL));
+    return 0;
+}
+
 int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out) {
     modnas_ctx *ctx = draft->ctx;
     mn_weight_optim *o = mn_alloc(ctx, 1, sizeof *o);
@@ -38,9 +55,10 @@ int mn_weight_optim_new(const mn_weight_optim *draft, mn_weight_optim **out) {
     o->n_params = mn_store_n_params(o->store);
     o->steps = mn_alloc(ctx, o->n_params + 1, sizeof *o->steps);
     int rc = o->steps ? make_plans(o) : MODNAS_ENOMEM;
+    const size_t bytes = mn_store_count(o->store) * elem_bytes(o->store);
     for (int32_t i = 0; i < o->n_state && !rc; i++)
-        rc =
-            mn_backend_alloc(mn_store_backend(o->store), mn_store_count(o->store) * elem_bytes(o->store), &o->state[i]);
+        if (!(o->absent >> i & 1)) rc = mn_backend_alloc(mn_store_backend(o->store), bytes, &o->state[i]);
+    if (!rc) rc = init_states(o);
     if (rc) {
         mn_weight_optim_free(o);
         return rc;
@@ -64,19 +82,35 @@ int mn_args_not_negative(const mn_args *a, const char *name) {
     return x >= 0 ? 0 : mn_args_fail(a, name, "is %g, it must not be negative", x);
 }
 
+double mn_update_eps(const mn_weight_optim *o) {
+    return o->eps > 0 ? o->eps : FLT_MIN;
+}
+
+int mn_update_same_steps(int64_t a, int64_t b) {
+    return a == b;
+}
+
+int mn_update_any_steps(int64_t a, int64_t b) {
+    (void)a, (void)b;
+    return 1;
+}
+
 double mn_weight_optim_lr(const mn_weight_optim *o) {
     return o->lr;
 }
 
 size_t mn_weight_optim_state_bytes(const mn_weight_optim *o) {
-    return (size_t)o->n_state * mn_store_count(o->store) * elem_bytes(o->store);
+    size_t n = 0;
+    for (int32_t i = 0; i < o->n_state; i++) n += o->state[i] != NULL;
+    return n * mn_store_count(o->store) * elem_bytes(o->store);
 }
 
 int mn_weight_optim_state(mn_weight_optim *o, mn_state *io) {
     MN_TRY(mn_state_same(io, (int64_t)o->n_params, o->rule->name));
     MN_TRY(mn_state_same(io, o->n_state, o->rule->name));
     MN_TRY(mn_state_bytes(io, o->steps, o->n_params * sizeof *o->steps));
-    for (int32_t i = 0; i < o->n_state; i++) MN_TRY(mn_store_state(o->store, o->state[i], io));
+    for (int32_t i = 0; i < o->n_state; i++)
+        if (o->state[i]) MN_TRY(mn_store_state(o->store, o->state[i], io));
     return 0;
 }
 
@@ -96,7 +130,7 @@ typedef int (*range_fn)(const mn_weight_optim *o, const range *r, const move *m)
 static int update_range(const mn_weight_optim *o, const range *r, const move *m) {
     const size_t at = r->offset * elem_bytes(o->store);
     void *args[2 + MN_UPDATE_STATES] = {(char *)mn_store_weights(o->store) + at, (char *)mn_store_grads(o->store) + at};
-    for (int32_t i = 0; i < o->n_state; i++) args[2 + i] = (char *)o->state[i] + at;
+    for (int32_t i = 0; i < o->n_state; i++) args[2 + i] = o->state[i] ? (char *)o->state[i] + at : NULL;
     double scalars[MN_UPDATE_SCALARS];
     const int32_t n = o->rule->scalars(o, (double)r->count, m->lr, m->scale, r->steps, scalars);
     return mn_plan_run(o->plan, args, 2 + o->n_state, scalars, n, NULL);

@@ -39,7 +39,9 @@
     X(REORDER, 20, "reorder")                                                                      \
     X(REDUCE, 21, "reduce")                                                                        \
     X(LOSS, 22, "loss")                                                                            \
-    X(BOTTLENECK, 23, "bottleneck")
+    X(BOTTLENECK, 23, "bottleneck")                                                                \
+    X(RMSPROP, 24, "rmsprop")                                                                      \
+    X(ADAGRAD, 25, "adagrad")
 
 enum modnas_kernel_kind {
 #define MODNAS_KERNEL_ENUM(name, number, text) MODNAS_KERNEL_##name = number,
@@ -107,8 +109,9 @@ enum modnas_kernel_flags {
     MODNAS_KF_LOG = 1 << 8,         /* softmax: log-softmax; softmax_xent: x holds log-probabilities already */
     MODNAS_KF_NESTEROV = 1 << 9,    /* sgd */
     MODNAS_KF_DECOUPLED = 1 << 10,  /* adam: weight decay apart from the gradient (AdamW) */
-    MODNAS_KF_MOMENTUM = 1 << 11,   /* sgd: a momentum buffer is given */
-    MODNAS_KF_EXPAND = 1 << 12      /* bottleneck: there is a first 1x1 convolution */
+    MODNAS_KF_MOMENTUM = 1 << 11,   /* sgd, rmsprop: a momentum buffer is given */
+    MODNAS_KF_EXPAND = 1 << 12,     /* bottleneck: there is a first 1x1 convolution */
+    MODNAS_KF_CENTERED = 1 << 13    /* rmsprop: the mean gradient is given */
 };
 
 typedef struct modnas_tdesc {
@@ -198,6 +201,12 @@ typedef struct modnas_kernel {
  *     w -= lr d                                                  (torch.optim.SGD)
  * adam FORWARD             w (inout), g, m (inout), v (inout)    scalars: n, lr, beta1, beta2, eps, weight_decay, t (from 1),
  *                                                                g_scale     (torch.optim.Adam / AdamW with DECOUPLED)
+ * rmsprop FORWARD          w (inout), g, v (inout), [mean (inout)], [buf (inout)]    scalars: n, lr, alpha, eps,
+ *                                                        weight_decay, momentum, g_scale
+ *     d = g_scale g + weight_decay w; v = alpha v + (1 - alpha) d^2; mean = alpha mean + (1 - alpha) d;
+ *     u = d / (sqrt(v - mean^2) + eps); buf = momentum buf + u; w -= lr (MOMENTUM ? buf : u)      (torch.optim.RMSprop)
+ * adagrad FORWARD          w (inout), g, sum (inout)     scalars: n, lr, eps, weight_decay, g_scale
+ *     d = g_scale g + weight_decay w; sum += d^2; w -= lr d / (sqrt(sum) + eps)                   (torch.optim.Adagrad)
  * reorder FORWARD          x, y      between layouts of the same dims and dtype; u.window.groups = groups for weights, else 0
  * reduce FORWARD           x, y      dims of y are x's or 1; sum or mean over the axes where y has 1
  * bottleneck: the wide part of an inverted residual block in training (batch statistics); weights and u.window: of the

@@ -1,5 +1,5 @@
-/* Kernels on flat ranges: fill, axpby, sum of squares, SGD, Adam. The range's length is a scalar of the run; it is cut
- * into parts at whole vectors. Sums of parts are added in index order. */
+/* Kernels on flat ranges: fill, axpby, sum of squares, SGD, Adam, RMSprop, Adagrad. The range's length is a scalar of
+ * the run; it is cut into parts at whole vectors. Sums of parts are added in index order. */
 #include <math.h>
 
 #include "backend/dnnl/parallel.h"
@@ -12,9 +12,12 @@ typedef struct flat_job {
     const mn_simd *simd;
     const mn_dnnl_run *run;
     int64_t n;
-    int32_t momentum; /* sgd: a buffer is given */
+    int32_t momentum; /* sgd, rmsprop: a buffer is given */
+    int32_t centered; /* rmsprop: a mean is given */
     mn_simd_sgd sgd;
     mn_simd_adam adam;
+    mn_simd_rmsprop rmsprop;
+    mn_simd_adagrad adagrad;
     double *partial; /* by part */
 } flat_job;
 
@@ -137,6 +140,46 @@ static int adam_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
     return run_parts(s, &j, adam_part);
 }
 
+static void rmsprop_part(const void *job, int32_t part, int32_t parts) {
+    const flat_job *j = job;
+    int64_t begin;
+    const int64_t n = piece(j, part, parts, &begin);
+    float *mean = j->centered ? at(j, 3, begin) : NULL, *buf = j->momentum ? at(j, 4, begin) : NULL;
+    j->simd->flat->rmsprop(&j->rmsprop, at(j, 0, begin), at(j, 1, begin), at(j, 2, begin), mean, buf, n);
+}
+
+static int rmsprop_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
+    flat_job j = job_of(s, r);
+    j.centered = (p->k.flags & MODNAS_KF_CENTERED) != 0;
+    j.momentum = (p->k.flags & MODNAS_KF_MOMENTUM) != 0;
+    if (j.momentum && !mn_dnnl_arg(r, 4))
+        return mn_dnnl_fail(s, MODNAS_EINVAL, "rmsprop: the momentum buffer is missing");
+    if (j.centered && !mn_dnnl_arg(r, 3)) return mn_dnnl_fail(s, MODNAS_EINVAL, "rmsprop: the mean is missing");
+    j.rmsprop = (mn_simd_rmsprop){.lr = scalar(&j, 1),
+                                  .alpha = scalar(&j, 2),
+                                  .rest = (float)(1 - r->scalars[2]),
+                                  .eps = scalar(&j, 3),
+                                  .decay = scalar(&j, 4),
+                                  .momentum = scalar(&j, 5),
+                                  .g_scale = scalar(&j, 6)};
+    return run_parts(s, &j, rmsprop_part);
+}
+
+static void adagrad_part(const void *job, int32_t part, int32_t parts) {
+    const flat_job *j = job;
+    int64_t begin;
+    const int64_t n = piece(j, part, parts, &begin);
+    j->simd->flat->adagrad(&j->adagrad, at(j, 0, begin), at(j, 1, begin), at(j, 2, begin), n);
+}
+
+static int adagrad_run(mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_run *r) {
+    (void)p;
+    flat_job j = job_of(s, r);
+    j.adagrad =
+        (mn_simd_adagrad){.lr = scalar(&j, 1), .eps = scalar(&j, 2), .decay = scalar(&j, 3), .g_scale = scalar(&j, 4)};
+    return run_parts(s, &j, adagrad_part);
+}
+
 static int flat_supports(mn_dnnl *s, const modnas_kernel *k) {
     (void)s;
     (void)k;
@@ -165,3 +208,5 @@ FLAT_ROW(axpby, AXPBY, 2, 3);
 FLAT_ROW(sumsq, SUMSQ, 2, 2);
 FLAT_ROW(sgd, SGD, 2, 7);
 FLAT_ROW(adam, ADAM, 4, 8);
+FLAT_ROW(rmsprop, RMSPROP, 3, 7);
+FLAT_ROW(adagrad, ADAGRAD, 3, 5);

@@ -305,6 +305,39 @@ static void adam(const mn_simd_adam *c, float *w, const float *g, float *m, floa
     }
 }
 
+static void rmsprop(const mn_simd_rmsprop *c, float *w, const float *g, float *v, float *mean, float *buf, int64_t n) {
+    const vec lr = vec_set1(c->lr), alpha = vec_set1(c->alpha), rest = vec_set1(c->rest), eps = vec_set1(c->eps);
+    const vec decay = vec_set1(c->decay), momentum = vec_set1(c->momentum), g_scale = vec_set1(c->g_scale);
+    for (int64_t i = 0; i < n; i += VL) {
+        const int64_t left = n - i;
+        const vec old = LOAD(w), d = vec_fma(g_scale, LOAD(g), vec_mul(decay, old));
+        vec square = vec_fma(alpha, LOAD(v), vec_mul(rest, vec_mul(d, d)));
+        STORE(v, square);
+        if (mean) {
+            const vec m = vec_fma(alpha, LOAD(mean), vec_mul(rest, d));
+            STORE(mean, m);
+            square = vec_max(vec_zero(), vec_fnma(m, m, square));
+        }
+        vec step = vec_div(d, vec_add(vec_sqrt(square), eps));
+        if (buf) {
+            step = vec_fma(momentum, LOAD(buf), step);
+            STORE(buf, step);
+        }
+        STORE(w, vec_fnma(lr, step, old));
+    }
+}
+
+static void adagrad(const mn_simd_adagrad *c, float *w, const float *g, float *sum, int64_t n) {
+    const vec lr = vec_set1(c->lr), eps = vec_set1(c->eps), decay = vec_set1(c->decay), g_scale = vec_set1(c->g_scale);
+    for (int64_t i = 0; i < n; i += VL) {
+        const int64_t left = n - i;
+        const vec old = LOAD(w), d = vec_fma(g_scale, LOAD(g), vec_mul(decay, old));
+        const vec square = vec_fma(d, d, LOAD(sum));
+        STORE(sum, square);
+        STORE(w, vec_fnma(lr, vec_div(d, vec_add(vec_sqrt(square), eps)), old));
+    }
+}
+
 const mn_simd_flat VEC_NAME(mn_simd_flat) = {
     .fill = fill,
     .axpby = axpby,
@@ -316,4 +349,6 @@ const mn_simd_flat VEC_NAME(mn_simd_flat) = {
     .act_back = act_back,
     .sgd = sgd,
     .adam = adam,
+    .rmsprop = rmsprop,
+    .adagrad = adagrad,
 };

@@ -27,6 +27,14 @@ typedef struct mn_simd_adam {
     float shrink; /* 1 - lr decay, for decoupled */
 } mn_simd_adam;
 
+typedef struct mn_simd_rmsprop {
+    float lr, alpha, rest, eps, decay, momentum, g_scale; /* rest: 1 - alpha */
+} mn_simd_rmsprop;
+
+typedef struct mn_simd_adagrad {
+    float lr, eps, decay, g_scale;
+} mn_simd_adagrad;
+
 /* An operand that may be repeated: a step of 0 repeats one vector, a step of B walks on; `splat`: the first float of
  * each vector stands for all of it. */
 typedef struct mn_simd_operand {
@@ -49,6 +57,9 @@ typedef struct mn_simd_flat {
     void (*act_back)(int32_t act, float alpha, float beta, const float *x, const float *gy, float *gx, int64_t n);
     void (*sgd)(const mn_simd_sgd *c, float *w, const float *g, float *buf, int64_t n); /* buf may be NULL */
     void (*adam)(const mn_simd_adam *c, float *w, const float *g, float *m, float *v, int64_t n);
+    /* mean, buf: may be NULL */
+    void (*rmsprop)(const mn_simd_rmsprop *c, float *w, const float *g, float *v, float *mean, float *buf, int64_t n);
+    void (*adagrad)(const mn_simd_adagrad *c, float *w, const float *g, float *sum, int64_t n);
 } mn_simd_flat;
 
 /* Which pixels of a channel block: n images that are `step` floats apart, hw pixels of each. `stream`: what is written

@@ -21,6 +21,8 @@ extern const mn_dnnl_kernel mn_dnnl_axpby;        /* flat.c */
 extern const mn_dnnl_kernel mn_dnnl_sumsq;        /* flat.c */
 extern const mn_dnnl_kernel mn_dnnl_sgd;          /* flat.c */
 extern const mn_dnnl_kernel mn_dnnl_adam;         /* flat.c */
+extern const mn_dnnl_kernel mn_dnnl_rmsprop;      /* flat.c */
+extern const mn_dnnl_kernel mn_dnnl_adagrad;      /* flat.c */
 extern const mn_dnnl_kernel mn_dnnl_reorder;      /* reorder.c */
 extern const mn_dnnl_kernel mn_dnnl_reduce;       /* reduce.c */
 extern const mn_dnnl_kernel mn_dnnl_loss;         /* loss.c */

@@ -3,7 +3,8 @@
  *
  *   SGD    scalars n, lr, momentum, dampening, weight_decay, first, g_scale
  *   Adam   scalars n, lr, beta1, beta2, eps, weight_decay, t, g_scale      (Kingma and Ba 2015, algorithm 1; AdamW with
- *          DECOUPLED: Loshchilov and Hutter 2019, weights shrink by lr weight_decay before the step) */
+ *          DECOUPLED: Loshchilov and Hutter 2019, weights shrink by lr weight_decay before the step)
+ *   RMSprop, Adagrad    see sys/kernel.h   (Tieleman and Hinton 2012, lecture 6.5; Duchi, Hazan and Singer 2011) */
 #include <math.h>
 
 #include "backend/ref/ref.h"
@@ -44,6 +45,42 @@ int MN_REF(adam_forward)(const mn_ref_call *c) {
         w[i] = (mn_real)(shrunk - step * mi / (sqrt(vi) / correction2 + eps));
         m[i] = (mn_real)mi;
         v[i] = (mn_real)vi;
+    }
+    return 0;
+}
+
+int MN_REF(rmsprop_forward)(const mn_ref_call *c) {
+    const int64_t n = (int64_t)c->scalars[0];
+    const double lr = c->scalars[1], alpha = c->scalars[2], eps = c->scalars[3], decay = c->scalars[4];
+    const double momentum = c->scalars[5], g_scale = c->scalars[6];
+    const int centered = (c->k->flags & MODNAS_KF_CENTERED) != 0, keeps = (c->k->flags & MODNAS_KF_MOMENTUM) != 0;
+    mn_real *w = c->args[0], *v = c->args[2];
+    mn_real *mean = centered ? c->args[3] : NULL, *buf = keeps ? c->args[4] : NULL;
+    const mn_real *g = c->args[1];
+    if ((centered && !mean) || (keeps && !buf))
+        return MN_REF(fail)(c, MODNAS_EINVAL, "rmsprop: the %s is missing", keeps && !buf ? "momentum buffer" : "mean");
+    for (int64_t i = 0; i < n; i++) {
+        const double d = g_scale * (double)g[i] + decay * (double)w[i];
+        const double vi = alpha * (double)v[i] + (1 - alpha) * d * d;
+        const double mi = mean ? alpha * (double)mean[i] + (1 - alpha) * d : 0;
+        const double u = d / (sqrt(fmax(vi - mi * mi, 0)) + eps), b = buf ? momentum * (double)buf[i] + u : u;
+        w[i] = (mn_real)((double)w[i] - lr * b);
+        v[i] = (mn_real)vi;
+        if (mean) mean[i] = (mn_real)mi;
+        if (buf) buf[i] = (mn_real)b;
+    }
+    return 0;
+}
+
+int MN_REF(adagrad_forward)(const mn_ref_call *c) {
+    const int64_t n = (int64_t)c->scalars[0];
+    const double lr = c->scalars[1], eps = c->scalars[2], decay = c->scalars[3], g_scale = c->scalars[4];
+    mn_real *w = c->args[0], *sum = c->args[2];
+    const mn_real *g = c->args[1];
+    for (int64_t i = 0; i < n; i++) {
+        const double d = g_scale * (double)g[i] + decay * (double)w[i], s = (double)sum[i] + d * d;
+        w[i] = (mn_real)((double)w[i] - lr * d / (sqrt(s) + eps));
+        sum[i] = (mn_real)s;
     }
     return 0;
 }

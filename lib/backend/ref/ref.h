@@ -122,6 +122,8 @@ int MN_REF(axpby_forward)(const mn_ref_call *c);
 int MN_REF(sumsq_forward)(const mn_ref_call *c);
 int MN_REF(sgd_forward)(const mn_ref_call *c);
 int MN_REF(adam_forward)(const mn_ref_call *c);
+int MN_REF(rmsprop_forward)(const mn_ref_call *c);
+int MN_REF(adagrad_forward)(const mn_ref_call *c);
 MN_REF_KERNEL(reorder)
 MN_REF_KERNEL(reduce)
 MN_REF_KERNEL(loss)
