@@ -54,7 +54,7 @@ static const mn_file_ops sys_ops = {sys_open, sys_write, sys_fsync, sys_close, s
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
-typedef struct writing {
+struct mn_file_writing {
     modnas_ctx *ctx;
     const mn_file_ops *ops;
     void *ud;
@@ -63,7 +63,11 @@ typedef struct writing {
     size_t name_bytes;
     int fd;
     int unsynced; /* 1: the system would not flush it: it may be worth a new file */
-} writing;
+    mn_file_emit_fn emit;
+    void *emit_ud;
+};
+
+typedef mn_file_writing writing;
 
 /* A new file beside the path. Process id and a number keep writers apart. */
 static int open_beside(writing *w) {
@@ -76,7 +80,8 @@ static int open_beside(writing *w) {
     return fail_write(w->ctx, w->path, "open for writing", errno);
 }
 
-static int write_all(const writing *w, const char *data, size_t bytes) {
+int mn_file_put(mn_file_writing *w, const void *from, size_t bytes) {
+    const char *data = from;
     while (bytes) {
         const ptrdiff_t n = w->ops->write(w->fd, data, bytes < 1u << 30 ? bytes : 1u << 30, w->ud);
         if (n < 0 && errno == EINTR) continue;
@@ -88,18 +93,18 @@ static int write_all(const writing *w, const char *data, size_t bytes) {
     return 0;
 }
 
-static int fill_new(writing *w, const mn_bytes *parts, size_t n) {
-    for (size_t i = 0; i < n; i++) MN_TRY(write_all(w, parts[i].data, parts[i].n));
+static int fill_new(writing *w) {
+    MN_TRY(w->emit(w, w->emit_ud));
     if (w->ops->fsync(w->fd, w->ud) == 0) return 0;
     w->unsynced = 1;
     return fail_write(w->ctx, w->path, "flush", errno);
 }
 
 /* A new file beside the path, flushed and closed; none on failure. */
-static int write_new(writing *w, const mn_bytes *parts, size_t n) {
+static int write_new(writing *w) {
     w->unsynced = 0;
     MN_TRY(open_beside(w));
-    int rc = fill_new(w, parts, n);
+    int rc = fill_new(w);
     if (w->ops->close(w->fd, w->ud) && !rc) rc = fail_write(w->ctx, w->path, "close", errno);
     if (rc) w->ops->unlink(w->name, w->ud);
     return rc;
@@ -122,9 +127,9 @@ static int sync_folder(writing *w) {
 
 /* After a flush that failed the system may have dropped the bytes and call the next flush good: what was written is
  * lost, and written once more into a new file. */
-static int write_parts(writing *w, const mn_bytes *parts, size_t n) {
-    int rc = write_new(w, parts, n);
-    if (rc && w->unsynced) rc = write_new(w, parts, n);
+static int write_file(writing *w) {
+    int rc = write_new(w);
+    if (rc && w->unsynced) rc = write_new(w);
     if (rc) return rc;
     if (w->ops->rename(w->name, w->path, w->ud)) {
         rc = fail_write(w->ctx, w->path, "rename", errno);
@@ -134,14 +139,30 @@ static int write_parts(writing *w, const mn_bytes *parts, size_t n) {
     return sync_folder(w) ? fail_write(w->ctx, w->path, "flush the folder", errno) : 0;
 }
 
-int mn_file_write_parts(modnas_ctx *ctx, const char *path, const mn_bytes *parts, size_t n) {
-    writing w = {.ctx = ctx, .path = path, .ops = ctx->files ? ctx->files : &sys_ops, .ud = ctx->files_ud};
+int mn_file_write_from(modnas_ctx *ctx, const char *path, mn_file_emit_fn emit, void *ud) {
+    writing w = {.ctx = ctx, .path = path, .emit = emit, .emit_ud = ud, .ops = ctx->files ? ctx->files : &sys_ops, .ud = ctx->files_ud};
     w.name_bytes = strlen(path) + 40;
     w.name = mn_alloc(ctx, w.name_bytes, 1);
     if (!w.name) return MODNAS_ENOMEM;
-    const int rc = write_parts(&w, parts, n);
+    const int rc = write_file(&w);
     mn_free(ctx, w.name);
     return rc;
+}
+
+typedef struct part_list {
+    const mn_bytes *parts;
+    size_t n;
+} part_list;
+
+static int emit_parts(mn_file_writing *w, void *ud) {
+    const part_list *l = ud;
+    for (size_t i = 0; i < l->n; i++) MN_TRY(mn_file_put(w, l->parts[i].data, l->parts[i].n));
+    return 0;
+}
+
+int mn_file_write_parts(modnas_ctx *ctx, const char *path, const mn_bytes *parts, size_t n) {
+    part_list list = {parts, n};
+    return mn_file_write_from(ctx, path, emit_parts, &list);
 }
 
 int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes) {

@@ -75,6 +75,12 @@ static int header_text(mn_str *s, const char *path, const mn_tensor_info *tensor
     return s->failed ? mn_fail(s->ctx, MODNAS_ENOMEM, "out of memory for the header of %s", path) : 0;
 }
 
+static size_t data_bytes(const mn_tensor_info *t) {
+    size_t bytes = elem_bytes(t);
+    for (int32_t i = 0; i < t->rank; i++) bytes *= (size_t)t->dims[i];
+    return bytes;
+}
+
 int mn_safetensors_build(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
                          const char *const *metadata, mn_tensor_fill_fn fill, void *ud, char **out, size_t *bytes) {
     mn_str header = {.ctx = ctx};
@@ -96,10 +102,8 @@ int mn_safetensors_build(modnas_ctx *ctx, const char *path, const mn_tensor_info
     memcpy(file + 8, header.text, header.n);
     char *at = file + 8 + header.n; /* 8-byte aligned: the header is padded */
     for (size_t i = 0; i < n && !rc; i++) {
-        size_t count = elem_bytes(&tensors[i]);
-        for (int32_t k = 0; k < tensors[i].rank; k++) count *= (size_t)tensors[i].dims[k];
         rc = fill(i, at, ud);
-        at += count;
+        at += data_bytes(&tensors[i]);
     }
 done:
     if (rc) {
@@ -112,13 +116,40 @@ done:
     return rc;
 }
 
+/* A file goes out one tensor after another, through a buffer for the largest: weights are not in memory twice. */
+typedef struct output {
+    const mn_str *header;
+    const mn_tensor_info *tensors;
+    size_t n;
+    void *buffer;
+    mn_tensor_fill_fn fill;
+    void *ud;
+} output;
+
+static int emit(mn_file_writing *w, void *ud) {
+    const output *o = ud;
+    const uint64_t length = o->header->n;
+    MN_TRY(mn_file_put(w, &length, sizeof length));
+    MN_TRY(mn_file_put(w, o->header->text, o->header->n));
+    for (size_t i = 0; i < o->n; i++) {
+        MN_TRY(o->fill(i, o->buffer, o->ud));
+        MN_TRY(mn_file_put(w, o->buffer, data_bytes(&o->tensors[i])));
+    }
+    return 0;
+}
+
 int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
                          const char *const *metadata, mn_tensor_fill_fn fill, void *ud) {
-    char *file;
-    size_t bytes;
-    MN_TRY(mn_safetensors_build(ctx, path, tensors, n, metadata, fill, ud, &file, &bytes));
-    const int rc = mn_file_write(ctx, path, file, bytes);
-    mn_free(ctx, file);
+    mn_str header = {.ctx = ctx};
+    output o = {&header, tensors, n, NULL, fill, ud};
+    size_t size, most = 1;
+    int rc = header_text(&header, path, tensors, n, metadata, &size);
+    for (size_t i = 0; i < n && !rc; i++)
+        if (data_bytes(&tensors[i]) > most) most = data_bytes(&tensors[i]);
+    if (!rc) o.buffer = mn_alloc(ctx, most, 1);
+    if (!rc) rc = o.buffer ? mn_file_write_from(ctx, path, emit, &o) : MODNAS_ENOMEM;
+    mn_free(ctx, o.buffer);
+    mn_str_free(&header);
     return rc;
 }
 
