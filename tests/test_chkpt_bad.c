@@ -164,7 +164,7 @@ START_TEST(later_versions) {
     open_search(0);
     for (int needed = 0; needed < 2; needed++) {
         ck_assert_int_eq(mn_sections_read(rig.ctx, "c.chkpt", &f), 0);
-        const mn_section more = {mn_strdup(rig.ctx, "later"), needed, file, 100};
+        const mn_section more = {.name = mn_strdup(rig.ctx, "later"), .needed = needed, .data = file, .n = 100};
         ck_assert_ptr_nonnull(mn_vec_push(rig.ctx, &f.list, &more, 1));
         SEARCH_OK(mn_sections_write(&f, "x.chkpt"));
         mn_sections_free(&f);

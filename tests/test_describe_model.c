@@ -94,9 +94,15 @@ START_TEST(counts) {
     ck_assert_uint_eq(mn_node_get(d, "slots")->n, f->slots);
     ck_assert_str_eq(string(d, "space_size"), f->space_size);
     ck_assert_int_eq(number(d, "batch"), f->batch ? f->batch : 64);
-    const int64_t sum = number(d, "memory.weights") + number(d, "memory.gradients") + number(d, "memory.optimizer") +
-                        number(d, "memory.arch") + number(d, "memory.slab");
+    static const char *const parts[] = {"saved",     "transients", "workspace", "weights", "gradients",
+                                        "optimizer", "arch",       "batches",   "library"};
+    int64_t sum = 0;
+    for (size_t i = 0; i < MN_COUNT(parts); i++) sum += mn_node_get(mn_node_get(d, "memory"), parts[i])->i;
+    ck_assert_uint_eq(mn_node_get(d, "memory")->n, MN_COUNT(parts));
     ck_assert_int_eq(number(d, "planned_peak_bytes"), sum);
+    /* four slots of 3x32x32 numbers (3x224x224 for ImageNet) and labels */
+    ck_assert_int_eq(number(d, "memory.batches"),
+                     4 * number(d, "batch") * (4 * 3 * number(d, "input.1") * number(d, "input.1") + 4));
     ck_assert_int_ge(number(d, "memory.weights"), 4 * f->params);
     ck_assert_int_eq(number(d, "memory.optimizer"), number(d, "memory.weights")); /* SGD with momentum, unless said */
     mn_node_free(ctx, d);
@@ -172,7 +178,7 @@ START_TEST(memory_grows_with_what_runs) {
                     CIFAR_GPU "construct: {s: {type: DefaultMixedOpConstructor, args: {mixed_op: %s, " SIX "}}}\n",
                     ops[i]);
         mn_node *d = describe(config.text, NULL);
-        slab[i] = number(d, "memory.slab");
+        slab[i] = number(d, "memory.saved") + number(d, "memory.transients");
         mn_node_free(ctx, d);
         mn_str_free(&config);
     }

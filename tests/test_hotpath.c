@@ -72,14 +72,26 @@ static void walk(mn_optim *o, mn_estim *e) {
     " candidates: [MB3E1, MB3E3, MB5E3, MB7E6], mixed_op: BinaryGateMixedOp}}" more "}\n"
 #define ZERO_OPS ZERO_OPS_AND("")
 
-static void check_gradient_optim(int backend, const char *construct, const char *optim) {
+/* Give the model the smallest limit that is not refused, and `more` bytes. */
+static void tighten(int arch, int32_t n_active, size_t more) {
+    size_t least, other;
+    s.model->memory = 1;
+    ck_assert_int_eq(mn_trainer_prepare(s.trainer, arch, n_active), MODNAS_ECONFIG);
+    ck_assert_int_eq(sscanf(modnas_errmsg(s.ctx), "model: memory: a step needs %zu bytes for its values even if it "
+                                                  "recomputes what it can, and %zu", &least, &other), 2);
+    s.model->memory = least + other + more;
+}
+
+static void check_gradient_optim(int backend, const char *construct, const char *optim, int limited) {
     mn_estim e = {.trainer = NULL};
     open_small(backend, construct);
     mn_optim *o = open_optim(optim);
     e.trainer = s.trainer;
     MUST(mn_trainer_reset(s.trainer, 70));
+    if (limited) tighten(o->needs, o->n_active, 256);
     MUST(mn_trainer_prepare(s.trainer, o->needs, o->n_active));
     walk(o, &e);
+    ck_assert_int_eq(mn_run_n_again(s.trainer->pass[MN_PASS_TRAIN].run) > 0, limited);
     ck_assert_int_eq(s.model->epoch, 199 / 3);
     ck_assert_int_eq(s.model->epochs, 70);
     mn_optim_free(o);
@@ -87,7 +99,7 @@ static void check_gradient_optim(int backend, const char *construct, const char 
 }
 
 START_TEST(gates) {
-    check_gradient_optim(_i, ZERO_OPS, "BinaryGateOptim");
+    check_gradient_optim(_i, ZERO_OPS, "BinaryGateOptim", 0);
 }
 END_TEST
 
@@ -98,17 +110,23 @@ static const char *const sums[][2] = {{SUMS("SoftmaxSumMixedOp"), "DARTSOptim"},
                                       {SUMS("GumbelSumMixedOp"), "GumbelAnnealingOptim"}};
 
 START_TEST(sums_on_ref) {
-    check_gradient_optim(0, sums[_i][0], sums[_i][1]);
+    check_gradient_optim(0, sums[_i][0], sums[_i][1], 0);
 }
 END_TEST
 START_TEST(sums_on_dnnl) {
-    check_gradient_optim(1, sums[_i][0], sums[_i][1]);
+    check_gradient_optim(1, sums[_i][0], sums[_i][1], 0);
 }
 END_TEST
 
 /* Dropped from the second epoch on: the first one has other kernels. */
 START_TEST(drop_paths) {
-    check_gradient_optim(_i, ZERO_OPS_AND(", d: {type: DropPathConstructor, args: {drop_prob: 0.5}}"), "BinaryGateOptim");
+    check_gradient_optim(_i, ZERO_OPS_AND(", d: {type: DropPathConstructor, args: {drop_prob: 0.5}}"), "BinaryGateOptim", 0);
+}
+END_TEST
+
+/* Recomputing all it can, every path fits and nothing is allocated either. */
+START_TEST(under_a_limit) {
+    check_gradient_optim(_i, ZERO_OPS_AND(", d: {type: DropPathConstructor, args: {drop_prob: 0.5}}"), "BinaryGateOptim", 1);
 }
 END_TEST
 
@@ -273,8 +291,8 @@ END_TEST
 /* ---- planning ---------------------------------------------------------------------------------------- */
 
 /* CIFAR_MobileNetV2 with the six candidates and zero operators, batch 32, on dnnl: the share of recording and planning
- * in a step of a new path is printed; below 2 % is what a quiet machine shows. What is asserted: 16 new paths, 16
- * recordings, no allocation, plan or object. */
+ * in a step of a new path is printed, without a limit of memory and under one half way to the smallest; below 2 % is
+ * what a quiet machine shows. What is asserted: 16 new paths, 16 recordings, no allocation, plan or object. */
 START_TEST(planning_share) {
     mn_scores scores = {0, 0, 0, 0};
     util_small_open(
@@ -286,6 +304,7 @@ START_TEST(planning_share) {
             "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 32}}\n"
             "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {momentum: 0.9}}}}}\n");
     MUST(mn_trainer_reset(s.trainer, 10));
+    if (_i) tighten(0, 0, 20 << 20);
     const double start = mn_seconds();
     MUST(mn_trainer_prepare(s.trainer, 0, 0));
     const double prepare_s = mn_seconds() - start;
@@ -309,14 +328,15 @@ int main(void) {
     TCase *t = tcase_create("steps");
     tcase_set_timeout(t, 120);
     const TTest *const tests[] = {
-        gates, drop_paths, index_ops, evaluation, plain_net_is_recorded_once, unsampled_stay, candidates_cost_nothing};
+        gates,          drop_paths, under_a_limit, index_ops, evaluation, plain_net_is_recorded_once,
+        unsampled_stay, candidates_cost_nothing};
     for (size_t i = 0; i < MN_COUNT(tests); i++) tcase_add_loop_test(t, tests[i], 0, 2);
     tcase_add_loop_test(t, sums_on_ref, 0, MN_COUNT(sums));
     tcase_add_loop_test(t, sums_on_dnnl, 0, MN_COUNT(sums));
     suite_add_tcase(suite, t);
     TCase *slow = tcase_create("planning");
     tcase_set_timeout(slow, 240);
-    tcase_add_test(slow, planning_share);
+    tcase_add_loop_test(slow, planning_share, 0, 2);
     suite_add_tcase(suite, slow);
     return util_run(suite);
 }

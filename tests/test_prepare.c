@@ -79,9 +79,11 @@ static void random_path(bench *b, uint64_t d, int32_t n_active) {
 
 static void check_prepared(const char *backend, const char *config, int32_t n_active) {
     bench b;
-    size_t bound, most = 0;
+    mn_footprint f;
+    size_t most = 0;
     open_bench(&b, backend, config, n_active);
-    OK(mn_prepare(b.model, &b.opts, &bound));
+    OK(mn_prepare(b.model, &b.opts, &f));
+    const size_t bound = mn_footprint_bytes(&f);
     ck_assert_uint_eq(mn_slab_bytes(b.model->slab), bound);
     random_path(&b, 1, n_active); /* the host's own side of the first execution */
     const int64_t allocs = model_ctx->n_allocs, plans = mn_backend_n_plans(b.model->backend),
@@ -132,11 +134,11 @@ END_TEST
 
 START_TEST(index_is_prepared) {
     bench b;
-    size_t bound;
+    mn_footprint f;
     mn_arch *arch;
     mn_rng rng;
     open_bench(&b, "ref", SEARCH("IndexMixedOp"), 0);
-    OK(mn_prepare(b.model, &b.opts, &bound));
+    OK(mn_prepare(b.model, &b.opts, &f));
     OK(mn_arch_new(b.model, &arch));
     mn_rng_init(&rng, 1, 1, 1);
     const int64_t plans = mn_backend_n_plans(b.model->backend);
@@ -158,9 +160,10 @@ END_TEST
 /* A plain network is prepared by recording it once. */
 START_TEST(plain_networks_are_prepared) {
     bench b;
-    size_t bound;
+    mn_footprint f;
     open_bench(&b, "ref", NET, 0);
-    OK(mn_prepare(b.model, &b.opts, &bound));
+    OK(mn_prepare(b.model, &b.opts, &f));
+    const size_t bound = mn_footprint_bytes(&f);
     ck_assert_int_eq(b.n_recorded, N_RUNS);
     ck_assert_uint_ge(bound, mn_run_slab_bytes(b.step[WEIGHT_STEP].run));
     close_bench(&b);
@@ -169,24 +172,26 @@ END_TEST
 
 START_TEST(settings_stay) {
     bench b;
-    size_t dry;
+    mn_footprint f;
     open_bench(&b, "ref", SEARCH("BinaryGateMixedOp"), 2);
-    mn_mixed *m = mn_model_mixed(b.model, 1), *f = mn_model_mixed(b.model, 2);
+    mn_mixed *m = mn_model_mixed(b.model, 1), *other = mn_model_mixed(b.model, 2);
     m->active[0] = 1;
     m->active[1] = 3;
     m->n_active = 2;
     m->last = 3;
-    f->forced = 2;
+    other->forced = 2;
     mn_model_set_draw(b.model, 77);
     const uint64_t version = b.model->version;
     b.opts.dry = 1;
-    OK(mn_prepare(b.model, &b.opts, &dry));
+    OK(mn_prepare(b.model, &b.opts, &f));
     ck_assert_uint_eq(mn_slab_bytes(b.model->slab), 0);
-    ck_assert_uint_gt(dry, 0);
+    ck_assert_uint_gt(f.saved, 0);
+    ck_assert_uint_gt(f.transients, 0);
+    ck_assert_uint_eq(f.least, mn_footprint_bytes(&f)); /* there is no limit */
     ck_assert(b.model->version != version);
     ck_assert(m->active[0] == 1 && m->active[1] == 3 && m->n_active == 2 && m->last == 3 && m->forced == -1 &&
               m->choice == -1);
-    ck_assert(f->forced == 2 && f->n_active == f->n);
+    ck_assert(other->forced == 2 && other->n_active == other->n);
     ck_assert_uint_eq(b.model->draw, 77);
     ck_assert_int_eq(b.model->arch_step, 0);
     close_bench(&b);
@@ -202,16 +207,16 @@ static int refuse(mn_run *run, int32_t i, void *ud) {
 START_TEST(errors_come_back) {
     bench b;
     int n = 0;
-    size_t bytes = 1234;
+    mn_footprint f = {.saved = 1234};
     open_bench(&b, "ref", SEARCH("BinaryGateMixedOp"), 2);
     b.opts.n_runs = 0;
-    ck_assert_int_eq(mn_prepare(b.model, &b.opts, &bytes), MODNAS_EINVAL);
+    ck_assert_int_eq(mn_prepare(b.model, &b.opts, &f), MODNAS_EINVAL);
     b.opts.n_runs = N_RUNS;
     b.opts.record = refuse;
     b.opts.ud = &n;
-    ck_assert_int_eq(mn_prepare(b.model, &b.opts, &bytes), MODNAS_EINVAL);
+    ck_assert_int_eq(mn_prepare(b.model, &b.opts, &f), MODNAS_EINVAL);
     ck_assert_str_eq(modnas_errmsg(model_ctx), "the fifth recording");
-    ck_assert_uint_eq(bytes, 1234);
+    ck_assert_uint_eq(f.saved, 1234);
     ck_assert_int_eq(mn_model_mixed(b.model, 0)->forced, -1);
     ck_assert_uint_eq(mn_slab_bytes(b.model->slab), 0);
     close_bench(&b);

@@ -25,15 +25,21 @@ typedef struct modnas_describe_opts {
  * "macs"                multiply-adds of convolutions and linear layers for one image; all candidates of a supernet
  * "mixed_ops"           how many Slots hold a mixed operator
  * "slots"               [{"name", "chn_in", "chn_out", "stride", "candidates": [names]}]; no candidates: the model's
- * own operator "space_size"          number of architectures as decimal digits in a string: product over distinct
- * architecture parameters "memory"              {"weights", "gradients", "optimizer", "arch", "slab"}: bytes
- * "planned_peak_bytes"  their sum: what a training step needs; for a supernet of sampled paths a bound over all paths
+ *                       own operator
+ * "space_size"          number of architectures as decimal digits in a string: product over distinct architecture
+ *                       parameters
+ * "memory"              bytes of {"saved" (activations kept for the backward), "transients", "workspace" (of the kernel
+ *                       that wants most), "weights", "gradients", "optimizer" (of all trainers), "arch" (parameters,
+ *                       gradients and optimizer), "batches" (that loaders prepare ahead), "library" (modules, recorded
+ *                       steps, plans)}
+ * "planned_peak_bytes"  their sum: what steps need, a data set aside; for a supernet of sampled paths a bound over all
+ *                       paths; with `memory` in the configuration what they take under that limit
  *
  * Opens no data and makes no step. Weights are not kept afterwards.
  * @param cfg   checked first
  * @param opts  NULL: defaults
  * @param json  [out] freed with modnas_string_free
- * @return 0; MODNAS_ECONFIG or MODNAS_ENOTFOUND with "file:line: ..."; MODNAS_EINVAL (a negative size); MODNAS_ESHAPE
+ * @return 0; MODNAS_ECONFIG (a limit of memory that is too small, too) or MODNAS_ENOTFOUND with "file:line: ..."; MODNAS_EINVAL (a negative size); MODNAS_ESHAPE
  * (an input that the model does not take); MODNAS_ENOBACKEND; MODNAS_ENOMEM Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_describe(modnas_config *cfg, const modnas_describe_opts *opts, char **json);
 

@@ -194,12 +194,11 @@ typedef struct mn_bytes {
  * any error. 0 or MODNAS_EIO / MODNAS_ENOMEM with path and reason in the text. */
 int mn_file_write(modnas_ctx *ctx, const char *path, const void *data, size_t bytes);
 int mn_file_write_parts(modnas_ctx *ctx, const char *path, const mn_bytes *parts, size_t n); /* one behind the other */
-/* The same, its contents put in one after another: emit calls mn_file_put, which passes errors on; it may be called
- * twice, and puts the same then. */
-typedef struct mn_file_writing mn_file_writing;
-typedef int (*mn_file_emit_fn)(mn_file_writing *w, void *ud);
-int mn_file_put(mn_file_writing *w, const void *data, size_t bytes);
-int mn_file_write_from(modnas_ctx *ctx, const char *path, mn_file_emit_fn emit, void *ud);
+/* Contents that are not in memory as a whole: emit puts them, one piece after another, and passes on what put returns.
+ * Asked again it puts the same. */
+typedef int (*mn_put_fn)(void *to, const void *data, size_t bytes);
+typedef int (*mn_emit_fn)(mn_put_fn put, void *to, void *ud);
+int mn_file_write_from(modnas_ctx *ctx, const char *path, mn_emit_fn emit, void *ud);
 /* Read a whole file of at most `max` bytes; *data is 0-terminated behind its end and freed with mn_free.
  * MODNAS_ENOTFOUND if there is none, MODNAS_EIO, MODNAS_ENOMEM. */
 int mn_file_read(modnas_ctx *ctx, const char *path, size_t max, char **data, size_t *bytes);

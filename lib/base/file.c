@@ -54,7 +54,7 @@ static const mn_file_ops sys_ops = {sys_open, sys_write, sys_fsync, sys_close, s
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
 
-struct mn_file_writing {
+typedef struct writing {
     modnas_ctx *ctx;
     const mn_file_ops *ops;
     void *ud;
@@ -63,11 +63,9 @@ struct mn_file_writing {
     size_t name_bytes;
     int fd;
     int unsynced; /* 1: the system would not flush it: it may be worth a new file */
-    mn_file_emit_fn emit;
+    mn_emit_fn emit;
     void *emit_ud;
-};
-
-typedef mn_file_writing writing;
+} writing;
 
 /* A new file beside the path. Process id and a number keep writers apart. */
 static int open_beside(writing *w) {
@@ -80,7 +78,8 @@ static int open_beside(writing *w) {
     return fail_write(w->ctx, w->path, "open for writing", errno);
 }
 
-int mn_file_put(mn_file_writing *w, const void *from, size_t bytes) {
+static int put(void *to, const void *from, size_t bytes) {
+    const writing *w = to;
     const char *data = from;
     while (bytes) {
         const ptrdiff_t n = w->ops->write(w->fd, data, bytes < 1u << 30 ? bytes : 1u << 30, w->ud);
@@ -94,7 +93,7 @@ int mn_file_put(mn_file_writing *w, const void *from, size_t bytes) {
 }
 
 static int fill_new(writing *w) {
-    MN_TRY(w->emit(w, w->emit_ud));
+    MN_TRY(w->emit(put, w, w->emit_ud));
     if (w->ops->fsync(w->fd, w->ud) == 0) return 0;
     w->unsynced = 1;
     return fail_write(w->ctx, w->path, "flush", errno);
@@ -139,7 +138,7 @@ static int write_file(writing *w) {
     return sync_folder(w) ? fail_write(w->ctx, w->path, "flush the folder", errno) : 0;
 }
 
-int mn_file_write_from(modnas_ctx *ctx, const char *path, mn_file_emit_fn emit, void *ud) {
+int mn_file_write_from(modnas_ctx *ctx, const char *path, mn_emit_fn emit, void *ud) {
     writing w = {.ctx = ctx, .path = path, .emit = emit, .emit_ud = ud, .ops = ctx->files ? ctx->files : &sys_ops, .ud = ctx->files_ud};
     w.name_bytes = strlen(path) + 40;
     w.name = mn_alloc(ctx, w.name_bytes, 1);
@@ -154,9 +153,9 @@ typedef struct part_list {
     size_t n;
 } part_list;
 
-static int emit_parts(mn_file_writing *w, void *ud) {
+static int emit_parts(mn_put_fn put_part, void *to, void *ud) {
     const part_list *l = ud;
-    for (size_t i = 0; i < l->n; i++) MN_TRY(mn_file_put(w, l->parts[i].data, l->parts[i].n));
+    for (size_t i = 0; i < l->n; i++) MN_TRY(put_part(to, l->parts[i].data, l->parts[i].n));
     return 0;
 }
 

@@ -30,7 +30,7 @@ void mn_sections_free(mn_sections *f) {
 }
 
 static int push(mn_sections *f, char *name, int32_t needed, char *data, size_t n) {
-    const mn_section s = {name, needed, data, n};
+    const mn_section s = {.name = name, .needed = needed, .data = data, .n = n};
     if (name && mn_vec_push(f->ctx, &f->list, &s, 1)) return 0;
     mn_free(f->ctx, name);
     return MODNAS_ENOMEM;
@@ -45,6 +45,14 @@ int mn_sections_add(mn_sections *f, const char *name, int32_t needed, char *data
     const int rc = data || !n ? push(f, mn_strdup(f->ctx, name), needed, data, n) : MODNAS_ENOMEM;
     if (rc) mn_free(f->ctx, data);
     return rc;
+}
+
+int mn_sections_add_from(mn_sections *f, const char *name, int32_t needed, mn_emit_fn emit, void *ud) {
+    MN_TRY(mn_sections_add(f, name, needed, NULL, 0));
+    mn_section *s = &MN_AT(f->list, mn_section, f->list.n - 1);
+    s->emit = emit;
+    s->ud = ud;
+    return 0;
 }
 
 const mn_section *mn_sections_find(const mn_sections *f, const char *name) {
@@ -62,46 +70,81 @@ static void put64(char *at, uint64_t x) {
     memcpy(at, &x, sizeof x);
 }
 
-/* The head of a section, and the five pieces that it is written as. */
-static void lay_out(const mn_section *s, char head[MN_SECTION_HEAD + 1], mn_bytes part[5]) {
+static int put_count(void *to, const void *data, size_t n) {
+    (void)data;
+    *(uint64_t *)to += n;
+    return 0;
+}
+
+static int put_sum(void *to, const void *data, size_t n) {
+    mn_sha256_add(to, data, n);
+    return 0;
+}
+
+/* What a section is the sum of, behind its name. */
+static int put_content(const mn_section *s, uint64_t n, mn_put_fn put, void *to) {
     const size_t name = strlen(s->name);
+    MN_TRY(put(to, s->name, name));
+    MN_TRY(put(to, zeros, padded(name) - name));
+    MN_TRY(s->emit ? s->emit(put, to, s->ud) : put(to, s->n ? s->data : zeros, s->n));
+    return put(to, zeros, padded(n) - n);
+}
+
+/* The head of a section, and the bytes that all of it takes. */
+static int make_head(const mn_section *s, char head[MN_SECTION_HEAD], uint64_t *content, uint64_t *bytes) {
+    const size_t name = strlen(s->name);
+    char sum[MN_SECTION_SUM + 1];
     mn_sha256 sha;
+    *content = s->n;
+    if (s->emit) MN_TRY(s->emit(put_count, content, s->ud));
     put32(head + MN_SECTION_SUM, (uint32_t)name);
     put32(head + MN_SECTION_SUM + 4, s->needed != 0);
-    put64(head + MN_SECTION_SUM + 8, s->n);
-    part[0] = (mn_bytes){head, MN_SECTION_HEAD};
-    part[1] = (mn_bytes){s->name, name};
-    part[2] = (mn_bytes){zeros, padded(name) - name};
-    part[3] = (mn_bytes){s->n ? s->data : zeros, s->n};
-    part[4] = (mn_bytes){zeros, padded(s->n) - s->n};
+    put64(head + MN_SECTION_SUM + 8, *content);
     mn_sha256_init(&sha);
     mn_sha256_add(&sha, head + MN_SECTION_SUM, MN_SECTION_HEAD - MN_SECTION_SUM);
-    for (int i = 1; i < 5; i++) mn_sha256_add(&sha, part[i].data, part[i].n);
-    char sum[MN_SECTION_SUM + 1];
+    MN_TRY(put_content(s, *content, put_sum, &sha));
     mn_sha256_hex(&sha, sum);
     memcpy(head, sum, MN_SECTION_SUM);
+    *bytes += MN_SECTION_HEAD + padded(name) + padded(*content);
+    return 0;
+}
+
+typedef struct section_head {
+    char bytes[MN_SECTION_HEAD];
+    uint64_t content;
+} section_head;
+
+typedef struct whole {
+    const mn_sections *file;
+    const section_head *heads;
+    char head[MN_SECTIONS_HEAD];
+} whole;
+
+static int emit_all(mn_put_fn put, void *to, void *ud) {
+    const whole *w = ud;
+    MN_TRY(put(to, w->head, sizeof w->head));
+    for (size_t i = 0; i < w->file->list.n; i++) {
+        MN_TRY(put(to, w->heads[i].bytes, MN_SECTION_HEAD));
+        MN_TRY(put_content(&MN_AT(w->file->list, mn_section, i), w->heads[i].content, put, to));
+    }
+    return 0;
 }
 
 int mn_sections_write(const mn_sections *f, const char *path) {
     const size_t n = f->list.n;
-    char head[MN_SECTIONS_HEAD] = MN_SECTIONS_MAGIC;
-    mn_bytes *parts = mn_alloc(f->ctx, 1 + 5 * n, sizeof *parts);
-    char(*heads)[MN_SECTION_HEAD] = mn_alloc(f->ctx, n ? n : 1, sizeof *heads);
-    int rc = parts && heads ? 0 : MODNAS_ENOMEM;
-    uint64_t bytes = sizeof head;
-    for (size_t i = 0; i < n && !rc; i++) {
-        lay_out(&MN_AT(f->list, mn_section, i), heads[i], parts + 1 + 5 * i);
-        for (size_t k = 0; k < 5; k++) bytes += parts[1 + 5 * i + k].n;
-    }
+    section_head *heads = mn_alloc(f->ctx, n ? n : 1, sizeof *heads);
+    whole w = {f, heads, MN_SECTIONS_MAGIC};
+    int rc = heads ? 0 : MODNAS_ENOMEM;
+    uint64_t bytes = sizeof w.head;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = make_head(&MN_AT(f->list, mn_section, i), heads[i].bytes, &heads[i].content, &bytes);
     if (!rc) {
-        put32(head + 8, MN_SECTIONS_VERSION);
-        put32(head + 12, (uint32_t)n);
-        put64(head + 16, bytes);
-        parts[0] = (mn_bytes){head, sizeof head};
-        rc = mn_file_write_parts(f->ctx, path, parts, 1 + 5 * n);
+        put32(w.head + 8, MN_SECTIONS_VERSION);
+        put32(w.head + 12, (uint32_t)n);
+        put64(w.head + 16, bytes);
+        rc = mn_file_write_from(f->ctx, path, emit_all, &w);
     }
     mn_free(f->ctx, heads);
-    mn_free(f->ctx, parts);
     return rc;
 }
 

@@ -25,6 +25,8 @@ typedef struct mn_section {
     int32_t needed;
     char *data; /* owned, but in a file that was read */
     size_t n;
+    mn_emit_fn emit; /* not NULL: data is not in memory, this puts it */
+    void *ud;
 } mn_section;
 
 typedef struct mn_sections mn_sections;
@@ -38,6 +40,8 @@ void mn_sections_init(mn_sections *f, modnas_ctx *ctx);
 void mn_sections_free(mn_sections *f); /* zeroed is fine */
 /* Takes data (from mn_alloc), on failure too. */
 int mn_sections_add(mn_sections *f, const char *name, int32_t needed, char *data, size_t n);
+/* Contents that emit puts when the file is written: three times, for their number, their sum and themselves. */
+int mn_sections_add_from(mn_sections *f, const char *name, int32_t needed, mn_emit_fn emit, void *ud);
 const mn_section *mn_sections_find(const mn_sections *f, const char *name); /* NULL: there is none */
 /* Replace `path` at once. */
 int mn_sections_write(const mn_sections *f, const char *path);

@@ -11,6 +11,10 @@ void mn_state_save_to(mn_state *s, modnas_ctx *ctx, const char *section) {
     *s = (mn_state){.ctx = ctx, .section = section, .out = {.ctx = ctx}};
 }
 
+void mn_state_put_to(mn_state *s, modnas_ctx *ctx, const char *section, mn_put_fn put, void *to) {
+    *s = (mn_state){.ctx = ctx, .section = section, .put = put, .to = to};
+}
+
 void mn_state_load_from(mn_state *s, modnas_ctx *ctx, const char *section, const void *data, size_t n, mn_map *names) {
     *s = (mn_state){.ctx = ctx, .section = section, .loading = 1, .names = names, .in = data, .n = n};
 }
@@ -34,6 +38,7 @@ int mn_state_end(const mn_state *s) {
 }
 
 int mn_state_bytes(mn_state *s, void *data, size_t n) {
+    if (s->put) return n ? s->put(s->to, data, n) : 0;
     if (!s->loading) {
         mn_str_addn(&s->out, data ? data : "", n);
         return s->out.failed ? MODNAS_ENOMEM : 0;
@@ -105,8 +110,7 @@ static int load_text(mn_state *s, char **text) {
 static int save_text(mn_state *s, const char *text) {
     uint64_t n = text ? strlen(text) + 1 : 0;
     MN_TRY(mn_state_u64(s, &n));
-    if (n) mn_str_addn(&s->out, text, (size_t)n);
-    return s->out.failed ? MODNAS_ENOMEM : 0;
+    return n ? mn_state_bytes(s, (void *)(uintptr_t)text, (size_t)n) : 0;
 }
 
 int mn_state_text(mn_state *s, char **text) {

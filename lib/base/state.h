@@ -22,11 +22,14 @@ struct modnas_state {
     int32_t loading;
     mn_map *names;  /* where names that are loaded live (mn_state_name) */
     mn_str out;     /* saving: what there is so far */
+    mn_put_fn put;  /* saving piece by piece instead; NULL: into out */
+    void *to;
     const char *in; /* loading: n bytes, read up to `at` */
     size_t n, at;
 };
 
 void mn_state_save_to(mn_state *s, modnas_ctx *ctx, const char *section);
+void mn_state_put_to(mn_state *s, modnas_ctx *ctx, const char *section, mn_put_fn put, void *to);
 void mn_state_load_from(mn_state *s, modnas_ctx *ctx, const char *section, const void *data, size_t n, mn_map *names);
 /* After the last field: all was read, or (saving) there was memory. */
 int mn_state_end(const mn_state *s);

@@ -44,7 +44,7 @@ static const mn_key_def keys[] = {
     {{"threads", MN_ARG_INT, "2", NULL, "logical threads, 1..256"}, mn_form_threads},
     {{"objective", MN_ARG_MAP, "null", NULL, "what is maximised and minimised, subject to what"}, mn_form_objective},
     {{"precision", MN_ARG_STR, "f32", "f32|f64", "type of activations and weights"}, NULL},
-    {{"memory", MN_ARG_ANY, "null", NULL, "limit for activations, e.g. 2GiB"}, mn_form_memory},
+    {{"memory", MN_ARG_ANY, "null", NULL, "most memory that a run may take, e.g. 2GiB"}, mn_form_memory},
     {{"seed", MN_ARG_INT, "null", NULL, "seed of everything that is drawn"}, mn_form_seed},
 };
 

@@ -1,6 +1,7 @@
 /* Top-level keys that decide how a model is made: backend, device_ids, seed, ops. */
 #include <string.h>
 
+#include "config/config.h"
 #include "config/forms.h"
 #include "construct/parts.h"
 
@@ -27,6 +28,20 @@ uint64_t mn_construct_seed(const mn_node *config, const mn_node *list) {
     for (size_t i = 0; i < MN_COUNT(places); i++)
         if (places[i] && places[i]->kind == MN_INT) return (uint64_t)places[i]->i;
     return 0;
+}
+
+/* The form was checked: bytes, or text with a unit. */
+int mn_construct_memory(const mn_node *config, mn_model *model) {
+    const mn_node *v = mn_node_get(config, "memory");
+    char where[256];
+    double bytes;
+    if (!v || v->kind == MN_NULL) return 0;
+    bytes = v->r;
+    if (v->kind == MN_STR && mn_quantity(v->text, &bytes)) return 0;
+    if (!(bytes > 0 && bytes < (double)(SIZE_MAX / 2))) return 0;
+    model->memory = (size_t)bytes;
+    model->memory_key = mn_strdup(model->ctx, mn_node_where(v, where, sizeof where));
+    return model->memory_key ? 0 : MODNAS_ENOMEM;
 }
 
 /* A graphics processor was asked for where the backend runs on the processor: said once, not an error. */

@@ -211,6 +211,7 @@ static int settle_slots(mn_model *model) {
 static int construct(mn_model *model, const mn_node *config, const mn_node *list, int commit) {
     mn_space *space;
     MN_TRY(mn_space_of(model, &space));
+    MN_TRY(mn_construct_memory(config, model));
     MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
     MN_TRY(run_list(model, list, MN_IN_ORDER));
     if (!model->root) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");

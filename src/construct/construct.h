@@ -42,6 +42,7 @@ const char *mn_construct_backend(const mn_node *config);
 /* That backend with the configuration's `threads`; *out = NULL for "none". Closed by the caller. */
 int mn_construct_open_backend(modnas_ctx *ctx, const mn_node *config, mn_backend **out);
 
+int mn_construct_memory(const mn_node *config, mn_model *model); /* key memory: its limit */
 int32_t mn_construct_dtype(const mn_node *config); /* key precision: MODNAS_F32 or MODNAS_F64 */
 
 /* arch_desc as given (path ending .yaml, .yml, .json that must exist; else YAML text; or a tree) -> tree, owned by the

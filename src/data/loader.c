@@ -264,6 +264,9 @@ int32_t mn_loader_n_classes(const mn_loader *l) {
 const mn_dataset *mn_loader_dataset(const mn_loader *l) {
     return l->set;
 }
+size_t mn_loader_ahead(int32_t batch, size_t sample_bytes) {
+    return N_SLOTS * (size_t)batch * (sample_bytes + sizeof(int32_t));
+}
 double mn_loader_waited(const mn_loader *l) {
     return l->waited;
 }

@@ -66,12 +66,13 @@ int mn_model_save(mn_model *m, const char *path, const char *const *metadata) {
     return rc;
 }
 
-int mn_model_dump(mn_model *m, char **bytes, size_t *n) {
+int mn_model_put(mn_put_fn put, void *to, void *model) {
+    mn_model *m = model;
     mn_tensor_info *tensors;
     MN_TRY(check_committed(m));
     MN_TRY(infos_of(m, mn_store_elem_bytes(m->weights), &tensors));
-    const int rc =
-        mn_safetensors_build(m->ctx, MN_MODEL_SECTION, tensors, mn_model_n_tensors(m), NULL, fill_exact, m, bytes, n);
+    mn_safetensors_out o = {m->ctx, MN_MODEL_SECTION, tensors, mn_model_n_tensors(m), NULL, fill_exact, m};
+    const int rc = mn_safetensors_put(put, to, &o);
     mn_free(m->ctx, tensors);
     return rc;
 }

@@ -49,6 +49,7 @@ void mn_model_free(mn_model *m) {
     mn_vec_free(ctx, &m->arch_params);
     mn_backend_close(m->backend);
     mn_free(ctx, m->type);
+    mn_free(ctx, m->memory_key);
     mn_free(ctx, m);
     mn_ctx_drop(ctx);
 }

@@ -51,6 +51,9 @@ struct modnas_model {
     mn_store *weights;  /* roles WEIGHT and STAT; made by commit */
     mn_store *arch;     /* role ARCH; made by commit, NULL when there is none */
     mn_slab *slab;
+    size_t memory;      /* limit of all that the context holds, 0: none */
+    char *memory_key;   /* file and line that say so */
+    size_t slab_limit;  /* what that leaves to the slab; 0: not known yet (space/prepare.h) */
     uint64_t version;   /* changes whenever a recorded graph would: new draw of a sampling op, choice, active set */
     int32_t arch_step;  /* 1: mixed ops record their architecture step */
     int32_t record_all; /* 1: mixed ops record every candidate (counting) */
@@ -102,10 +105,10 @@ size_t mn_model_n_tensors(const mn_model *m);
 mn_param *mn_model_tensor(const mn_model *m, size_t i);
 /* The p->rank sizes that its tensor has there. */
 void mn_param_shape(const mn_param *p, int64_t dims[4]);
-/* The same as the bytes of a file, each tensor of the model's own type (freed with mn_free): the section of a resumable
+/* An mn_emit_fn: the same as the bytes of a file, each tensor of the model's own type: the section of a resumable
  * checkpoint that load_section reads. */
 #define MN_MODEL_SECTION "model"
-int mn_model_dump(mn_model *m, char **bytes, size_t *n);
+int mn_model_put(mn_put_fn put, void *to, void *model);
 int mn_model_load_section(mn_model *m, const struct mn_sections *f, const char *path, int partial);
 /* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__`
  * from the pairs given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there

@@ -81,76 +81,37 @@ static size_t data_bytes(const mn_tensor_info *t) {
     return bytes;
 }
 
-int mn_safetensors_build(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
-                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud, char **out, size_t *bytes) {
-    mn_str header = {.ctx = ctx};
-    size_t size, total;
-    char *file = NULL;
-    int rc = header_text(&header, path, tensors, n, metadata, &size);
-    if (rc) goto done;
-    if (__builtin_add_overflow(size, header.n + 8, &total)) {
-        rc = mn_fail(ctx, MODNAS_EFORMAT, "%s: %zu bytes of tensors are too many", path, size);
-        goto done;
-    }
-    file = mn_alloc(ctx, total, 1);
-    if (!file) {
-        rc = MODNAS_ENOMEM;
-        goto done;
-    }
-    const uint64_t length = header.n;
-    memcpy(file, &length, 8);
-    memcpy(file + 8, header.text, header.n);
-    char *at = file + 8 + header.n; /* 8-byte aligned: the header is padded */
-    for (size_t i = 0; i < n && !rc; i++) {
-        rc = fill(i, at, ud);
-        at += data_bytes(&tensors[i]);
-    }
-done:
-    if (rc) {
-        mn_free(ctx, file);
-    } else {
-        *out = file;
-        *bytes = total;
-    }
-    mn_str_free(&header);
-    return rc;
-}
-
-/* A file goes out one tensor after another, through a buffer for the largest: weights are not in memory twice. */
-typedef struct output {
-    const mn_str *header;
-    const mn_tensor_info *tensors;
-    size_t n;
-    void *buffer;
-    mn_tensor_fill_fn fill;
-    void *ud;
-} output;
-
-static int emit(mn_file_writing *w, void *ud) {
-    const output *o = ud;
-    const uint64_t length = o->header->n;
-    MN_TRY(mn_file_put(w, &length, sizeof length));
-    MN_TRY(mn_file_put(w, o->header->text, o->header->n));
+/* One tensor after another, through a buffer for the largest: weights are not in memory twice. */
+static int put_all(const mn_str *header, const mn_safetensors_out *o, void *buffer, mn_put_fn put, void *to) {
+    const uint64_t length = header->n;
+    MN_TRY(put(to, &length, sizeof length));
+    MN_TRY(put(to, header->text, header->n));
     for (size_t i = 0; i < o->n; i++) {
-        MN_TRY(o->fill(i, o->buffer, o->ud));
-        MN_TRY(mn_file_put(w, o->buffer, data_bytes(&o->tensors[i])));
+        MN_TRY(o->fill(i, buffer, o->ud));
+        MN_TRY(put(to, buffer, data_bytes(&o->tensors[i])));
     }
     return 0;
 }
 
-int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
-                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud) {
-    mn_str header = {.ctx = ctx};
-    output o = {&header, tensors, n, NULL, fill, ud};
+int mn_safetensors_put(mn_put_fn put, void *to, void *out) {
+    const mn_safetensors_out *o = out;
+    mn_str header = {.ctx = o->ctx};
     size_t size, most = 1;
-    int rc = header_text(&header, path, tensors, n, metadata, &size);
-    for (size_t i = 0; i < n && !rc; i++)
-        if (data_bytes(&tensors[i]) > most) most = data_bytes(&tensors[i]);
-    if (!rc) o.buffer = mn_alloc(ctx, most, 1);
-    if (!rc) rc = o.buffer ? mn_file_write_from(ctx, path, emit, &o) : MODNAS_ENOMEM;
-    mn_free(ctx, o.buffer);
+    void *buffer = NULL;
+    int rc = header_text(&header, o->path, o->tensors, o->n, o->metadata, &size);
+    for (size_t i = 0; i < o->n && !rc; i++)
+        if (data_bytes(&o->tensors[i]) > most) most = data_bytes(&o->tensors[i]);
+    if (!rc) buffer = mn_alloc(o->ctx, most, 1);
+    if (!rc) rc = buffer ? put_all(&header, o, buffer, put, to) : MODNAS_ENOMEM;
+    mn_free(o->ctx, buffer);
     mn_str_free(&header);
     return rc;
+}
+
+int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
+                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud) {
+    mn_safetensors_out o = {ctx, path, tensors, n, metadata, fill, ud};
+    return mn_file_write_from(ctx, path, mn_safetensors_put, &o);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------- */

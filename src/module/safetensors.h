@@ -24,9 +24,17 @@ typedef struct mn_tensor_info {
 /* Put the elements of tensor i into data[0 .. count). */
 typedef int (*mn_tensor_fill_fn)(size_t i, void *data, void *ud);
 
-/* A file in memory, freed with mn_free; `path` is for messages. Otherwise as mn_safetensors_write. */
-int mn_safetensors_build(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
-                         const char *const *metadata, mn_tensor_fill_fn fill, void *ud, char **file, size_t *bytes);
+/* What a file is made of; `path` is for messages. Otherwise as mn_safetensors_write. */
+typedef struct mn_safetensors_out {
+    modnas_ctx *ctx;
+    const char *path;
+    const mn_tensor_info *tensors;
+    size_t n;
+    const char *const *metadata;
+    mn_tensor_fill_fn fill;
+    void *ud;
+} mn_safetensors_out;
+int mn_safetensors_put(mn_put_fn put, void *to, void *out); /* an mn_emit_fn; out: mn_safetensors_out */
 /* Replace `path` at once. metadata: key, value, ..., NULL, or NULL. `count` is computed here. */
 int mn_safetensors_write(modnas_ctx *ctx, const char *path, const mn_tensor_info *tensors, size_t n,
                          const char *const *metadata, mn_tensor_fill_fn fill, void *ud);

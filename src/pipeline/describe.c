@@ -1,22 +1,13 @@
 /* Describing what a configuration builds: the model is made and committed, its steps are recorded and planned, nothing
- * is run.
- *
- *   weights + gradients + optimizer state + architecture parameters + slab of a weight step = planned_peak_bytes
- *
- * The slab is not allocated. For mixed ops that sample, prepare's bound over all paths is taken. */
-#include "modnas/describe.h"
+ * is run. What memory a step takes is in footprint.c. */
+#include "pipeline/footprint.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "construct/construct.h"
-#include "space/prepare.h"
-#include "train/train.h"
-
-enum { MEM_WEIGHTS, MEM_GRADIENTS, MEM_OPTIMIZER, MEM_ARCH, MEM_SLAB, N_MEM };
-
-static const char *const mem_names[N_MEM] = {"weights", "gradients", "optimizer", "arch", "slab"};
+#include "modnas/describe.h"
 
 typedef struct description {
     modnas_ctx *ctx;
@@ -24,72 +15,11 @@ typedef struct description {
     mn_model *model;
     int32_t input[3], batch;
     int64_t params, macs;
-    size_t memory[N_MEM], peak;
+    mn_memory memory;
     mn_str space_size;
 } description;
 
 /* ---- measuring ----------------------------------------------------------------------------------------- */
-
-/* A weight step as a trainer makes it: training mode, labels, cross-entropy. */
-static int record_step(mn_run *run, int32_t i, void *ud) {
-    const description *d = ud;
-    const mn_run_opts opts = {.train = 1, .update_stats = 1, .grads = MN_ROLE_WEIGHT};
-    const int64_t x_dims[4] = {d->batch, d->input[0], d->input[1], d->input[2]}, y_dims[4] = {d->batch, 1, 1, 1};
-    mn_value *x, *y, *logits, *loss;
-    (void)i;
-    MN_TRY(mn_run_begin(run, &opts));
-    MN_TRY(mn_input(run, x_dims, MODNAS_F32, &x));
-    MN_TRY(mn_input(run, y_dims, MODNAS_I32, &y));
-    MN_TRY(mn_model_forward(d->model, run, x, &logits));
-    MN_TRY(mn_softmax_xent(run, logits, y, 0, &loss));
-    MN_TRY(mn_run_keep(run, logits));
-    MN_TRY(mn_run_keep(run, loss));
-    return mn_run_plan(run, loss);
-}
-
-static int measure_slab(description *d) {
-    mn_prepare_opts opts = {.n_runs = 1, .record = record_step, .ud = d, .dry = 1};
-    MN_TRY(mn_run_new(d->model->backend, d->model->dtype, d->model->slab, &opts.runs[0].run));
-    const int rc = mn_prepare(d->model, &opts, &d->memory[MEM_SLAB]);
-    mn_run_free(opts.runs[0].run);
-    return rc;
-}
-
-/* The optimizer of the trainer that is found first, else what is usual here. */
-static int optimizer_spec(const description *d, mn_node **out) {
-    const mn_node *trainers = mn_node_get(d->config, "trainer"),
-                  *given = mn_node_path(trainers, "default.args.optimizer");
-    for (size_t i = 0; trainers && trainers->kind == MN_MAP && !given && i < trainers->n; i++)
-        given = mn_node_path(trainers->items[i], "args.optimizer");
-    if (!given || given->kind == MN_NULL)
-        return mn_yaml_value(d->ctx, "{type: SGD, args: {lr: 0.1, momentum: 0.9}}", "default", out);
-    *out = mn_node_copy(d->ctx, given);
-    return *out ? 0 : MODNAS_ENOMEM;
-}
-
-static int measure_optimizer(description *d) {
-    const mn_optimizer_env env = {d->model->weights};
-    mn_weight_optim *optim = NULL;
-    mn_node *spec;
-    MN_TRY(optimizer_spec(d, &spec));
-    const int rc = mn_registry_build(d->ctx, "optimizer", spec, NULL, NULL, &env, &optim);
-    if (!rc) d->memory[MEM_OPTIMIZER] = mn_weight_optim_state_bytes(optim);
-    mn_weight_optim_free(optim);
-    mn_node_free(d->ctx, spec);
-    return rc;
-}
-
-static int measure_memory(description *d) {
-    const mn_model *m = d->model;
-    const size_t element = m->dtype == MODNAS_F64 ? 8 : 4;
-    d->memory[MEM_WEIGHTS] = d->memory[MEM_GRADIENTS] = mn_store_count(m->weights) * element;
-    /* values, gradients, and the two moments of Adam, which is what trains them */
-    if (m->arch) d->memory[MEM_ARCH] = 4 * mn_store_count(m->arch) * element;
-    MN_TRY(measure_optimizer(d));
-    MN_TRY(measure_slab(d));
-    for (int i = 0; i < N_MEM; i++) d->peak += d->memory[i];
-    return 0;
-}
 
 static int32_t batch_of(const mn_node *config) {
     const mn_node *n = mn_node_path(config, "data_loader.args.trn_batch_size");
@@ -129,12 +59,14 @@ static int build_model(description *d) {
 }
 
 static int measure(description *d, const modnas_describe_opts *o) {
+    const size_t live = d->ctx->bytes_live;
     MN_TRY(build_model(d));
     MN_TRY(read_opts(d, o));
+    const mn_memory_step step = {d->model, d->config, d->input, d->batch, live};
     d->params = mn_model_n_params(d->model);
     MN_TRY(mn_model_macs(d->model, d->input, &d->macs));
     MN_TRY(mn_space_size(d->model->space, &d->space_size));
-    return measure_memory(d);
+    return mn_memory_measure(&step, &d->memory);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
@@ -174,8 +106,9 @@ static void write_json(mn_str *s, const description *d) {
     mn_str_add(s, "],\"space_size\":");
     mn_str_json(s, d->space_size.text);
     mn_str_add(s, ",\"memory\":{");
-    for (int i = 0; i < N_MEM; i++) mn_str_addf(s, "%s\"%s\":%zu", i ? "," : "", mem_names[i], d->memory[i]);
-    mn_str_addf(s, "},\"planned_peak_bytes\":%zu}", d->peak);
+    for (int i = 0; i < MN_N_MEMORY; i++)
+        mn_str_addf(s, "%s\"%s\":%zu", i ? "," : "", mn_memory_names[i], d->memory.bytes[i]);
+    mn_str_addf(s, "},\"planned_peak_bytes\":%zu}", mn_memory_sum(&d->memory));
 }
 
 /* 14834106 as "14,834,106". */
@@ -208,11 +141,11 @@ static void write_text(mn_str *s, const description *d) {
     mn_str_addf(s, "%s\nslots    %zu, of them %d with a choice\n", mn_model_n_mixed(m) ? " (all candidates)" : "",
                 m->slots.n, mn_model_n_mixed(m));
     mn_str_addf(s, "space    %s architecture%s\n", d->space_size.text, strcmp(d->space_size.text, "1") == 0 ? "" : "s");
-    add_mib(s, "memory   ", d->peak, " for a training step of ");
+    add_mib(s, "memory   ", mn_memory_sum(&d->memory), " for a training step of ");
     mn_str_addf(s, "%d images", d->batch);
-    for (int i = 0; i < N_MEM; i++) {
-        mn_str_addf(s, "%s%s", i ? ", " : " (", mem_names[i]);
-        add_mib(s, " ", d->memory[i], "");
+    for (int i = 0; i < MN_N_MEMORY; i++) {
+        mn_str_addf(s, "%s%s", i ? ", " : " (", mn_memory_names[i]);
+        add_mib(s, " ", d->memory.bytes[i], "");
     }
     mn_str_add(s, ")\n");
     for (size_t i = 0; i < m->slots.n; i++) {

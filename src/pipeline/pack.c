@@ -116,9 +116,18 @@ static int add_text(mn_sections *f, const char *name, mn_str *text) {
     return data ? mn_sections_add(f, name, 1, data, n) : MODNAS_ENOMEM;
 }
 
+/* Of the parts only trainers are large, and their state is the same however often it is asked for. */
+static int put_trainer(mn_put_fn put, void *to, void *trainer) {
+    mn_state io;
+    mn_state_put_to(&io, mn_trainer_model(trainer)->ctx, "trainer", put, to);
+    MN_TRY(trainer_state(trainer, &io));
+    return mn_state_end(&io);
+}
+
 static int save_part(const char *name, state_fn fn, void *obj, void *ud) {
     mn_sections *f = ud;
     mn_state io;
+    if (fn == trainer_state) return mn_sections_add_from(f, name, 1, put_trainer, obj);
     mn_state_save_to(&io, f->ctx, name);
     int rc = fn(obj, &io);
     if (!rc) rc = mn_state_end(&io);
@@ -128,11 +137,8 @@ static int save_part(const char *name, state_fn fn, void *obj, void *ud) {
 }
 
 static int save_model(const mn_pipeline *p, mn_sections *f) {
-    char *bytes;
-    size_t n;
     if (!mn_model_committed(p->model)) return 0; /* backend: none */
-    MN_TRY(mn_model_dump(p->model, &bytes, &n));
-    return mn_sections_add(f, MN_MODEL_SECTION, 1, bytes, n);
+    return mn_sections_add_from(f, MN_MODEL_SECTION, 1, mn_model_put, p->model);
 }
 
 static int save_config(const mn_pipeline *p, mn_sections *f) {

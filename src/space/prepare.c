@@ -10,16 +10,24 @@ typedef struct setting {
     int32_t *active, n_active, forced, choice, last, index;
 } setting;
 
+/* What plans of one sort need: those that save everything, those that save as little as they can. */
+typedef struct tally {
+    size_t *saved;     /* by run and tag: most bytes kept by any candidate */
+    size_t *saved_now; /* by path, run and tag: what it kept */
+    size_t *need;      /* by path and run: slab */
+} tally;
+
+enum { ALL, LEAST, N_TALLIES };
+
 typedef struct walk {
     mn_model *model;
     const mn_prepare_opts *opts;
     int32_t n_mixed, n_widest;
     int32_t natural; /* 1: the first path, on which sums are never reduced to one candidate */
     setting *before;
-    int32_t *pick;     /* by mixed op: the candidate that the present path takes */
-    size_t *saved;     /* by run and tag: most bytes kept by any candidate */
-    size_t *saved_now; /* by path, run and tag: what it kept */
-    size_t *need;      /* by path and run: slab */
+    int32_t *pick; /* by mixed op: the candidate that the present path takes */
+    tally tally[N_TALLIES];
+    int n_tallies;
     size_t scratch;    /* the largest work space of a kernel, behind all values */
     int32_t *heaviest; /* by mixed op */
     size_t n_paths;
@@ -29,8 +37,12 @@ static size_t row(const walk *w, size_t path, int32_t run) {
     return path * (size_t)w->opts->n_runs + (size_t)run;
 }
 
-static size_t *saved_of(const walk *w, size_t path, int32_t run) {
-    return w->saved_now + row(w, path, run) * (size_t)(w->n_mixed + 1);
+static size_t *saved_of(const walk *w, const tally *t, size_t path, int32_t run) {
+    return t->saved_now + row(w, path, run) * (size_t)(w->n_mixed + 1);
+}
+
+static size_t *most_saved(const walk *w, const tally *t, int32_t run) {
+    return t->saved + (size_t)run * (size_t)(w->n_mixed + 1);
 }
 
 /* ---- settings ------------------------------------------------------------------------------------------ */
@@ -89,25 +101,33 @@ static void set_candidate(const walk *w, mn_mixed *m, int32_t c, const mn_prepar
 
 /* ---- paths --------------------------------------------------------------------------------------------- */
 
+/* Count the plan that run r has now. */
+static void count(walk *w, tally *sum, int32_t r) {
+    const mn_run *run = w->opts->runs[r].run;
+    sum->need[row(w, w->n_paths, r)] = mn_run_slab_bytes(run);
+    if (mn_run_scratch_bytes(run) > w->scratch) w->scratch = mn_run_scratch_bytes(run);
+    for (int32_t t = 0; t <= w->n_mixed; t++) {
+        const size_t bytes = mn_run_saved_bytes(run, t);
+        size_t *most = &most_saved(w, sum, r)[t];
+        saved_of(w, sum, w->n_paths, r)[t] = bytes;
+        if (bytes <= *most) continue;
+        *most = bytes;
+        if (t && r == 0 && sum == w->tally) w->heaviest[t - 1] = w->pick[t - 1];
+    }
+}
+
 static int record_path(walk *w) {
     const mn_prepare_opts *o = w->opts;
-    const size_t path = w->n_paths;
     for (int32_t r = 0; r < o->n_runs; r++) {
         for (int32_t i = 0; i < w->n_mixed; i++) set_candidate(w, mn_model_mixed(w->model, i), w->pick[i], &o->runs[r]);
         w->model->arch_step = o->runs[r].arch_step;
         w->model->version++;
+        mn_run_set_limit(o->runs[r].run, mn_prepare_run_limit(w->model));
         MN_TRY(o->record(o->runs[r].run, r, o->ud));
-        w->need[row(w, path, r)] = mn_run_slab_bytes(o->runs[r].run);
-        const size_t scratch = mn_run_scratch_bytes(o->runs[r].run);
-        if (scratch > w->scratch) w->scratch = scratch;
-        for (int32_t t = 0; t <= w->n_mixed; t++) {
-            const size_t bytes = mn_run_saved_bytes(o->runs[r].run, t);
-            size_t *most = &w->saved[(size_t)r * (size_t)(w->n_mixed + 1) + (size_t)t];
-            saved_of(w, path, r)[t] = bytes;
-            if (bytes <= *most) continue;
-            *most = bytes;
-            if (t && r == 0) w->heaviest[t - 1] = w->pick[t - 1];
-        }
+        count(w, &w->tally[ALL], r);
+        if (w->n_tallies == 1) continue;
+        MN_TRY(mn_run_plan_least(o->runs[r].run));
+        count(w, &w->tally[LEAST], r);
     }
     w->n_paths++;
     return 0;
@@ -146,16 +166,31 @@ static int record_epochs(walk *w) {
     return rc;
 }
 
-static size_t bound(const walk *w) {
-    size_t most = 0;
-    for (size_t path = 0; path < w->n_paths; path++)
-        for (int32_t r = 0; r < w->opts->n_runs; r++) {
-            const size_t *saved = w->saved + (size_t)r * (size_t)(w->n_mixed + 1);
-            size_t bytes = w->need[row(w, path, r)];
-            for (int32_t t = 0; t <= w->n_mixed; t++) bytes += saved[t] - saved_of(w, path, r)[t];
-            if (bytes > most) most = bytes;
+/* The bound of prepare.h, in two parts: most that is saved, and most on top of what a path saves. */
+static void bound(const walk *w, const tally *t, size_t *saved, size_t *transients) {
+    *saved = *transients = 0;
+    for (int32_t r = 0; r < w->opts->n_runs; r++) {
+        size_t most = 0, on_top = 0;
+        for (int32_t i = 0; i <= w->n_mixed; i++) most += most_saved(w, t, r)[i];
+        for (size_t path = 0; path < w->n_paths; path++) {
+            size_t rest = t->need[row(w, path, r)];
+            for (int32_t i = 0; i <= w->n_mixed; i++) rest -= saved_of(w, t, path, r)[i];
+            if (rest > on_top) on_top = rest;
         }
-    return most + w->scratch;
+        if (most + on_top <= *saved + *transients) continue;
+        *saved = most;
+        *transients = on_top;
+    }
+}
+
+static void measure(const walk *w, mn_footprint *out) {
+    bound(w, &w->tally[ALL], &out->saved, &out->transients);
+    out->workspace = w->scratch;
+    out->least = mn_footprint_bytes(out);
+    if (w->n_tallies == 1) return;
+    size_t saved, transients;
+    bound(w, &w->tally[LEAST], &saved, &transients);
+    if (saved + transients + w->scratch < out->least) out->least = saved + transients + w->scratch;
 }
 
 static int allocate(walk *w) {
@@ -164,31 +199,82 @@ static int allocate(walk *w) {
     w->before = mn_alloc(ctx, n + 1, sizeof *w->before);
     w->pick = mn_alloc(ctx, n + 1, sizeof *w->pick);
     w->heaviest = mn_alloc(ctx, n + 1, sizeof *w->heaviest);
-    w->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *w->saved);
-    if (!w->before || !w->pick || !w->heaviest || !w->saved) return MODNAS_ENOMEM;
+    if (!w->before || !w->pick || !w->heaviest) return MODNAS_ENOMEM;
     MN_TRY(keep_settings(w));
     const size_t rounds = w->model->n_by_epoch ? 2 : 1, paths = rounds * (1 + (size_t)w->n_widest + N_RANDOM + 1);
-    w->need = mn_alloc(ctx, paths * runs, sizeof *w->need);
-    w->saved_now = mn_alloc(ctx, paths * runs, (n + 1) * sizeof *w->saved_now);
-    return w->need && w->saved_now ? 0 : MODNAS_ENOMEM;
+    for (int i = 0; i < w->n_tallies; i++) {
+        tally *t = &w->tally[i];
+        t->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *t->saved);
+        t->need = mn_alloc(ctx, paths * runs, sizeof *t->need);
+        t->saved_now = mn_alloc(ctx, paths * runs, (n + 1) * sizeof *t->saved_now);
+        if (!t->saved || !t->need || !t->saved_now) return MODNAS_ENOMEM;
+    }
+    return 0;
 }
 
-int mn_prepare(mn_model *model, const mn_prepare_opts *opts, size_t *slab_bytes) {
+static void release(walk *w) {
+    modnas_ctx *ctx = w->model->ctx;
+    if (w->before) restore_settings(w);
+    for (int i = 0; i < w->n_tallies; i++) {
+        mn_free(ctx, w->tally[i].saved);
+        mn_free(ctx, w->tally[i].need);
+        mn_free(ctx, w->tally[i].saved_now);
+    }
+    mn_free(ctx, w->before);
+    mn_free(ctx, w->pick);
+    mn_free(ctx, w->heaviest);
+}
+
+int mn_prepare(mn_model *model, const mn_prepare_opts *opts, mn_footprint *out) {
     if (opts->n_runs < 1 || opts->n_runs > MN_PREPARE_RUNS)
         return mn_fail(model->ctx, MODNAS_EINVAL, "prepare: %d runs; 1 to %d can be given", opts->n_runs,
                        MN_PREPARE_RUNS);
     if (!mn_model_committed(model)) return mn_fail(model->ctx, MODNAS_EINVAL, "prepare: the model is not committed");
     const int32_t arch_step = model->arch_step;
-    walk w = {.model = model, .opts = opts, .n_mixed = mn_model_n_mixed(model)};
+    const size_t limit = model->slab_limit;
+    mn_footprint f = {0};
+    walk w = {.model = model, .opts = opts, .n_mixed = mn_model_n_mixed(model), .n_tallies = model->memory ? 2 : 1};
+    model->slab_limit = 0;
     int rc = allocate(&w);
     if (!rc) rc = record_epochs(&w);
-    if (w.before) restore_settings(&w);
+    if (!rc) measure(&w, &f);
+    release(&w);
+    model->slab_limit = limit;
     model->arch_step = arch_step;
     model->version++;
-    const size_t bytes = rc ? 0 : bound(&w);
-    if (!rc && !opts->dry) rc = mn_slab_reserve(model->slab, bytes);
-    if (!rc && slab_bytes) *slab_bytes = bytes;
-    void *const blocks[] = {w.before, w.pick, w.heaviest, w.saved, w.saved_now, w.need};
-    for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(model->ctx, blocks[i]);
+    if (!rc && !opts->dry && !model->memory) rc = mn_slab_reserve(model->slab, mn_footprint_bytes(&f));
+    if (!rc && out) *out = f;
     return rc;
+}
+
+/* ---- footprints and limits ----------------------------------------------------------------------------- */
+
+size_t mn_footprint_bytes(const mn_footprint *f) {
+    return f->saved + f->transients + f->workspace;
+}
+
+void mn_footprint_join(mn_footprint *f, const mn_footprint *other) {
+    const size_t least = f->least > other->least ? f->least : other->least;
+    if (mn_footprint_bytes(other) > mn_footprint_bytes(f)) *f = *other;
+    f->least = least;
+}
+
+size_t mn_prepare_run_limit(const mn_model *model) {
+    if (!model->memory) return 0;
+    return model->slab_limit ? model->slab_limit : SIZE_MAX;
+}
+
+int mn_prepare_limit(mn_model *model, const mn_footprint *f, size_t other, int dry, size_t *slab) {
+    enum { MIB = 1 << 20 };
+    const size_t room = model->memory > other ? (model->memory - other) / 64 * 64 : 0, want = mn_footprint_bytes(f);
+    if (room < f->least)
+        return mn_fail(model->ctx, MODNAS_ECONFIG,
+                       "%s: memory: a step needs %zu bytes for its values even if it recomputes what it can, and %zu are "
+                       "used elsewhere; the smallest limit that would do is %zuMiB",
+                       model->memory_key ? model->memory_key : "model", f->least, other,
+                       (f->least + other + 64 + MIB - 1) / MIB);
+    *slab = want < room ? want : room;
+    if (dry) return 0;
+    model->slab_limit = room;
+    return mn_slab_reserve(model->slab, *slab);
 }

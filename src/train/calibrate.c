@@ -179,9 +179,12 @@ static int prepare_batch(mn_calibration *c, int64_t n) {
     const mn_prepare_opts o = {.n_runs = 1, .runs = {{.run = c->run}}, .record = record, .ud = c};
     if (n == 0) return 0;
     mn_trainer_dims(c->loader, (int32_t)n, c->dims);
-    const int rc = mn_prepare(c->t->model, &o, NULL);
+    mn_footprint f = {0};
+    const int rc = mn_prepare(c->t->model, &o, &f);
     c->dims[0] = 0;
-    return rc;
+    if (rc) return rc;
+    mn_footprint_join(&c->t->footprint, &f);
+    return mn_trainer_keep_limit(c->t);
 }
 
 static int hash(mn_calibration *c) {

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "space/prepare.h"
+
 int mn_pass_new(mn_model *model, const mn_run_opts *opts, mn_pass *p) {
     memset(p, 0, sizeof *p);
     p->opts = *opts;
@@ -21,6 +23,7 @@ int mn_pass_is_ready(const mn_pass *p, const mn_model *model, const int32_t dims
 int mn_pass_record(mn_pass *p, mn_model *model, const mn_criterion *criterion, const int32_t dims[4]) {
     const int64_t x[4] = {dims[0], dims[1], dims[2], dims[3]}, y[4] = {dims[0], 1, 1, 1};
     p->dims[0] = 0;
+    mn_run_set_limit(p->run, mn_prepare_run_limit(model));
     MN_TRY(mn_run_begin(p->run, &p->opts));
     MN_TRY(mn_input(p->run, x, MODNAS_F32, &p->x));
     MN_TRY(mn_input(p->run, y, MODNAS_I32, &p->y));

@@ -101,6 +101,8 @@ typedef struct mn_criterion_env {
 
 /* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer) --------------------------------------- */
 
+enum { MN_MEMORY_RESERVE = 1 << 20 }; /* of a limit, for what is allocated after prepare: files, reports, results */
+
 typedef struct mn_trainer mn_trainer;
 typedef struct mn_trainer_env { /* out of the builder: mn_trainer ** */
     mn_model *model;            /* borrowed; freed after the trainer */

@@ -163,7 +163,16 @@ static int prepare_passes(mn_trainer *t, preparation *p) {
     p->t = t;
     p->opts.record = record;
     p->opts.ud = p;
-    return p->opts.n_runs ? mn_prepare(t->model, &p->opts, NULL) : 0;
+    mn_footprint f = {0};
+    if (p->opts.n_runs) MN_TRY(mn_prepare(t->model, &p->opts, &f));
+    mn_footprint_join(&t->footprint, &f);
+    return 0;
+}
+
+int mn_trainer_keep_limit(mn_trainer *t) {
+    const size_t slab = mn_slab_bytes(t->model->slab), other = t->ctx->bytes_live - slab + MN_MEMORY_RESERVE;
+    size_t took;
+    return t->model->memory ? mn_prepare_limit(t->model, &t->footprint, other, 0, &took) : 0;
 }
 
 int mn_trainer_prepare_pass(mn_trainer *t, mn_pass *pass, const mn_loader *l, int partial) {
@@ -201,6 +210,7 @@ static int prepare(mn_trainer *t, int several, int arch, int32_t n_active) {
     for (int partial = 0; partial < 2; partial++)
         MN_TRY(prepare_round(t, all, more & MN_ARCH_GRAD, n_active, partial));
     if (more & MN_ARCH_AHEAD) MN_TRY(mn_bilevel_prepare(t));
+    MN_TRY(mn_trainer_keep_limit(t));
     for (int i = 0; i < MN_N_PASSES; i++) t->pass[i].dims[0] = 0;
     t->prepared[several] = 1;
     if (more & MN_ARCH_GRAD) t->prepared_active = n_active;

@@ -2,6 +2,7 @@
 #ifndef MN_TRAINER_H
 #define MN_TRAINER_H
 
+#include "space/prepare.h"
 #include "train/pass.h"
 
 typedef struct mn_bilevel mn_bilevel; /* bilevel.c */
@@ -29,6 +30,7 @@ struct mn_trainer {
     int32_t prepared_active;
     int32_t prepared_arch; /* enum mn_arch_need: what was asked for already */
     mn_bilevel *bilevel;   /* NULL: nobody looked ahead */
+    mn_footprint footprint; /* of all passes prepared so far */
     mn_trainer_times times;
 };
 
@@ -39,6 +41,8 @@ const mn_criterion *mn_trainer_criterion(const mn_trainer *t, const mn_pass *p);
 void mn_trainer_accumulate(mn_trainer *t, int32_t on);
 /* Work space for the logits of n samples. */
 int mn_trainer_room(mn_trainer *t, int64_t n, int64_t classes);
+/* After preparing more: settle the slab under the model's limit, if it has one. MODNAS_ECONFIG when it is too small. */
+int mn_trainer_keep_limit(mn_trainer *t);
 /* Meet all kernels of a pass over full batches of l, or over its partial one (nothing, if it has none). */
 int mn_trainer_prepare_pass(mn_trainer *t, mn_pass *p, const mn_loader *l, int partial);
 
