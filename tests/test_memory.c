@@ -28,15 +28,15 @@ typedef struct plan {
 } plan;
 
 static const plan plans[] = {
-    {"ref", SMALL PLAIN, SGD, 12, 16, 48},
-    {"ref", SMALL GATES(TWO), MOMENTUM, 12, 8, 24},
-    {"ref", SMALL "mixed_op: {type: SoftmaxSumMixedOp, " TWO "}\noptim: {type: DARTSOptim}\n" SEARCH, ADAM, 8, 8, 24},
-    {"dnnl", SMALL PLAIN, ADAM, 32, 32, 96},
-    {"dnnl", SMALL GATES(SIX), SGD, 32, 16, 48},
-    {"dnnl", CIFAR PLAIN, SGD, 32, 64, 192},
-    {"dnnl", CIFAR PLAIN, MOMENTUM, 32, 8, 24},
-    {"dnnl", CIFAR GATES(SIX), ADAM, 32, 16, 48},
-    {"dnnl", CIFAR GATES(TWO), MOMENTUM, 32, 32, 96},
+    {"ref", SMALL PLAIN, SGD, 12, 16, 32},
+    {"ref", SMALL GATES(TWO), MOMENTUM, 12, 8, 16},
+    {"ref", SMALL "mixed_op: {type: SoftmaxSumMixedOp, " TWO "}\noptim: {type: DARTSOptim}\n" SEARCH, ADAM, 8, 8, 16},
+    {"dnnl", SMALL PLAIN, ADAM, 32, 32, 64},
+    {"dnnl", SMALL GATES(SIX), SGD, 32, 16, 32},
+    {"dnnl", CIFAR PLAIN, SGD, 32, 64, 128},
+    {"dnnl", CIFAR PLAIN, MOMENTUM, 32, 8, 16},
+    {"dnnl", CIFAR GATES(SIX), SGD, 32, 16, 32},
+    {"dnnl", CIFAR GATES(TWO), ADAM, 32, 32, 64},
 };
 
 static void write_config(const plan *p, const char *more, char yaml[4096]) {
@@ -122,15 +122,15 @@ END_TEST
 /* ---- limits -------------------------------------------------------------------------------------------- */
 
 static const plan limited[] = {
-    {"ref", SMALL PLAIN, MOMENTUM, 12, 16, 40},
-    {"ref", SMALL GATES(TWO), MOMENTUM, 12, 16, 40},
-    {"dnnl", SMALL PLAIN, MOMENTUM, 32, 32, 80},
-    {"dnnl", SMALL GATES(SIX), MOMENTUM, 32, 32, 80},
+    {"ref", SMALL PLAIN, MOMENTUM, 8, 16, 40},
+    {"ref", SMALL GATES(TWO), MOMENTUM, 8, 16, 40},
+    {"dnnl", SMALL PLAIN, MOMENTUM, 16, 32, 80},
+    {"dnnl", SMALL GATES(SIX), MOMENTUM, 16, 32, 80},
     {"dnnl", SMALL "construct: {s: {type: MobileNetV2SearchConstructor, args: {mixed_op: {type: BinaryGateMixedOp,"
                    " args: {n_samples: 2}}, " SIX "}}, d: {type: DropPathConstructor, args: {drop_prob: 0.3}}}\n"
                    "optim: BinaryGateOptim\nestim: {search: {type: SuperNetEstim, epochs: 2}}\n",
-     MOMENTUM, 32, 16, 40},
-    {"dnnl", SMALL "mixed_op: {type: SoftmaxSumMixedOp, " TWO "}\n" PLAIN, ADAM, 32, 16, 40},
+     MOMENTUM, 16, 32, 80},
+    {"dnnl", SMALL "mixed_op: {type: SoftmaxSumMixedOp, " TWO "}\n" PLAIN, ADAM, 16, 32, 80},
 };
 
 static outcome run_limited(const plan *p, const char *name, size_t mib) {
