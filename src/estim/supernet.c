@@ -24,6 +24,7 @@ typedef struct supernet {
     int64_t end;       /* of e->n_arch_steps: those that the updates so far want */
     double interval;   /* between updates; 0: none in this epoch */
     mn_arch *arch;     /* path of a proposing optimizer; NULL: none was proposed */
+    int32_t collapse_alarm;
     int32_t exhausted; /* it has nothing left to propose */
     uint64_t n_drawn;
 } supernet;
@@ -87,6 +88,21 @@ static int is_new_epoch(const mn_estim *e) {
     return !e->epoch_open && e->n_steps == e->epoch * mn_trainer_n_train(e->trainer);
 }
 
+/* Said when it begins to be so. */
+static int watch(mn_estim *e) {
+    const supernet *s = e->state;
+    const int was_alarm = e->collapse.is_alarm;
+    if (!s->collapse_alarm || !is_gradient(e)) return 0;
+    MN_TRY(mn_collapse_measure(e->model, &e->collapse));
+    const mn_collapse *c = &e->collapse;
+    if (c->is_alarm && !was_alarm)
+        mn_log(e->ctx, MODNAS_LOG_WARN,
+               "estim.%s: collapse: %d of %d mixed ops that could choose no parameters do so, %.1f were to be expected "
+               "(p = %.2g); entropy %.2f",
+               e->name, c->n_free, c->n_ops, c->expected, c->p, c->entropy);
+    return 0;
+}
+
 static int run(mn_estim *e) {
     supernet *s = e->state;
     const int goes_on = e->resumed;
@@ -97,6 +113,7 @@ static int run(mn_estim *e) {
         if (is_new_epoch(e)) s->n_updates = 0;
         MN_TRY(mn_estim_train_epoch(e, before_step));
         MN_TRY(mn_estim_evaluate(e, s->arch));
+        MN_TRY(watch(e));
         MN_TRY(mn_estim_epoch_done(e));
     }
     return 0;
@@ -112,6 +129,7 @@ static int state(mn_estim *e, mn_state *io) {
     MN_TRY(mn_state_i64(io, &s->end));
     MN_TRY(mn_state_range(io, &s->exhausted, 0, 1));
     MN_TRY(mn_state_u64(io, &s->n_drawn));
+    MN_TRY(mn_state_range(io, &e->collapse.is_alarm, 0, 1)); /* was it said? */
     int32_t has_arch = s->arch != NULL;
     MN_TRY(mn_state_range(io, &has_arch, 0, 1));
     if (has_arch && !s->arch) MN_TRY(mn_arch_new(e->model, &s->arch));
@@ -169,6 +187,7 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
     mn_estim *e;
     MN_TRY(mn_estim_check_trainer(a->ctx, env, vt.type));
     MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(supernet), &e));
+    ((supernet *)e->state)->collapse_alarm = mn_args_bool(a, "collapse_alarm");
     const int rc = fill(e);
     if (rc)
         mn_estim_free(e);
@@ -177,5 +196,10 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
     return rc;
 }
 
+static const mn_arg_def args[] = {
+    {"collapse_alarm", MN_ARG_BOOL, "true", NULL,
+     "a gradient search that runs into candidates without parameters is told of"},
+    {NULL, 0, NULL, NULL, NULL}};
+
 const mn_component mn_supernet_estim_component = {
-    "estim", "SuperNetEstim", "trains a supernet: weights and architecture in turns", NULL, build, NULL};
+    "estim", "SuperNetEstim", "trains a supernet: weights and architecture in turns", args, build, NULL};

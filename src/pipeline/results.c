@@ -101,6 +101,17 @@ static void add_limits(mn_str *s, const mn_limits *limits, const mn_metrics *bes
     mn_str_add(s, "]");
 }
 
+static void add_collapse(mn_str *s, const mn_collapse *c) {
+    if (!c->n_ops) return;
+    mn_str_addf(s, ",\"collapse\":{\"parameter_free\":%d,\"of\":%d,\"expected\":", c->n_free, c->n_ops);
+    mn_str_real(s, c->expected);
+    mn_str_add(s, ",\"p\":");
+    mn_str_real(s, c->p);
+    mn_str_add(s, ",\"entropy\":");
+    mn_str_real(s, c->entropy);
+    mn_str_addf(s, ",\"alarm\":%s}", c->is_alarm ? "true" : "false");
+}
+
 void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits,
                       const mn_baseline *baseline) {
     mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
@@ -116,6 +127,7 @@ void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_
     mn_str_add(s, "]");
     add_limits(s, limits, &e->best_metrics);
     mn_results_baseline(s, baseline);
+    add_collapse(s, &e->collapse);
     if (e->calibration_sha256) {
         mn_str_add(s, ",\"calibration_sha256\":");
         mn_str_json(s, e->calibration_sha256);

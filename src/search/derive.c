@@ -21,20 +21,20 @@ void mn_derive_end(mn_model *m) {
     for (int32_t i = 0; i < mn_model_n_mixed(m); i++) mn_mixed_force(mn_model_mixed(m, i), -1);
 }
 
-static int64_t count(mn_module *module) {
+int64_t mn_derived_weights(mn_module *module) {
     const mn_mixed *mixed = mn_mixed_of(module);
-    if (mixed && mixed->forced >= 0) return count(mn_mixed_module(mixed, mixed->forced));
+    if (mixed && mixed->forced >= 0) return mn_derived_weights(mn_mixed_module(mixed, mixed->forced));
     int64_t n = 0;
     for (size_t i = 0; i < module->params.n; i++) {
         const mn_param *p = MN_AT(module->params, mn_module_param, i).param;
         if (p->role == MN_ROLE_WEIGHT) n += mn_param_numel(p);
     }
-    for (size_t i = 0; i < module->children.n; i++) n += count(MN_AT(module->children, mn_module *, i));
+    for (size_t i = 0; i < module->children.n; i++) n += mn_derived_weights(MN_AT(module->children, mn_module *, i));
     return n;
 }
 
 int64_t mn_derived_params(const mn_model *m) {
-    return count(m->root);
+    return mn_derived_weights(m->root);
 }
 
 int mn_derived_macs(mn_model *m, const int32_t input[3], int64_t *macs) {

@@ -12,6 +12,7 @@ void mn_derive_end(mn_model *m);
 
 /* Trainable weights and biases of the modules that a derived network keeps. Between begin and end. */
 int64_t mn_derived_params(const mn_model *m);
+int64_t mn_derived_weights(mn_module *module); /* those of a part of it; also without begin: of all candidates */
 /* Multiply-adds for one input of C, H, W. Between begin and end. */
 int mn_derived_macs(mn_model *m, const int32_t input[3], int64_t *macs);
 

@@ -9,6 +9,7 @@
 #define MN_SEARCH_H
 
 #include "export/export.h"
+#include "search/collapse.h"
 #include "train/train.h"
 
 typedef struct mn_optim mn_optim;
@@ -143,6 +144,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     mn_metrics best_metrics; /* n 0: nothing was best yet */
     mn_node *best_arch;      /* owned; NULL while none, or without an exporter */
     mn_arch *best_point;     /* owned; NULL while none */
+    mn_collapse collapse;    /* after the latest epoch of a gradient search; n_ops 0: nothing to say */
     const mn_arch *subject;  /* while metrics measure: what they measure */
     /* where it is */
     int64_t epoch, epochs;        /* epochs behind it: the number of the current one */
