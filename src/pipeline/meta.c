@@ -72,7 +72,7 @@ int mn_pipeline_meta(const mn_pipeline *p, mn_str *s) {
     add_data(s, p);
     add_text(s, "optim", p->optim ? p->optim->vt->type : NULL);
     add_text(s, "estim", e->name);
-    add_text(s, "phase", p->under_way ? "under way" : ends ? "all done" : "before it");
+    add_text(s, "phase", p->under_way ? "under way" : ends ? "all done" : p->is_over ? "before its baseline" : "before it");
     add_int(s, "epoch", e->epoch);
     add_int(s, "step", e->n_steps);
     add_int(s, "evaluations", p->history.n);

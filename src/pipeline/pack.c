@@ -36,6 +36,7 @@ static int search_state(void *obj, mn_state *io) {
     int32_t begun = number_of(p, p->begun);
     MN_TRY(mn_state_range(io, &p->at, 0, (int32_t)p->stages.n));
     MN_TRY(mn_state_range(io, &p->under_way, 0, p->at < (int32_t)p->stages.n));
+    MN_TRY(mn_state_range(io, &p->is_over, 0, p->at < (int32_t)p->stages.n && !p->under_way));
     MN_TRY(mn_state_range(io, &begun, -1, (int32_t)n_estims(p) - 1));
     MN_TRY(mn_state_real(io, &seconds));
     for (size_t i = 0; i < p->stages.n; i++) {

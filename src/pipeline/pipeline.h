@@ -51,6 +51,7 @@ struct modnas_search {
     mn_history history;
     mn_chkpt chkpt;
     int32_t at;        /* the stage that runs or is next */
+    int32_t is_over;   /* 1: it has run, what is measured beside it is left */
     int32_t under_way; /* 1: the latest checkpoint is of the middle of it */
     int32_t running;   /* 1: inside the run of stage `at` */
     int32_t is_torn;   /* 1: a checkpoint was loaded in part */

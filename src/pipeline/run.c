@@ -153,19 +153,32 @@ static int save_stopped(mn_pipeline *p, const mn_estim *e) {
     return e->resumable && e->vt->state && !e->vt->is_free ? mn_chkpt_write(p, 1) : 0;
 }
 
+static int run_estim(mn_pipeline *p, mn_estim *e) {
+    if (!e->resumed) MN_TRY(mn_chkpt_write(p, 0));
+    p->running = 1;
+    const int rc = e->vt->run(e);
+    p->running = 0;
+    if (rc && !is_stop(rc)) return rc;
+    MN_TRY(save_last(p, e));
+    if (rc) MN_TRY(save_stopped(p, e));
+    return rc;
+}
+
+/* What is measured beside it moves the data that is behind it: a run that is stopped there begins that again. */
+static int run_baseline(mn_pipeline *p, mn_estim *e) {
+    mn_baseline *b = &MN_AT(p->stages, mn_stage, p->at).baseline;
+    if (b->is_wanted) MN_TRY(mn_chkpt_write(p, 0));
+    return mn_baseline_run(b, e, p->limits);
+}
+
 static int run_estims(mn_pipeline *p) {
     for (; p->at < (int32_t)p->stages.n; p->at++) {
         mn_estim *e = MN_AT(p->stages, mn_stage, p->at).estim;
         p->current = e;
-        if (!e->resumed) MN_TRY(mn_chkpt_write(p, 0));
-        p->running = 1;
-        const int rc = e->vt->run(e);
-        p->running = 0;
-        if (rc && !is_stop(rc)) return rc;
-        MN_TRY(save_last(p, e));
-        if (rc) MN_TRY(save_stopped(p, e));
-        if (rc) return rc;
-        MN_TRY(mn_baseline_run(&MN_AT(p->stages, mn_stage, p->at).baseline, e, p->limits));
+        if (!p->is_over) MN_TRY(run_estim(p, e));
+        p->is_over = 1;
+        MN_TRY(run_baseline(p, e));
+        p->is_over = 0;
     }
     return mn_chkpt_write(p, 0);
 }
