@@ -171,7 +171,7 @@ START_TEST(evaluation_equals_training_mode) {
     }
     ck_assert_ptr_nonnull(out_of_path);
     ck_assert_int_ge(mn_param_numel(out_of_path), 2);
-    double all[512];
+    double all[2048];
     MUST(mn_param_get(out_of_path, all));
     memcpy(kept, all, sizeof kept);
     MUST(mn_calibration_run(c));

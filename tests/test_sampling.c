@@ -247,8 +247,8 @@ START_TEST(every_option_as_often) {
     modnas_search *s = util_search(UNEQUAL, NULL);
     const mn_model *m = model_of_search(s);
     const mn_store *w = m->weights;
-    double huge[512];
-    for (int i = 0; i < 512; i++) huge[i] = 1e6;
+    double huge[2048];
+    for (int i = 0; i < 2048; i++) huge[i] = 1e6;
     for (size_t i = 0; i < mn_store_n_params(w); i++) {
         mn_param *p = mn_store_param(w, i);
         if (strstr(p->name, "running_mean")) SEARCH_OK(mn_param_set(p, huge));
@@ -263,7 +263,7 @@ START_TEST(every_option_as_often) {
             for (size_t j = 0; j < mn_store_n_params(w); j++) {
                 mn_param *p = mn_store_param(w, j);
                 if (strncmp(p->name, path.text, path.n) != 0 || !strstr(p->name, "running_mean")) continue;
-                double mean[512];
+                double mean[2048];
                 SEARCH_OK(mn_param_get(p, mean));
                 const double updates = log(mean[0] / 1e6) / log(0.9);
                 ck_assert_msg(fabs(updates - 12.0 / mixed->n) < 0.01, "%s: %g updates of %d options", p->name, updates,
