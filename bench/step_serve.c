@@ -85,7 +85,7 @@ static int build(session *s) {
 }
 
 static int build_optim(session *s, const char *spec) {
-    const mn_optim_env env = {s->model, s->model->seed};
+    const mn_optim_env env = {.model = s->model, .seed = s->model->seed};
     mn_node *node;
     MN_TRY(mn_yaml_value(s->ctx, spec, "bench", &node));
     const int rc = mn_registry_build(s->ctx, "optim", node, NULL, NULL, &env, &s->optim);

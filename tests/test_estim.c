@@ -15,7 +15,7 @@ static util_small s;
 #define MUST(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(s.ctx))
 
 static int build_optim(const char *spec, mn_optim **o) {
-    const mn_optim_env env = {s.model, s.model->seed};
+    const mn_optim_env env = {.model = s.model, .seed = s.model->seed};
     return util_build(s.ctx, "optim", spec, &env, o);
 }
 
@@ -41,7 +41,12 @@ static const mn_optim_vt witness_vt = {.type = "Witness", .step = witness_step};
 static mn_estim *open_estim(const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
     mn_estim *e;
     MUST(mn_yaml_value(s.ctx, conf, "test", node));
-    const mn_estim_env env = {"search", *node, s.model, s.trainer, optim, NULL, observer, NULL};
+    const mn_estim_env env = {.name = "search",
+                              .conf = *node,
+                              .model = s.model,
+                              .trainer = s.trainer,
+                              .optim = optim,
+                              .observer = observer};
     MUST(mn_registry_build(s.ctx, "estim", *node, mn_estim_keys, NULL, &env, &e));
     return e;
 }

@@ -28,7 +28,7 @@ static mn_optim *optim;
 
 static void open_as(const char *yaml, const char *spec) {
     util_small_open(&s, yaml);
-    const mn_optim_env env = {s.model, s.model->seed};
+    const mn_optim_env env = {.model = s.model, .seed = s.model->seed};
     MUST(util_build(s.ctx, "optim", spec, &env, &optim));
     estim = (mn_estim){.trainer = s.trainer};
     MUST(mn_trainer_reset(s.trainer, 4));
@@ -297,7 +297,7 @@ START_TEST(state_comes_back) {
     weight_steps(1);
     mn_str first = saved(optim);
     const int n = read_grads(before);
-    const mn_optim_env env = {s.model, s.model->seed};
+    const mn_optim_env env = {.model = s.model, .seed = s.model->seed};
     mn_optim_free(optim);
     mn_store_zero_grad(s.model->arch);
     MUST(util_build(s.ctx, "optim", pairings[_i].optim, &env, &optim));

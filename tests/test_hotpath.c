@@ -22,7 +22,7 @@ static void open_small(int backend, const char *rest) {
 }
 
 static mn_optim *open_optim(const char *spec) {
-    const mn_optim_env env = {s.model, s.model->seed};
+    const mn_optim_env env = {.model = s.model, .seed = s.model->seed};
     mn_optim *o;
     MUST(util_build(s.ctx, "optim", spec, &env, &o));
     return o;

@@ -22,7 +22,7 @@ static util_small s;
 #define MUST(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(s.ctx))
 
 static int build_optim(const char *spec, mn_optim **o) {
-    const mn_optim_env env = {s.model, s.model->seed};
+    const mn_optim_env env = {.model = s.model, .seed = s.model->seed};
     return util_build(s.ctx, "optim", spec, &env, o);
 }
 

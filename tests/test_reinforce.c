@@ -48,7 +48,7 @@ static int measure(mn_metric *m, mn_estim *e, mn_metrics *out) {
 static const mn_estim_vt plain_vt = {.type = "test"};
 
 static void build(const char *spec, uint64_t seed) {
-    const mn_optim_env env = {s.model, seed};
+    const mn_optim_env env = {.model = s.model, .seed = seed};
     MUST(util_build(s.ctx, "optim", spec, &env, &optim));
 }
 
@@ -280,7 +280,7 @@ START_TEST(validation) {
 END_TEST
 
 static void refuse(const char *spec, const char *word, const char *more) {
-    const mn_optim_env env = {s.model, 1};
+    const mn_optim_env env = {.model = s.model, .seed = 1};
     optim = NULL;
     ck_assert_int_eq(util_build(s.ctx, "optim", spec, &env, &optim), MODNAS_ECONFIG);
     ck_assert_ptr_null(optim);

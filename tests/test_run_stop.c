@@ -129,7 +129,7 @@ END_TEST
 START_TEST(history) {
     const struct rlimit limit = {500, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
     const mn_metrics few = {1, {"acc_top1"}, {0.5}}, more = {2, {"acc_top1", "latency_ms"}, {0.25, 1e-3}};
-    mn_evaluation v = {0, "e", NULL, 0, 0.5, &few, 1, NULL};
+    mn_evaluation v = {.estim = "e", .score = 0.5, .metrics = &few, .is_best = 1};
     mn_node *config, *arch;
     mn_expdir dir;
     mn_history h;
@@ -141,7 +141,7 @@ START_TEST(history) {
     mn_history_init(&h, &dir);
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
     ck_assert_int_eq(mn_history_open(&h), 0);
-    v = (mn_evaluation){1, "e", arch, 0, 0.25, &more, 0, NULL};
+    v = (mn_evaluation){.index = 1, .estim = "e", .arch = arch, .score = 0.25, .metrics = &more};
     ck_assert_int_eq(mn_history_add(&h, &v), 0);
     v.metrics = &few;
     ck_assert_int_eq(mn_history_add(&h, &v), 0);

@@ -45,7 +45,12 @@ static const mn_optim_vt script_vt = {.type = "Script", .ask = script_ask, .tell
 static mn_estim *open_estim(const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
     mn_estim *e;
     MUST(mn_yaml_value(s.ctx, conf, "test", node));
-    const mn_estim_env env = {"search", *node, s.model, s.trainer, optim, NULL, observer, NULL};
+    const mn_estim_env env = {.name = "search",
+                              .conf = *node,
+                              .model = s.model,
+                              .trainer = s.trainer,
+                              .optim = optim,
+                              .observer = observer};
     MUST(mn_registry_build(s.ctx, "estim", *node, mn_estim_keys, NULL, &env, &e));
     return e;
 }

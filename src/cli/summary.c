@@ -97,11 +97,18 @@ static void print_number(const char *value, int width) {
         printf("%*.4f", width, x);
 }
 
+/* A column has room for its name. */
+static int width_of(const char *name) {
+    const int n = (int)strlen(name) + 2;
+    return n > COLUMN ? n : COLUMN;
+}
+
 static void print_row(const columns *c, const char *label, const char *count, const char *score, const char *metrics) {
     printf("%-*s", c->label, label);
     printf("  %11.0f", json_number(count, 0));
     print_number(score, 9);
-    for (int i = 0; i < c->n; i++) print_number(json_get(metrics, c->name[i]), COLUMN);
+    for (int i = 0; i < c->n; i++)
+        print_number(json_get(metrics, c->name[i]), width_of(c->name[i]));
     putchar('\n');
 }
 
@@ -110,7 +117,7 @@ static void print_rows(const char *estims, const char *test) {
     const char *at = NULL, *estim;
     const columns c = find_columns(estims, test);
     printf("%-*s  evaluations    score", c.label, "estimator");
-    for (int i = 0; i < c.n; i++) printf("%*s", COLUMN, c.name[i]);
+    for (int i = 0; i < c.n; i++) printf("%*s", width_of(c.name[i]), c.name[i]);
     putchar('\n');
     while ((estim = json_next(estims, &at, key, sizeof key)))
         print_row(&c, key, json_get(estim, "evaluations"), json_get(json_get(estim, "best"), "score"),

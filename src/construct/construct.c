@@ -208,15 +208,24 @@ static int settle_slots(mn_model *model) {
     return rc;
 }
 
+/* A space without a network: there is nothing to run, as with `backend: none`. */
+static int name_space(mn_model *model) {
+    mn_backend_close(model->backend);
+    model->backend = NULL;
+    model->type = mn_strdup(model->ctx, "space");
+    return model->type ? 0 : MODNAS_ENOMEM;
+}
+
 static int construct(mn_model *model, const mn_node *config, const mn_node *list, int commit) {
     mn_space *space;
     MN_TRY(mn_space_of(model, &space));
     MN_TRY(mn_construct_memory(config, model));
     MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
     MN_TRY(run_list(model, list, MN_IN_ORDER));
-    if (!model->root) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");
+    if (!model->root && !space->params.n) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");
     MN_TRY(settle_slots(model));
     MN_TRY(run_list(model, list, MN_WHEN_FILLED));
+    if (!model->root) MN_TRY(name_space(model));
     if (!commit) return 0;
     MN_TRY(mn_model_commit(model));
     if (model->backend) MN_TRY(mn_try_model(model));

@@ -229,7 +229,9 @@ static int init_module(mn_module *m, void *ud) {
 static int run_initialiser(const mn_component *c, const mn_args *args, const void *env, void *out) {
     const mn_construct_env *e = env;
     plan p = {.gain = 1};
-    (void)c, (void)out;
+    (void)out;
+    if (!e->module && !e->model->root)
+        return mn_fail(e->model->ctx, MODNAS_ECONFIG, "%s: the configuration has no model", c->name);
     MN_TRY(read_plan(args, &p));
     return mn_module_walk(e->module ? *e->module : e->model->root, init_module, &p);
 }

@@ -117,10 +117,12 @@ static int count_spec(const char *name, const mn_node *spec, void *ud) {
     return 0;
 }
 
+/* Parameters by name where nothing is run: with `backend: none`, and where constructors make a space without a model. */
 static int build_default(modnas_ctx *ctx, const mn_node *config, mn_exporter **out) {
     const mn_node *backend = mn_node_get(config, "backend");
     const int none =
-        backend && (backend->kind == MN_NULL || (backend->kind == MN_STR && strcmp(backend->text, "none") == 0));
+        (backend && (backend->kind == MN_NULL || (backend->kind == MN_STR && strcmp(backend->text, "none") == 0))) ||
+        (mn_node_get(config, "construct") && !mn_node_get(config, "model"));
     mn_node *spec = mn_node_str(ctx, none ? "DefaultParamsExporter" : "DefaultSlotTraversalExporter");
     if (!spec) return MODNAS_ENOMEM;
     const int rc = mn_registry_build(ctx, "export", spec, NULL, NULL, NULL, out);

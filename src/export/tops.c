@@ -113,6 +113,7 @@ static int module_desc(mn_module *m, int32_t k, mn_node **out) {
 }
 
 static int run_modules(mn_exporter *e, mn_model *model, mn_node **desc) {
+    if (!model->root) return mn_fail(e->ctx, MODNAS_EINVAL, "there is no network whose modules could be exported");
     return module_desc(model->root, ((const top_state *)e->state)->k, desc);
 }
 

@@ -115,7 +115,7 @@ int mn_model_committed(const mn_model *m) {
 }
 
 int mn_model_commit(mn_model *m) {
-    if (!m->root) return mn_fail(m->ctx, MODNAS_EINVAL, "the model has no modules");
+    if (!m->root && m->backend) return mn_fail(m->ctx, MODNAS_EINVAL, "the model has no modules");
     if (m->standing) return mn_fail(m->ctx, MODNAS_EEXIST, "the model is committed already");
     int rc = 0;
     if (m->backend) rc = commit_memory(m);

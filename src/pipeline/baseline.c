@@ -71,9 +71,12 @@ static int measure(mn_estim *e, const mn_arch *arch, mn_metrics *m, double *scor
     *m = (mn_metrics){0};
     *score = NAN;
     const int rc = mn_estim_measure(e, arch, m);
-    if (rc == MODNAS_ENUMERIC || rc == MODNAS_ESHAPE || rc == MODNAS_EUNSUPPORTED) return 0;
-    if (!rc) *score = mn_metrics_score(m);
-    return rc;
+    if (rc == MODNAS_ENUMERIC || rc == MODNAS_ESHAPE || rc == MODNAS_EUNSUPPORTED || rc == MODNAS_ENOTFOUND) return 0;
+    MN_TRY(rc);
+    mn_fitness f;
+    MN_TRY(mn_objective_judge(e->objective, 0, m, &f));
+    *score = f.value[0];
+    return 0;
 }
 
 static int measure_again(drawing *d) {

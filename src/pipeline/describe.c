@@ -61,11 +61,12 @@ static int build_model(description *d) {
 static int measure(description *d, const modnas_describe_opts *o) {
     const size_t live = d->ctx->bytes_live;
     MN_TRY(build_model(d));
+    MN_TRY(mn_space_size(d->model->space, &d->space_size));
+    if (!d->model->root) return 0; /* a space alone: nothing to count */
     MN_TRY(read_opts(d, o));
     const mn_memory_step step = {d->model, d->config, d->input, d->batch, live};
     d->params = mn_model_n_params(d->model);
     MN_TRY(mn_model_macs(d->model, d->input, &d->macs));
-    MN_TRY(mn_space_size(d->model->space, &d->space_size));
     return mn_memory_measure(&step, &d->memory);
 }
 
@@ -88,8 +89,11 @@ static void write_json(mn_str *s, const description *d) {
     const mn_model *m = d->model;
     mn_str_add(s, "{\"model\":");
     mn_str_json(s, m->type);
-    mn_str_addf(s, ",\"backend\":{\"name\":\"%s\",\"version\":", mn_backend_name(m->backend));
-    mn_str_json(s, mn_backend_version(m->backend));
+    mn_str_addf(s, ",\"backend\":{\"name\":\"%s\",\"version\":", m->backend ? mn_backend_name(m->backend) : "none");
+    if (m->backend)
+        mn_str_json(s, mn_backend_version(m->backend));
+    else
+        mn_str_add(s, "null");
     mn_str_addf(s, "},\"input\":[%d,%d,%d],\"batch\":%d,\"n_classes\":%d", d->input[0], d->input[1], d->input[2],
                 d->batch, m->n_classes);
     mn_str_addf(s, ",\"params\":%" PRId64 ",\"macs\":%" PRId64 ",\"mixed_ops\":%d,\"slots\":[", d->params, d->macs,
@@ -130,8 +134,21 @@ static void add_mib(mn_str *s, const char *before, size_t bytes, const char *aft
     mn_str_addf(s, "%s%.1f MiB%s", before, (double)bytes / 1048576.0, after);
 }
 
+static void write_space(mn_str *s, const description *d) {
+    const mn_space *space = d->model->space;
+    mn_str_addf(s, "space    %s architectures, no network\n", d->space_size.text);
+    for (size_t i = 0; i < space->params.n; i++) {
+        const mn_arch_param *p = MN_AT(space->params, mn_arch_param *, i);
+        mn_str_addf(s, "parameter %s: %d choices\n", p->name, p->n);
+    }
+}
+
 static void write_text(mn_str *s, const description *d) {
     const mn_model *m = d->model;
+    if (!m->root) {
+        write_space(s, d);
+        return;
+    }
     mn_str_addf(s, "model    %s, input %dx%dx%d, %d classes\n", m->type, d->input[0], d->input[1], d->input[2],
                 m->n_classes);
     mn_str_addf(s, "backend  %s (%s)\nparams   ", mn_backend_name(m->backend), mn_backend_version(m->backend));

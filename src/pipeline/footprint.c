@@ -167,23 +167,37 @@ static int measure_optimizers(const mn_memory_step *s, mn_memory *out) {
     return rc;
 }
 
+/* The optimizer, and the steps that it makes. */
+static int measure_optim(const mn_memory_step *s, const mn_objective *objective, mn_memory *out) {
+    mn_model *m = s->model;
+    const mn_optim_env env = {.model = m, .seed = m->seed, .objective = objective};
+    const mn_node *given = mn_node_get(s->config, "optim");
+    const size_t before = m->ctx->bytes_live;
+    mn_optim *optim = NULL;
+    if (is_given(given)) MN_TRY(mn_registry_build(m->ctx, "optim", given, NULL, NULL, &env, &optim));
+    out->bytes[MN_MEM_ARCH] += m->ctx->bytes_live - before;
+    const int rc = measure_steps(s, optim, out);
+    mn_optim_free(optim);
+    return rc;
+}
+
+static int measure_search(const mn_memory_step *s, mn_memory *out) {
+    mn_objective *objective;
+    MN_TRY(mn_objective_new(s->model->ctx, mn_node_get(s->config, "objective"), &objective));
+    const int rc = measure_optim(s, objective, out);
+    mn_objective_free(objective);
+    return rc;
+}
+
 int mn_memory_measure(const mn_memory_step *s, mn_memory *out) {
     mn_model *m = s->model;
     const size_t element = mn_store_elem_bytes(m->weights), values = sizeof(float) * (size_t)s->input[0] *
                                                                     (size_t)s->input[1] * (size_t)s->input[2];
-    const mn_optim_env env = {m, m->seed};
-    mn_optim *optim = NULL;
     memset(out, 0, sizeof *out);
     size_t *b = out->bytes;
     b[MN_MEM_WEIGHTS] = b[MN_MEM_GRADIENTS] = mn_store_count(m->weights) * element;
     if (m->arch) b[MN_MEM_ARCH] = 2 * mn_store_count(m->arch) * element;
     b[MN_MEM_BATCHES] = mn_loader_ahead(s->batch, values) + mn_loader_ahead(valid_batch(s->config), values);
     MN_TRY(measure_optimizers(s, out));
-    const mn_node *given = mn_node_get(s->config, "optim");
-    const size_t before = m->ctx->bytes_live;
-    if (is_given(given)) MN_TRY(mn_registry_build(m->ctx, "optim", given, NULL, NULL, &env, &optim));
-    b[MN_MEM_ARCH] += m->ctx->bytes_live - before;
-    const int rc = measure_steps(s, optim, out);
-    mn_optim_free(optim);
-    return rc;
+    return measure_search(s, out);
 }

@@ -3,7 +3,8 @@
  *
  * arch is one line of JSON; a metric that an evaluation does not have is '-'. No times and no paths: two runs of the
  * same configuration write the same bytes. Lines are appended; when an evaluation brings a metric that none before it
- * had, the file is replaced by one with a further column. After a failed append the file ends where it did before. */
+ * had, the file is replaced by one with a further column. After a failed append the file ends where it did before.
+ * Lines reach the file at once and the disk within a second of evaluations: a table search makes thousands of them. */
 #include "pipeline/history.h"
 
 #include <errno.h>
@@ -14,6 +15,8 @@
 
 static const char file_name[] = "history.tsv";
 
+#define SYNC_SECONDS 1
+
 static int replace_file(mn_history *h) {
     char *path = mn_expdir_file(h->dir, "outputs/", file_name, NULL, "");
     const int rc = path && !h->text.failed ? mn_file_write(h->dir->ctx, path, h->text.text, h->text.n) : MODNAS_ENOMEM;
@@ -23,7 +26,7 @@ static int replace_file(mn_history *h) {
 }
 
 /* Write what the file lacks; on failure cut off what came of it. */
-static int append(const mn_history *h, int fd, const char *path) {
+static int append(mn_history *h, int fd, const char *path, int is_last) {
     for (size_t at = h->saved; at < h->text.n;) {
         const ssize_t n = write(fd, h->text.text + at, h->text.n - at);
         if (n < 0 && errno == EINTR) continue;
@@ -35,17 +38,19 @@ static int append(const mn_history *h, int fd, const char *path) {
         }
         at += (size_t)n;
     }
+    if (!is_last && mn_seconds() - h->synced < SYNC_SECONDS) return 0;
+    h->synced = mn_seconds();
     return fsync(fd) == 0 ? 0 : mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
 }
 
-static int append_file(mn_history *h) {
+static int append_file(mn_history *h, int is_last) {
     char *path = mn_expdir_file(h->dir, "outputs/", file_name, NULL, "");
     if (!path || h->text.failed) {
         mn_free(h->dir->ctx, path);
         return MODNAS_ENOMEM;
     }
     const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    int rc = fd < 0 ? mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno)) : append(h, fd, path);
+    int rc = fd < 0 ? mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno)) : append(h, fd, path, is_last);
     if (fd >= 0 && close(fd) != 0 && !rc) rc = mn_fail(h->dir->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
     if (!rc) h->saved = h->text.n;
     mn_free(h->dir->ctx, path);
@@ -63,6 +68,10 @@ int mn_history_open(mn_history *h) {
     MN_TRY(replace_file(h));
     h->is_open = 1;
     return 0;
+}
+
+int mn_history_flush(mn_history *h) {
+    return h->is_open ? append_file(h, 1) : 0;
 }
 
 void mn_history_close(mn_history *h) {
@@ -137,7 +146,7 @@ int mn_history_add(mn_history *h, const mn_evaluation *v) {
     h->n++;
     if (h->text.failed) return take_back(h, before);
     if (!h->is_open) return 0;
-    return widened ? replace_file(h) : append_file(h);
+    return widened ? replace_file(h) : append_file(h, 0);
 }
 
 static int load_text(mn_history *h, mn_state *io) {

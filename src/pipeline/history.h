@@ -9,7 +9,8 @@ typedef struct mn_history {
     const mn_expdir *dir;
     mn_str text; /* the whole file */
     int32_t is_open;
-    size_t saved; /* bytes of it that are in the file */
+    size_t saved;  /* bytes of it that are in the file */
+    double synced; /* when the file was last known to be on the disk */
     int64_t n;    /* evaluations */
     int32_t n_columns;
     const char *column[MN_MAX_METRICS]; /* metrics in the order first met */
@@ -21,6 +22,7 @@ int mn_history_check(const mn_history *h, const mn_metrics *m); /* MODNAS_EUNSUP
 int mn_history_add(mn_history *h, const mn_evaluation *v);
 /* All lines; loading: what was there before is gone, in the file too. */
 int mn_history_state(mn_history *h, mn_state *io);
+int mn_history_flush(mn_history *h); /* all of the file is on the disk */
 void mn_history_close(mn_history *h); /* zeroed is fine */
 
 #endif

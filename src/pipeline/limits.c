@@ -15,7 +15,6 @@ static int costs_of(const mn_pipeline *p, const mn_limit *l, mn_costs *costs, in
 }
 
 int mn_pipeline_limits(mn_pipeline *p) {
-    MN_TRY(mn_limits_new(p->ctx, mn_node_get(p->tree, "objective"), &p->limits));
     for (int32_t i = 0; p->limits && i < p->limits->n; i++) {
         mn_costs costs;
         int found;

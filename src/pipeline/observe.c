@@ -110,6 +110,7 @@ static int keep(mn_pipeline *p, const mn_evaluation *v) {
     MN_TRY(mn_history_add(&p->history, v));
     if (s) MN_TRY(mn_top_add(&s->top, v));
     if (s) MN_TRY(mn_baseline_note(&s->baseline, v));
+    if (s) MN_TRY(mn_front_add(&s->front, v));
     if (!s || !v->is_best || !p->is_open) return 0;
     MN_TRY(mn_pipeline_save_model(p, s->estim, "best"));
     return mn_pipeline_save_arch(p, s->estim, v->arch);

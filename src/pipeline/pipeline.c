@@ -51,12 +51,14 @@ static mn_estim_env env_of(mn_pipeline *p, const char *name, const mn_node *conf
                           .optim = p->optim,
                           .exporter = p->exporter,
                           .observer = mn_pipeline_observer(p),
-                          .search = p};
+                          .search = p,
+                          .objective = p->objective};
 }
 
 int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
     mn_estim_env env = env_of(p, name, conf);
     mn_stage stage = {.top = {.ctx = p->ctx}};
+    mn_front_init(&stage.front, p->ctx);
     MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
     MN_TRY(find_trainer(p, name, conf, &env.trainer));
     MN_TRY(mn_registry_build(p->ctx, "estim", conf, mn_estim_keys, NULL, &env, &stage.estim));
@@ -132,13 +134,19 @@ static int build(mn_pipeline *p) {
     MN_TRY(mn_pipeline_test_loader(p));
     MN_TRY(mn_specs_visit(mn_node_get(p->tree, "trainer"), add_trainer, p));
     MN_TRY(mn_exporters_build(p->ctx, p->tree, &p->exporter));
-    const mn_optim_env env = {p->model, p->model->seed};
+    MN_TRY(mn_objective_new(p->ctx, mn_node_get(p->tree, "objective"), &p->objective));
+    p->limits = mn_objective_limits(p->objective);
+    const mn_optim_env env = mn_pipeline_optim_env(p);
     if (is_given(optim)) MN_TRY(mn_registry_build(p->ctx, "optim", optim, NULL, NULL, &env, &p->optim));
     MN_TRY(add_estims(p));
     MN_TRY(add_loose(p));
     MN_TRY(choose_pulled(p));
     MN_TRY(mn_pipeline_limits(p));
     return prepare_estims(p);
+}
+
+mn_optim_env mn_pipeline_optim_env(const mn_pipeline *p) {
+    return (mn_optim_env){.model = p->model, .seed = p->model->seed, .objective = p->objective};
 }
 
 static int copy_tree(mn_pipeline *p, modnas_config *cfg) {
@@ -177,6 +185,7 @@ void mn_pipeline_free(mn_pipeline *p) {
     for (size_t i = 0; i < p->stages.n; i++) {
         mn_top_free(&MN_AT(p->stages, mn_stage, i).top);
         mn_baseline_free(&MN_AT(p->stages, mn_stage, i).baseline);
+        mn_front_free(&MN_AT(p->stages, mn_stage, i).front);
         mn_estim_free(MN_AT(p->stages, mn_stage, i).estim);
     }
     mn_vec_free(ctx, &p->stages);
@@ -198,7 +207,7 @@ void mn_pipeline_free(mn_pipeline *p) {
     mn_dataset_free(p->valid);
     mn_dataset_free(p->test);
     if (p->model) p->model->limits = NULL; /* hosts may hold it longer */
-    mn_limits_free(p->limits);
+    mn_objective_free(p->objective);
     mn_model_free(p->model);
     mn_expdir_close(&p->dir);
     mn_node_free(ctx, p->tree);

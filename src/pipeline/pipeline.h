@@ -16,6 +16,7 @@ typedef struct mn_stage { /* an estimator and what the run keeps of it */
     mn_estim *estim;
     mn_top top;
     mn_baseline baseline;
+    mn_front front;
 } mn_stage;
 
 /* What may be called now. Levels only rise on the way into callbacks, but for the estimators of hosts, who drive. */
@@ -38,9 +39,10 @@ struct modnas_search {
     mn_loader *test_loader;
     mn_model *model;
     mn_map trainers; /* name -> mn_trainer * */
+    mn_objective *objective; /* NULL: the first metric */
     mn_optim *optim;
     mn_exporter *exporter;
-    mn_limits *limits; /* NULL: none */
+    mn_limits *limits; /* the objective's; NULL: none */
     mn_vec stages;     /* mn_stage, in order */
     mn_estim *loose;   /* pulled by hosts whose configuration has no estimator; NULL: it has */
     mn_estim *pulled;  /* the host's outside of a run */
@@ -72,6 +74,7 @@ int mn_pipeline_test_loader(mn_pipeline *p); /* after the model was made */
 int mn_pipeline_limits(mn_pipeline *p);      /* after the estimators were made */
 /* Log whether what an estimator found obeys. */
 void mn_pipeline_check_limits(const mn_pipeline *p, const mn_estim *e);
+mn_optim_env mn_pipeline_optim_env(const mn_pipeline *p);
 /* One more estimator, with the section that it keeps. */
 int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf);
 /* Run all estimators and write the folder. started: 1 once the folder was there to write to. */

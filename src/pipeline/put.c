@@ -24,7 +24,7 @@ static int prepare_all(mn_pipeline *p) {
 }
 
 static int put_optim(mn_pipeline *p, const mn_node *spec, const char *name) {
-    const mn_optim_env env = {p->model, p->model->seed};
+    const mn_optim_env env = mn_pipeline_optim_env(p);
     mn_optim *before = p->optim, *o;
     (void)name;
     MN_TRY(mn_registry_build(p->ctx, "optim", spec, NULL, NULL, &env, &o));

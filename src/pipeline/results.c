@@ -2,7 +2,6 @@
 #include "pipeline/results.h"
 
 #include <inttypes.h>
-#include <math.h>
 #include <string.h>
 
 static void drop(mn_top *t, int32_t i) {
@@ -27,7 +26,7 @@ static void insert(mn_top *t, char *arch, const mn_evaluation *v) {
 
 int mn_top_add(mn_top *t, const mn_evaluation *v) {
     mn_str json = {.ctx = t->ctx};
-    if (!isfinite(v->score)) return 0;
+    if (!mn_fitness_is_feasible(v->fitness)) return 0;
     mn_node_json(&json, v->arch);
     char *arch = mn_str_take(&json);
     if (!arch) return MODNAS_ENOMEM;
@@ -112,7 +111,7 @@ static void add_collapse(mn_str *s, const mn_collapse *c) {
     mn_str_addf(s, ",\"alarm\":%s}", c->is_alarm ? "true" : "false");
 }
 
-void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_limits *limits,
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_front *front,
                       const mn_baseline *baseline) {
     mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
     if (top->n)
@@ -125,7 +124,11 @@ void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_
         mn_results_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
     }
     mn_str_add(s, "]");
-    add_limits(s, limits, &e->best_metrics);
+    if (mn_objective_n_goals(e->objective) > 1) {
+        mn_str_add(s, ",\"front\":");
+        mn_results_front(s, front);
+    }
+    add_limits(s, mn_objective_limits(e->objective), &e->best_metrics);
     mn_results_baseline(s, baseline);
     add_collapse(s, &e->collapse);
     if (e->calibration_sha256) {

@@ -74,7 +74,7 @@ static void add_estims(mn_str *s, const mn_pipeline *p) {
         const mn_stage *stage = &MN_AT(p->stages, mn_stage, i);
         if (i) mn_str_add(s, ",");
         add_key(s, stage->estim->name);
-        mn_results_estim(s, stage->estim, &stage->top, p->limits, &stage->baseline);
+        mn_results_estim(s, stage->estim, &stage->top, &stage->front, &stage->baseline);
     }
     mn_str_add(s, "}");
 }
@@ -190,6 +190,7 @@ static int run(mn_pipeline *p, char **results) {
     int rc = run_estims(p);
     if (!rc) rc = run_test(p, &test);
     if (rc && !is_stop(rc)) return rc;
+    MN_TRY(mn_history_flush(&p->history));
     MN_TRY(write_results(p, &test, rc, results));
     return is_stop(rc) && rc < 0 ? mn_fail(p->ctx, rc, "canceled") : rc;
 }

@@ -34,7 +34,7 @@ int64_t mn_derived_weights(mn_module *module) {
 }
 
 int64_t mn_derived_params(const mn_model *m) {
-    return mn_derived_weights(m->root);
+    return m->root ? mn_derived_weights(m->root) : 0;
 }
 
 int mn_derived_macs(mn_model *m, const int32_t input[3], int64_t *macs) {

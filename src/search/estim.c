@@ -126,6 +126,7 @@ int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env
     e->exporter = env->exporter;
     e->observer = env->observer;
     e->search = env->search;
+    e->objective = env->objective;
     mn_vec_init(&e->criteria, sizeof(mn_criterion *));
     e->name = mn_strdup(ctx, env->name);
     e->state = mn_alloc(ctx, 1, state_bytes);
@@ -258,11 +259,20 @@ int mn_estim_put(mn_estim *e) {
     return e->vt->put ? e->vt->put(e) : 0;
 }
 
-static int take_and_measure(mn_estim *e, mn_metrics *m) {
+static int by_metrics(mn_estim *e, mn_metrics *m) {
+    int64_t macs;
+    for (mn_metric *k = e->metric; k; k = k->next) MN_TRY(k->measure(k, e, m));
+    MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
+    if (!e->model->backend) return 0;
+    MN_TRY(mn_estim_macs(e, &macs));
+    return mn_metrics_add(e->ctx, m, "macs", (double)macs);
+}
+
+static int take_and_measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
     mn_trainer_mark mark;
     if (e->trainer) mn_trainer_mark_take(e->trainer, &mark);
     int rc = mn_estim_take(e);
-    for (mn_metric *k = e->metric; k && !rc; k = k->next) rc = k->measure(k, e, m);
+    if (!rc) rc = e->vt->measure ? e->vt->measure(e, point, m) : by_metrics(e, m);
     /* stopped: whoever goes on makes it again, from here */
     if (e->trainer && (rc == MODNAS_ECANCELED || rc > 0) && mn_trainer_mark_back(e->trainer, &mark)) e->resumable = 0;
     return rc;
@@ -270,15 +280,10 @@ static int take_and_measure(mn_estim *e, mn_metrics *m) {
 
 /* mn_estim_put follows, whatever came of it. */
 static int measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
-    int64_t macs;
     e->subject = point;
-    const int rc = take_and_measure(e, m);
+    const int rc = take_and_measure(e, point, m);
     e->subject = NULL;
-    MN_TRY(rc);
-    MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
-    if (!e->model->backend) return 0;
-    MN_TRY(mn_estim_macs(e, &macs));
-    return mn_metrics_add(e->ctx, m, "macs", (double)macs);
+    return rc;
 }
 
 static int describe(mn_estim *e, mn_node **desc) {
@@ -354,11 +359,38 @@ static int finish(mn_estim *e, subject *s, int rc, mn_node **desc, mn_arch **poi
     return rc;
 }
 
+/* The best is one that obeys all limits; of several goals the first one decides. */
+static int is_better(const mn_estim *e, const mn_fitness *f, int *yes) {
+    mn_fitness best;
+    *yes = mn_fitness_is_feasible(f);
+    if (!*yes || !e->best_metrics.n) return 0;
+    MN_TRY(mn_objective_judge(e->objective, 0, &e->best_metrics, &best));
+    *yes = mn_fitness_order(f, &best) > 0;
+    return 0;
+}
+
+/* Takes desc and point. */
 static int record(mn_estim *e, int status, const mn_metrics *m, mn_node *desc, mn_arch *point, const mn_arch *told) {
     static const mn_metrics none;
-    const double score = status ? NAN : mn_metrics_score(m);
-    const int is_best = isfinite(score) && (!e->best_metrics.n || score > e->best_score);
-    const mn_evaluation v = {e->n_evaluations, e->name, desc, status, score, status ? &none : m, is_best, point};
+    mn_fitness f;
+    int is_best = 0;
+    int rc = mn_objective_judge(e->objective, status, m, &f);
+    if (!rc) rc = is_better(e, &f, &is_best);
+    if (rc) {
+        mn_node_free(e->ctx, desc);
+        mn_arch_free(point);
+        return rc;
+    }
+    const double score = status ? NAN : f.value[0];
+    const mn_evaluation v = {.index = e->n_evaluations,
+                             .estim = e->name,
+                             .arch = desc,
+                             .status = status,
+                             .score = score,
+                             .metrics = status ? &none : m,
+                             .is_best = is_best,
+                             .point = point,
+                             .fitness = &f};
     return commit(e, &v, desc, point, told);
 }
 

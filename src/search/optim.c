@@ -18,6 +18,18 @@ int mn_optim_new(const mn_optim_vt *vt, modnas_ctx *ctx, const mn_optim_env *env
     return 0;
 }
 
+int mn_optim_make(const mn_optim_vt *vt, const mn_args *a, const mn_optim_env *env, size_t state_bytes,
+                  int (*fill)(mn_optim *o, const mn_args *a, const mn_optim_env *env), void *out) {
+    mn_optim *o;
+    MN_TRY(mn_optim_new(vt, a->ctx, env, state_bytes, &o));
+    const int rc = fill(o, a, env);
+    if (rc)
+        mn_optim_free(o);
+    else
+        *(mn_optim **)out = o;
+    return rc;
+}
+
 void mn_optim_free(mn_optim *o) {
     if (!o) return;
     modnas_ctx *ctx = o->ctx;

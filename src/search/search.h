@@ -10,19 +10,11 @@
 
 #include "export/export.h"
 #include "search/collapse.h"
+#include "search/objective.h"
 #include "train/train.h"
 
 typedef struct mn_optim mn_optim;
 typedef struct mn_estim mn_estim;
-
-/* Named results of one evaluation, in a fixed order; the first one is the score (higher is better) unless an objective
- * says more. */
-#define MN_MAX_METRICS 16
-typedef struct mn_metrics {
-    int32_t n;
-    const char *name[MN_MAX_METRICS]; /* static or owned by the component that measured */
-    double value[MN_MAX_METRICS];
-} mn_metrics;
 
 /* ---- optimizers: kind "optim" ------------------------------------------------------------------------ */
 
@@ -50,9 +42,13 @@ struct mn_optim { /* out of the builder: mn_optim ** */
 typedef struct mn_optim_env {
     mn_model *model;
     uint64_t seed;
+    const mn_objective *objective; /* NULL: the first metric; lives longer than the optimizer */
 } mn_optim_env;
 /* state_bytes of zeroed state. */
 int mn_optim_new(const mn_optim_vt *vt, modnas_ctx *ctx, const mn_optim_env *env, size_t state_bytes, mn_optim **out);
+/* For builders: made, and filled by `fill`, after whose failure it is freed. out: mn_optim **. */
+int mn_optim_make(const mn_optim_vt *vt, const mn_args *a, const mn_optim_env *env, size_t state_bytes,
+                  int (*fill)(mn_optim *o, const mn_args *a, const mn_optim_env *env), void *out);
 void mn_optim_free(mn_optim *o); /* NULL is fine */
 
 /* ---- metrics: kind "metrics" ------------------------------------------------------------------------- */
@@ -67,11 +63,6 @@ struct mn_metric { /* out of the builder: mn_metric ** */
     mn_metric *next; /* of the same estimator; owned */
 };
 void mn_metric_free(mn_metric *m); /* NULL is fine */
-int mn_metrics_state(mn_metrics *m, mn_state *io);
-int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value); /* replaces a value of that name */
-const double *mn_metrics_get(const mn_metrics *m, const char *name);                /* NULL when absent */
-/* What is maximised: the first metric, negated where less is better (loss, params, macs, latency_ms, arena_bytes). */
-double mn_metrics_score(const mn_metrics *m);
 
 /* ---- what an estimator tells its observers ----------------------------------------------------------- */
 
@@ -90,7 +81,8 @@ typedef struct mn_evaluation { /* one line of history.tsv */
     double score;        /* NaN when it failed */
     const mn_metrics *metrics;
     int is_best;
-    const mn_arch *point; /* the same as a point of the space */
+    const mn_arch *point;      /* the same as a point of the space */
+    const mn_fitness *fitness; /* how the objective sees it */
 } mn_evaluation;
 
 typedef struct mn_observer {
@@ -112,6 +104,9 @@ typedef struct mn_estim_vt {
                                     not asked for */
     int (*run)(mn_estim *e);
     void (*destroy)(mn_estim *e); /* what `state` holds beyond its block; NULL: nothing */
+    /* Instead of the section's metrics, params and macs; MODNAS_ENOTFOUND is an outcome: there is nothing to measure.
+     * NULL: these. */
+    int (*measure)(mn_estim *e, const mn_arch *arch, mn_metrics *out);
     int32_t is_free; /* 1: whoever drives it counts: a section without epochs, metrics or trainer will do */
     /* Save or load what `state` holds of a phase that is under way, beyond what all estimators share. Where run then
      * goes on: see mn_estim_begin. NULL: it cannot go on in the middle, checkpoints are made before and after it. */
@@ -133,6 +128,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     mn_trainer *trainer;                      /* borrowed */
     mn_optim *optim;                          /* may be NULL; borrowed */
     mn_exporter *exporter;                    /* may be NULL; borrowed */
+    const mn_objective *objective;            /* borrowed; NULL: the first metric */
     struct modnas_search *search;             /* whose it is, for components of hosts; NULL: nobody's */
     mn_metric *metric;                        /* owned; the first one's first value is the score */
     mn_vec criteria;                          /* mn_criterion *: of the section's `criterion`; owned */
@@ -170,6 +166,7 @@ typedef struct mn_estim_env {
     mn_exporter *exporter;
     mn_observer observer;
     struct modnas_search *search;
+    const mn_objective *objective;
 } mn_estim_env;
 /* state_bytes of zeroed state; reads `epochs` and builds the metric from env->conf. */
 int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out);
