@@ -95,6 +95,13 @@ END_TEST
 
 #define CANDIDATES "candidates: [MB3E1, MB5E3, MB7E6]"
 
+/* What follows is of the library's own blocks, too, and names have lengths. */
+static void without_memory(char *json) {
+    char *from = strstr(json, ",\"memory\":");
+    ck_assert_ptr_nonnull(from);
+    *from = '\0';
+}
+
 /* A supernet too, by every mixed op: the most probable candidates of the first are those of the second then. */
 START_TEST(same_supernets) {
     static const char *const types[] = {"SoftmaxSumMixedOp", "GumbelSumMixedOp", "BinaryGateMixedOp",
@@ -107,6 +114,8 @@ START_TEST(same_supernets) {
         char *a = NULL, *b = NULL;
         ck_assert_int_eq(hosted_describe(ours, &a), 0);
         ck_assert_int_eq(hosted_describe(theirs, &b), 0);
+        without_memory(a);
+        without_memory(b);
         ck_assert_str_eq(strstr(a, "\"backend\""), strstr(b, "\"backend\""));
         modnas_string_free(hosted_ctx, a);
         modnas_string_free(hosted_ctx, b);

@@ -23,7 +23,7 @@ typedef struct walk {
     mn_model *model;
     const mn_prepare_opts *opts;
     int32_t n_mixed, n_widest;
-    int32_t natural; /* 1: the first path, on which sums are never reduced to one candidate */
+    int32_t natural; /* 1: paths on which an evaluation takes as many candidates as a step does, else one */
     setting *before;
     int32_t *pick; /* by mixed op: the candidate that the present path takes */
     tally tally[N_TALLIES];
@@ -85,16 +85,14 @@ static void set_window(mn_mixed *m, int32_t first, int32_t n) {
         if ((i - first + m->n) % m->n < n) m->active[m->n_active++] = i;
 }
 
-/* Make mixed op m take candidate c (and the following ones, where a step takes several) in a recording for run r. A sum
- * takes all of them anyway, but may be evaluated with one. */
+/* Make mixed op m take candidate c (and the following ones, where a step takes several) in a recording for run r. What
+ * takes several may be evaluated with one, and other kernels may then do the work. */
 static void set_candidate(const walk *w, mn_mixed *m, int32_t c, const mn_prepare_run *r) {
     const int evaluation = !w->natural && mn_run_options(r->run)->grads == 0;
     m->forced = m->choice = -1;
-    if (m->vt->sums)
-        m->forced = evaluation ? c : -1;
-    else if (m->vt->param_type == MN_CATEGORICAL || (!r->arch_step && m->n_samples == 1))
+    if (evaluation || m->vt->param_type == MN_CATEGORICAL || (!m->vt->sums && !r->arch_step && m->n_samples == 1))
         m->forced = c;
-    else
+    else if (!m->vt->sums)
         set_window(m, c, r->arch_step ? r->n_active : m->n_samples);
     if (r->arch_step) m->choice = c;
 }
@@ -133,18 +131,24 @@ static int record_path(walk *w) {
     return 0;
 }
 
+/* Each candidate of each mixed op on one path. */
+static int record_each(walk *w) {
+    for (int32_t j = 0; j < w->n_widest; j++) {
+        for (int32_t i = 0; i < w->n_mixed; i++) w->pick[i] = j % mn_model_mixed(w->model, i)->n;
+        MN_TRY(record_path(w));
+    }
+    return 0;
+}
+
 static int record_paths(walk *w) {
     mn_rng rng;
     mn_rng_init(&rng, w->model->seed, mn_stream("prepare"), 0);
     memset(w->pick, 0, (size_t)w->n_mixed * sizeof *w->pick);
     w->natural = 1;
-    MN_TRY(record_path(w));
+    if (!w->n_mixed) return record_path(w);
+    MN_TRY(record_each(w));
     w->natural = 0;
-    for (int32_t j = 0; j < w->n_widest; j++) {
-        for (int32_t i = 0; i < w->n_mixed; i++) w->pick[i] = j % mn_model_mixed(w->model, i)->n;
-        MN_TRY(record_path(w));
-    }
-    if (!w->n_mixed) return 0;
+    MN_TRY(record_each(w));
     for (int32_t j = 0; j < N_RANDOM; j++) {
         for (int32_t i = 0; i < w->n_mixed; i++)
             w->pick[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_model_mixed(w->model, i)->n);
@@ -201,7 +205,7 @@ static int allocate(walk *w) {
     w->heaviest = mn_alloc(ctx, n + 1, sizeof *w->heaviest);
     if (!w->before || !w->pick || !w->heaviest) return MODNAS_ENOMEM;
     MN_TRY(keep_settings(w));
-    const size_t rounds = w->model->n_by_epoch ? 2 : 1, paths = rounds * (1 + (size_t)w->n_widest + N_RANDOM + 1);
+    const size_t rounds = w->model->n_by_epoch ? 2 : 1, paths = rounds * (2 * (size_t)w->n_widest + N_RANDOM + 1);
     for (int i = 0; i < w->n_tallies; i++) {
         tally *t = &w->tally[i];
         t->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *t->saved);
