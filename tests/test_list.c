@@ -26,6 +26,8 @@ START_TEST(list) {
                                           {"optimizer", "Adagrad"},
                                           {"lr_scheduler", "CosineAnnealingLR"},
                                           {"lr_scheduler", "StepLR"},
+                                          {"lr_scheduler", "LinearLR"},
+                                          {"lr_scheduler", "LambdaLR"},
                                           {"lr_scheduler", "MultiStepLR"},
                                           {"lr_scheduler", "ExponentialLR"},
                                           {"lr_scheduler", "ConstantLR"},

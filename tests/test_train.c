@@ -1,5 +1,5 @@
-/* Weight optimizers, schedules, clipping and counting, without a model: expected values are worked out by hand or from
- * the formulas of PyTorch's documentation, written here once more in plain double arithmetic. */
+/* Weight optimizers and the norm of gradients, without a model: expected values are worked out by hand, or from the
+ * formulas of PyTorch's documentation, written here once more in plain double arithmetic. */
 #include <math.h>
 #include <string.h>
 
@@ -375,51 +375,6 @@ START_TEST(norm_of_the_active) {
 }
 END_TEST
 
-/* torch.nn.utils.clip_grad_norm_: coefficient max_norm / (norm + 1e-6), never above 1. */
-START_TEST(clip_scale) {
-    ck_assert_double_eq_tol(mn_clip_scale(10, 5), 5 / 10.000001, 1e-15);
-    ck_assert(mn_clip_scale(4.9, 5) == 1);
-    ck_assert(mn_clip_scale(0, 5) == 1);
-    ck_assert_double_lt(mn_clip_scale(5, 5), 1);
-}
-END_TEST
-
-/* ---- schedules --------------------------------------------------------------------------------------- */
-
-/* From the documentation of torch.optim.lr_scheduler: StepLR's example (lr 0.05, step 30, gamma 0.1) and MultiStepLR's
- * (30, 80), ConstantLR's (factor 0.5, 4 epochs), and the cosine's formula at its quarter points: cos(pi/4) = sqrt(1/2).
- */
-START_TEST(schedules) {
-    const int64_t milestones[] = {30, 80};
-    ck_assert(mn_lr_step(0.05, 30, 0.1, 29) == 0.05);
-    ck_assert_double_eq_tol(mn_lr_step(0.05, 30, 0.1, 30), 0.005, 1e-17);
-    ck_assert_double_eq_tol(mn_lr_step(0.05, 30, 0.1, 89), 0.0005, 1e-17);
-    ck_assert(mn_lr_multistep(0.05, milestones, 2, 0.1, 29) == 0.05);
-    ck_assert_double_eq_tol(mn_lr_multistep(0.05, milestones, 2, 0.1, 30), 0.005, 1e-17);
-    ck_assert_double_eq_tol(mn_lr_multistep(0.05, milestones, 2, 0.1, 80), 0.0005, 1e-17);
-    ck_assert_double_eq_tol(mn_lr_constant(0.05, 0.5, 4, 3), 0.025, 1e-17);
-    ck_assert(mn_lr_constant(0.05, 0.5, 4, 4) == 0.05);
-    ck_assert_double_eq_tol(mn_lr_exponential(0.05, 0.9, 2), 0.0405, 1e-16);
-    ck_assert(mn_lr_cosine(0.1, 0.02, 8, 0) == 0.1);
-    ck_assert_double_eq_tol(mn_lr_cosine(0.1, 0.02, 8, 2), 0.02 + 0.04 * (1 + sqrt(0.5)), 1e-15);
-    ck_assert_double_eq_tol(mn_lr_cosine(0.1, 0.02, 8, 4), 0.06, 1e-15);
-    ck_assert_double_eq_tol(mn_lr_cosine(0.1, 0.02, 8, 8), 0.02, 1e-15);
-}
-END_TEST
-
-/* ---- counting ---------------------------------------------------------------------------------------- */
-
-START_TEST(count_top) {
-    const float logits[] = {0, 3, 1, 2, 5, 4, /**/ 1, 1, 1, 1, 1, 1, /**/ -1, -2, -3, -4, -5, -6};
-    const int32_t best[] = {4, 0, 0}, fifth[] = {2, 4, 4}, last[] = {0, 5, 5};
-    ck_assert_int_eq(mn_count_top(logits, best, 3, 6, 1), 3);
-    ck_assert_int_eq(mn_count_top(logits, fifth, 3, 6, 1), 0);
-    ck_assert_int_eq(mn_count_top(logits, fifth, 3, 6, 5), 3); /* of equal logits the lower class is ahead */
-    ck_assert_int_eq(mn_count_top(logits, last, 3, 6, 5), 0);
-    ck_assert_int_eq(mn_count_top(logits, last, 3, 6, 6), 3);
-}
-END_TEST
-
 static void add_loop(TCase *t, const TTest *test, int n) {
     tcase_add_loop_test(t, test, 0, n);
 }
@@ -438,6 +393,5 @@ int main(void) {
     util_add(s, "optimizers", setup, teardown,
              (const TTest *[]){sgd_by_hand, adam_by_hand, inactive_keeps_its_bytes, steps_allocate_nothing, no_memory,
                                NULL});
-    util_add(s, "formulas", NULL, NULL, (const TTest *[]){clip_scale, schedules, count_top, NULL});
     return util_run(s);
 }

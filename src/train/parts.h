@@ -4,7 +4,7 @@
 
 #include "train/train.h"
 
-enum { MN_N_SCHEDULES = 5, MN_N_CRITERIA = 9, MN_N_TRAINERS = 2 };
+enum { MN_N_SCHEDULES = 7, MN_N_CRITERIA = 9, MN_N_TRAINERS = 2 };
 extern const mn_component mn_sgd_component, mn_adam_component, mn_adamw_component, mn_rmsprop_component,
     mn_adagrad_component;
 extern const mn_component mn_schedule_components[MN_N_SCHEDULES];

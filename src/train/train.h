@@ -63,7 +63,8 @@ int mn_grad_norm_get(mn_grad_norm *m, double *norm);
 void mn_grad_norm_free(mn_grad_norm *m);
 double mn_clip_scale(double norm, double max_norm); /* factor of clipping to max_norm, at most 1 */
 
-/* ---- schedules: kind "lr_scheduler" (ConstantLR, StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR) ---- */
+/* ---- schedules: kind "lr_scheduler" (ConstantLR, StepLR, MultiStepLR, ExponentialLR, CosineAnnealingLR, LinearLR,
+ * LambdaLR) ---- */
 
 typedef struct mn_schedule mn_schedule;
 typedef struct mn_schedule_env {
@@ -78,6 +79,9 @@ double mn_lr_constant(double lr, double factor, double total_iters, int64_t epoc
 double mn_lr_step(double lr, int64_t step_size, double gamma, int64_t epoch);
 double mn_lr_multistep(double lr, const int64_t *milestones, size_t n, double gamma, int64_t epoch);
 double mn_lr_exponential(double lr, double gamma, int64_t epoch);
+double mn_lr_linear(double lr, double start, double end, double total_iters, int64_t epoch);
+/* The factor of the largest of the epochs that was reached. */
+double mn_lr_table(double lr, const int64_t *epochs, const double *factors, size_t n, int64_t epoch);
 double mn_lr_cosine(double lr, double eta_min, double t_max, int64_t epoch);
 
 /* ---- criteria: kind "criterion" (criterion.c lists them) ---------------------------------------------- */
