@@ -60,7 +60,12 @@ int mn_state_i32(mn_state *s, int32_t *x) {
     return mn_state_bytes(s, x, sizeof *x);
 }
 int mn_state_i64(mn_state *s, int64_t *x) {
-    return mn_state_bytes(s, x, sizeof *x);
+    static const int64_t most = (int64_t)1 << 53;
+    int64_t got = *x;
+    MN_TRY(mn_state_bytes(s, &got, sizeof got));
+    if (s->loading && (got < -most || got > most)) return mn_state_fail(s, "%" PRId64 " counts nothing", got);
+    *x = got;
+    return 0;
 }
 int mn_state_u64(mn_state *s, uint64_t *x) {
     return mn_state_bytes(s, x, sizeof *x);

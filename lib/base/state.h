@@ -38,7 +38,7 @@ void mn_state_free(mn_state *s); /* what was saved; zeroed is fine */
 /* All of these: 0; MODNAS_EFORMAT; MODNAS_ENOMEM. On failure the field is as it was. */
 int mn_state_bytes(mn_state *s, void *data, size_t n);
 int mn_state_i32(mn_state *s, int32_t *x);
-int mn_state_i64(mn_state *s, int64_t *x);
+int mn_state_i64(mn_state *s, int64_t *x); /* loading: at most 2^53 in size, so that counting goes on from there */
 int mn_state_u64(mn_state *s, uint64_t *x);
 int mn_state_real(mn_state *s, double *x);
 int mn_state_range(mn_state *s, int32_t *x, int32_t min, int32_t max); /* loading: min <= x <= max, or it is refused */
