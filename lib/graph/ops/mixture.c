@@ -94,9 +94,18 @@ int mn_weighted_sum(mn_run *run, mn_value *p, mn_value *const *src, int32_t n, m
 
 /* ---- gate -------------------------------------------------------------------------------------------------------------------------- */
 
+/* Zeros are made in the layout that another path has, as what comes next is then spared a reorder. */
+static int32_t layout_of_paths(mn_run *run, const mn_vertex *x) {
+    for (int32_t i = 1; i < x->n_src; i++) {
+        const mn_value *v = mn_root(mn_src(run, x, i));
+        if (v->layout >= 0 && !mn_is_zero(run, v)) return v->layout;
+    }
+    return MODNAS_LAYOUT_PLAIN;
+}
+
 static int gate_forward(mn_run *run, mn_vertex *x) {
     mn_value *chosen = mn_src(run, x, 1 + x->u.gate.chosen);
-    if (mn_is_zero(run, chosen)) MN_TRY(mn_as(run, chosen, MODNAS_LAYOUT_PLAIN, &chosen));
+    if (mn_is_zero(run, chosen)) MN_TRY(mn_as(run, chosen, layout_of_paths(run, x), &chosen));
     x->out->alias = chosen;
     x->out->layout = mn_root(chosen)->layout;
     return 0;
