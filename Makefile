@@ -128,7 +128,8 @@ $(B)/obj/bench/%.o: bench/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$(Q)$(CC) $(CFLAGS) $(INC_bench) $(ISA_$(lastword $(subst _, ,$*))) -c $< -o $@
-TEST_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(wildcard tests/test_*.c))
+# The thread sanitizer needs malloc before test_torture's own is ready.
+TEST_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(filter-out $(if $(filter %=thread,$(SAN)),tests/test_torture.c),$(wildcard tests/test_*.c)))
 UTIL_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/util_*.c))
 # The vector runner is made of several files.
 $(B)/tests/cases: $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/cases_*.c))

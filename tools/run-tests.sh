@@ -10,12 +10,13 @@ result=$1
 shift
 shared=${MODNAS_SHARED:-../shared/data}
 export GOMP_SPINCOUNT=${GOMP_SPINCOUNT:-1000} # threads that wait give the core away soon: other programs may want it
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 passed=0 failed=0 skipped=0
 
 # Check's last line: "100%: Checks: 41, Failures: 0, Errors: 0".
-count() { # status name
+count() { # status, path: its output is in $tmp
+    local out=$tmp/${2##*/}
     read -r checks failures errors < <(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\)$/\1 \2 \3/p' "$out" |
         awk '{c += $1; f += $2; e += $3} END {print c + 0, f + 0, e + 0}')
     local skips bad
@@ -34,21 +35,35 @@ count() { # status name
 }
 sanitized() { [[ $1 == */asan || $1 == */tsan ]]; }
 
+# The output of one program, its seconds and its status behind it, go to a file of its name.
+run() { # folder, name
+    local since=$SECONDS status
+    # Instrumented code is several times slower; so are the time limits of its tests.
+    if sanitized "$1"; then export CK_TIMEOUT_MULTIPLIER=6; else unset CK_TIMEOUT_MULTIPLIER; fi
+    # Fake stacks are less aligned than AVX-512 values need (GCC bug 110027): gcc 13 and later crash with them on.
+    ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
+        LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
+        TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:die_after_fork=0 "$1/tests/$2" >"$tmp/$2" 2>&1 </dev/null
+    status=$?
+    echo "($((SECONDS - since)) s)" >>"$tmp/$2"
+    echo $status >"$tmp/$2.status"
+}
+
 for folder in "$@"; do
-    for test in "$folder"/tests/test_*; do
-        [ -x "$test" ] || continue
-        echo "== $test"
-        since=$SECONDS
-        # Instrumented code is several times slower; so are the time limits of its tests.
-        if sanitized "$folder"; then export CK_TIMEOUT_MULTIPLIER=6; else unset CK_TIMEOUT_MULTIPLIER; fi
-        # Fake stacks are less aligned than AVX-512 values need (GCC bug 110027): gcc 13 and later crash with them on.
-        ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0 UBSAN_OPTIONS=print_stacktrace=1 \
-            LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0 \
-            TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:die_after_fork=0 "$test" >"$out" 2>&1 </dev/null
-        status=$?
-        cat "$out"
-        echo "($((SECONDS - since)) s)"
-        count $status "$test"
+    at_once=1
+    # It uses one core, and takes its time.
+    [[ $folder == */tsan ]] && at_once=$(nproc)
+    names=$(cd "$folder/tests" && for f in test_*; do [ -x "$f" ] && echo "$f"; done)
+    for name in $([ "$at_once" = 1 ] || echo "$names"); do
+        while [ "$(jobs -rp | wc -l)" -ge "$at_once" ]; do wait -n; done
+        run "$folder" "$name" &
+    done
+    wait
+    for name in $names; do
+        echo "== $folder/tests/$name"
+        [ "$at_once" != 1 ] || run "$folder" "$name"
+        cat "$tmp/$name"
+        count "$(cat "$tmp/$name.status")" "$folder/tests/$name"
     done
     sanitized "$folder" && continue
     for cases in torch_cases onnx_cases; do
