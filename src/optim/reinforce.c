@@ -5,7 +5,9 @@
 #include "optim/parts.h"
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    const mn_space *space = ((const mn_optim_env *)env)->model->space;
     (void)c;
+    if (space && mn_space_n_categorical(space)) return mn_reinforce_policy_new(a, env, out);
     return mn_reinforce_mixed_new(a, env, out);
 }
 
@@ -14,6 +16,7 @@ static const mn_arg_def args[] = {
     {"batch_size", MN_ARG_INT, "10", NULL, "architectures drawn for a step"},
     {"valid_batches", MN_ARG_INT, "1", NULL,
      "validation batches that a drawn path is scored on, the same ones for all paths of a step; 0: all of them"},
+    {"seed", MN_ARG_INT, "null", NULL, "of the draws over choices; null: the run's"},
     {NULL, 0, NULL, NULL, NULL}};
 
 const mn_component mn_reinforce_component = {
