@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "search/rank.h"
 #include "util_search.h"
@@ -20,16 +19,20 @@ static const struct {
 #define AGING     "{type: RegularizedEvolutionOptim, args: {pop_size: 50, n_select: 10}}"
 #define REINFORCE "{type: REINFORCEOptim, args: {a_optim: {type: Adam, args: {lr: 0.2}}, batch_size: 10}}"
 
-/* 0: there is no such table here. */
-static int find_table(int i, char *path, size_t bytes) {
-    util_shared_path(tables[i].file, path, bytes);
-    if (access(path, R_OK) == 0) return 1;
-    printf("skipped: there is no %s\n", path);
-    return 0;
+/* Their paths from the root, since each test goes to a folder of its own; "" where there is none. */
+static char paths[MN_COUNT(tables)][4096];
+
+static void find_tables(void) {
+    for (size_t i = 0; i < MN_COUNT(tables); i++) {
+        char path[512];
+        if (realpath(util_shared_path(tables[i].file, path, sizeof path), paths[i])) continue;
+        printf("skipped: there is no %s\n", path);
+        paths[i][0] = 0;
+    }
 }
 
 static double best_of(const char *path, const char *score, const char *optim, int seed, int budget) {
-    char yaml[2048];
+    char yaml[10000];
     double best = -INFINITY;
     snprintf(yaml, sizeof yaml,
              "backend: none\nseed: %d\noptim: %s\n"
@@ -60,8 +63,8 @@ static int by_value(const void *a, const void *b) {
 START_TEST(better_than_random) {
     static const char *const specs[] = {"RandomSearchOptim", AGING, REINFORCE, "ModelBasedOptim"};
     double best[MN_COUNT(specs)][SEEDS], p;
-    char path[512];
-    if (!find_table(_i, path, sizeof path)) return;
+    const char *path = paths[_i];
+    if (!*path) return;
     for (size_t k = 0; k < MN_COUNT(specs); k++) {
         for (int seed = 0; seed < SEEDS; seed++)
             best[k][seed] = best_of(path, tables[_i].score, specs[k], seed, BUDGET);
@@ -74,13 +77,13 @@ START_TEST(better_than_random) {
 END_TEST
 
 START_TEST(grid_finds_the_optimum) {
-    char path[512];
-    if (!find_table(1, path, sizeof path)) return;
-    ck_assert_double_eq_tol(best_of(path, tables[1].score, "GridSearchOptim", 0, 15625), tables[1].optimum, 1e-3);
+    if (!*paths[1]) return;
+    ck_assert_double_eq_tol(best_of(paths[1], tables[1].score, "GridSearchOptim", 0, 15625), tables[1].optimum, 1e-3);
 }
 END_TEST
 
 int main(void) {
+    find_tables();
     Suite *suite = suite_create("search_tables");
     TCase *t = tcase_create("tables");
     tcase_add_checked_fixture(t, rig_setup, rig_teardown);

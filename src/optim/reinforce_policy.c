@@ -3,7 +3,8 @@
  * After batch_size results the logits move along the mean of (r - b) (onehot(drawn) - p); b is the mean reward of the
  * batches before, b += 0.99 (mean r - b) after it was used, in the first batch that of the other results. The reward is
  * the goal's value. What failed, or breaks a limit, has the lowest reward so far, less what limits are exceeded by. What
- * was drawn before may be drawn again, and counts. */
+ * was drawn before is drawn anew, up to ten times, and then comes again and counts: a result that is known teaches little,
+ * and the few that the policy cannot leave alone still move it. */
 #include <math.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "optim/reinforce.h"
 
 #define BASELINE_SHARE 0.99
+enum { TRIES = 10 };
 
 typedef struct policy_optim {
     mn_proposer proposer;
@@ -25,9 +27,14 @@ typedef struct policy_optim {
 
 static int next(void *self, int32_t *digits) {
     policy_optim *s = self;
-    mn_rng rng;
-    mn_points_rng(&s->proposer.points, &rng);
-    mn_policy_draw(&s->policy, &rng, digits);
+    mn_points *p = &s->proposer.points;
+    int is_new = 0;
+    for (int i = 0; i < TRIES && !is_new; i++) {
+        mn_rng rng;
+        mn_points_rng(p, &rng);
+        mn_policy_draw(&s->policy, &rng, digits);
+        MN_TRY(mn_points_visit(p, digits, &is_new));
+    }
     return 0;
 }
 
