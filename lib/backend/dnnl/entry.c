@@ -75,7 +75,9 @@ static int backend_open(const modnas_host *host, const modnas_backend_opts *opts
     dnnl_status_t status = onednn.engine_create(&s->engine, dnnl_cpu, 0);
     if (status == dnnl_success) status = onednn.stream_create(&s->stream, s->engine, dnnl_stream_default_flags);
     if (status != dnnl_success) {
-        const int code = status == dnnl_out_of_memory ? MODNAS_ENOMEM : MODNAS_ENOBACKEND;
+        /* 3.7 has no engine to offer, which it says in this way, when there is no memory for the list of them. */
+        const int no_memory = status == dnnl_out_of_memory || status == dnnl_runtime_error;
+        const int code = no_memory ? MODNAS_ENOMEM : MODNAS_ENOBACKEND;
         const int rc = mn_dnnl_fail(s, code, "dnnl: oneDNN status %d on opening its CPU engine", (int)status);
         backend_close(s);
         return rc;
