@@ -232,10 +232,21 @@ START_TEST(good_forms) {
 }
 END_TEST
 
+/* Does a line of the file begin like that? */
+static int has_line(const char *path, const char *begin) {
+    char line[512];
+    int has = 0;
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    while (!has && fgets(line, sizeof line, f)) has = strncmp(line, begin, strlen(begin)) == 0;
+    fclose(f);
+    return has;
+}
+
 /* Every example, its sections included. */
 START_TEST(examples) {
     glob_t g;
-    const int rc = glob("docs/examples/*.yaml", 0, NULL, &g);
+    const int rc = glob("docs/examples/*.y*ml", 0, NULL, &g);
     if (rc) {
         printf("docs/examples is not here: skipped\n");
         return;
@@ -244,7 +255,7 @@ START_TEST(examples) {
         modnas_config *cfg = NULL;
         ck_assert_int_eq(modnas_config_new(config_ctx, &cfg), 0);
         ck_assert_int_eq(modnas_config_add_file(cfg, g.gl_pathv[i]), 0);
-        ck_assert_int_eq(modnas_config_set(cfg, "routine", "search"), 0);
+        if (has_line(g.gl_pathv[i], "search:")) ck_assert_int_eq(modnas_config_set(cfg, "routine", "search"), 0);
         ck_assert_msg(modnas_config_check(cfg) == 0, "%s", modnas_errmsg(config_ctx));
         modnas_config_free(cfg);
     }
