@@ -43,11 +43,6 @@ static const char *object_of(const void *address) {
     return slash ? slash + 1 : info.dli_fname;
 }
 
-static int is_stack_search(const void *address) {
-    Dl_info info;
-    return dladdr(address, &info) && info.dli_sname && strcmp(info.dli_sname, "pthread_getattr_np") == 0;
-}
-
 static int is_one_of(const char *object, const char *const *names) {
     while (*names && strncmp(object, *names, strlen(*names)) != 0) names++;
     return *names != NULL;
@@ -64,8 +59,13 @@ static int is_excused(void) {
     int i = 0;
     while (i < n && strcmp(object_of(frame[i]), self) != 0) i++; /* a sanitizer's own */
     while (i < n && strcmp(object_of(frame[i]), self) == 0) i++;
-    if (i < n && (is_one_of(object_of(frame[i]), direct) || is_stack_search(frame[i]))) return 1;
+    if (i < n && is_one_of(object_of(frame[i]), direct)) return 1;
+    const int first = i;
     while (i < n && is_one_of(object_of(frame[i]), between)) i++;
+    /* nothing else down to the thread's beginning, and the C library was asked: a sanitizer that makes a thread its own
+     */
+    if (i == n && first < n && is_one_of(object_of(frame[first]), (const char *const[]){"libc.", NULL}))
+        return __interceptor_malloc != NULL;
     return i < n && is_one_of(object_of(frame[i]), any);
 }
 
