@@ -143,15 +143,8 @@ static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     static const char *const types[] = {"BinaryGateMixedOp", "BinaryGateUniformMixedOp", NULL};
-    mn_optim *o;
     (void)c;
-    MN_TRY(mn_gradient_new(a, env, &vt, types, sizeof(binary_gate), &o));
-    const int rc = fill(o, a, env);
-    if (rc)
-        mn_optim_free(o);
-    else
-        *(mn_optim **)out = o;
-    return rc;
+    return mn_gradient_make(a, env, &vt, types, sizeof(binary_gate), fill, out);
 }
 
 static const mn_arg_def args[] = {

@@ -56,8 +56,9 @@ static int read_given(const mn_args *a, const char *name, double *x) {
     return 0;
 }
 
-static int fill(mn_optim *o, const mn_args *a) {
+static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
     darts *s = o->state;
+    (void)env;
     s->second_order = mn_args_bool(a, "second_order");
     s->epsilon = mn_args_real(a, "epsilon");
     o->needs = s->second_order ? MN_ARCH_AHEAD : MN_ARCH_GRAD;
@@ -67,15 +68,8 @@ static int fill(mn_optim *o, const mn_args *a) {
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
-    mn_optim *o;
     (void)c;
-    MN_TRY(mn_gradient_new(a, env, &vt, mn_gradient_sums, sizeof(darts), &o));
-    const int rc = fill(o, a);
-    if (rc)
-        mn_optim_free(o);
-    else
-        *(mn_optim **)out = o;
-    return rc;
+    return mn_gradient_make(a, env, &vt, mn_gradient_sums, sizeof(darts), fill, out);
 }
 
 static const mn_arg_def args[] = {

@@ -51,6 +51,19 @@ int mn_gradient_new(const mn_args *a, const mn_optim_env *env, const mn_optim_vt
     return rc;
 }
 
+int mn_gradient_make(const mn_args *a, const mn_optim_env *env, const mn_optim_vt *vt, const char *const *types,
+                     size_t state_bytes, int (*fill)(mn_optim *o, const mn_args *a, const mn_optim_env *env),
+                     void *out) {
+    mn_optim *o;
+    MN_TRY(mn_gradient_new(a, env, vt, types, state_bytes, &o));
+    const int rc = fill(o, a, env);
+    if (rc)
+        mn_optim_free(o);
+    else
+        *(mn_optim **)out = o;
+    return rc;
+}
+
 int mn_gradient_apply(mn_optim *o) {
     const mn_gradient *s = o->state;
     return mn_weight_optim_step(s->optim, mn_weight_optim_lr(s->optim), 1);

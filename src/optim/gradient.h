@@ -19,6 +19,10 @@ int mn_gradient_check(const mn_args *a, const mn_model *model, const char *const
 /* Check, and make one with its a_optim. types: as above. */
 int mn_gradient_new(const mn_args *a, const mn_optim_env *env, const mn_optim_vt *vt, const char *const *types,
                     size_t state_bytes, mn_optim **out);
+/* The same for builders, filled by `fill`, after whose failure it is freed. out: mn_optim **. */
+int mn_gradient_make(const mn_args *a, const mn_optim_env *env, const mn_optim_vt *vt, const char *const *types,
+                     size_t state_bytes, int (*fill)(mn_optim *o, const mn_args *a, const mn_optim_env *env),
+                     void *out);
 /* Move the architecture parameters along the gradients that are there. */
 int mn_gradient_apply(mn_optim *o);
 int mn_gradient_state(mn_optim *o, mn_state *io);

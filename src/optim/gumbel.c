@@ -73,8 +73,9 @@ static int positive(const mn_args *a, const char *name, double *x) {
     return *x > 0 ? 0 : mn_args_fail(a, name, "is %g, it is above 0", *x);
 }
 
-static int fill(mn_optim *o, const mn_args *a) {
+static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
     gumbel *s = o->state;
+    (void)env;
     o->needs = MN_ARCH_GRAD;
     MN_TRY(positive(a, "init_temp", &s->init_temp));
     MN_TRY(positive(a, "end_temp", &s->end_temp));
@@ -95,15 +96,8 @@ static int fill(mn_optim *o, const mn_args *a) {
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     static const char *const types[] = {"GumbelSumMixedOp", NULL};
-    mn_optim *o;
     (void)c;
-    MN_TRY(mn_gradient_new(a, env, &vt, types, sizeof(gumbel), &o));
-    const int rc = fill(o, a);
-    if (rc)
-        mn_optim_free(o);
-    else
-        *(mn_optim **)out = o;
-    return rc;
+    return mn_gradient_make(a, env, &vt, types, sizeof(gumbel), fill, out);
 }
 
 static const mn_arg_def args[] = {

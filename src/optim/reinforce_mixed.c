@@ -195,12 +195,5 @@ static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
 
 int mn_reinforce_mixed_new(const mn_args *a, const mn_optim_env *env, mn_optim **out) {
     static const char *const types[] = {"BinaryGateMixedOp", NULL};
-    mn_optim *o;
-    MN_TRY(mn_gradient_new(a, env, &vt, types, sizeof(reinforce), &o));
-    const int rc = fill(o, a, env);
-    if (rc)
-        mn_optim_free(o);
-    else
-        *out = o;
-    return rc;
+    return mn_gradient_make(a, env, &vt, types, sizeof(reinforce), fill, out);
 }
