@@ -36,16 +36,17 @@ static int state(mn_estim *e, mn_state *io) {
 
 static const mn_estim_vt vt = {.type = "DefaultEstim", .prepare = prepare, .run = run, .state = state};
 
+static int fill(mn_estim *e, const mn_args *a) {
+    default_estim *s = e->state;
+    s->valid_intv = mn_args_given(a, "valid_intv") ? mn_args_int(a, "valid_intv") : 0;
+    if (s->valid_intv >= 0) return 0;
+    return mn_args_fail(a, "valid_intv", "is %lld, it is at least 0", (long long)s->valid_intv);
+}
+
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
-    mn_estim *e;
-    const int64_t intv = mn_args_given(a, "valid_intv") ? mn_args_int(a, "valid_intv") : 0;
-    if (intv < 0) return mn_args_fail(a, "valid_intv", "is %lld, it is at least 0", (long long)intv);
     MN_TRY(mn_estim_check_trainer(a->ctx, env, vt.type));
-    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(default_estim), &e));
-    ((default_estim *)e->state)->valid_intv = intv;
-    *(mn_estim **)out = e;
-    return 0;
+    return mn_estim_make(&vt, a, env, sizeof(default_estim), fill, out);
 }
 
 static const mn_arg_def args[] = {

@@ -25,15 +25,14 @@ static int find_column(const reading *r, const char *name, const char *const *na
         if (strcmp(names[i], name) == 0) return 0;
     }
     const char *near = mn_suggest(name, names, n);
-    return mn_args_fail(r->args, "path", "%s has no column '%.80s'%s%s%s", r->path, name, near ? "; did you mean '" : "",
-                        near ? near : "", near ? "'?" : "");
+    return mn_args_fail(r->args, "path", "%s has no column '%.80s'%s%s%s", r->path, name,
+                        near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int find_columns(reading *r, const char *const *names, size_t n) {
     mn_lookup *t = r->t;
     if (!r->columns) MN_TRY(find_column(r, mn_args_str(r->args, "arch"), names, n, &r->at[0]));
-    for (size_t i = 0; r->columns && i < r->columns->n; i++)
-        MN_TRY(find_column(r, t->params[i], names, n, &r->at[i]));
+    for (size_t i = 0; r->columns && i < r->columns->n; i++) MN_TRY(find_column(r, t->params[i], names, n, &r->at[i]));
     for (int32_t i = 0; i < t->n_values; i++) MN_TRY(find_column(r, r->values[i], names, n, &r->value_at[i]));
     return 0;
 }
@@ -176,8 +175,12 @@ int mn_lookup_read(const mn_args *a, const char *const *values, int32_t n, mn_lo
     modnas_ctx *ctx = a->ctx;
     *out = (mn_lookup){.ctx = ctx, .n_values = n};
     mn_vec_init(&out->values, sizeof(double));
-    reading r = {
-        .args = a, .t = out, .values = values, .path = mn_args_str(a, "path"), .key = {.ctx = ctx}, .choice = {.ctx = ctx}};
+    reading r = {.args = a,
+                 .t = out,
+                 .values = values,
+                 .path = mn_args_str(a, "path"),
+                 .key = {.ctx = ctx},
+                 .choice = {.ctx = ctx}};
     out->joiner = mn_args_given(a, "arch") ? "" : "\t";
     const int rc = read(&r);
     mn_free(ctx, r.at);

@@ -186,15 +186,8 @@ static int fill(mn_estim *e, const mn_args *a) {
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
-    mn_estim *e;
     MN_TRY(mn_estim_check_trainer(a->ctx, env, vt.type));
-    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(sampling), &e));
-    const int rc = fill(e, a);
-    if (rc)
-        mn_estim_free(e);
-    else
-        *(mn_estim **)out = e;
-    return rc;
+    return mn_estim_make(&vt, a, env, sizeof(sampling), fill, out);
 }
 
 static const mn_arg_def args[] = {

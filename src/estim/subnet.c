@@ -114,19 +114,10 @@ static int state(mn_estim *e, mn_state *io) {
     return 0;
 }
 
-static int check_optim(const mn_estim *e) {
-    char where[256];
-    if (e->optim && e->optim->vt->ask) return 0;
-    return mn_fail(e->ctx, MODNAS_ECONFIG,
-                   "%s: estim.%s: SubNetEstim needs an optimizer that proposes architectures%s%s",
-                   mn_node_where(e->conf, where, sizeof where), e->name, e->optim ? ", not " : "; there is no `optim`",
-                   e->optim ? e->optim->vt->type : "");
-}
-
 static int run(mn_estim *e) {
     subnet *s = e->state;
     const int goes_on = e->resumed;
-    MN_TRY(check_optim(e));
+    MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(mn_estim_begin(e));
     if (!goes_on) s->next = s->n_asked = 0;
     e->total_steps = 0; /* not known */
@@ -189,7 +180,7 @@ static int make_room(mn_estim *e) {
 static int fill(mn_estim *e, const mn_args *a) {
     subnet *s = e->state;
     char where[256];
-    MN_TRY(check_optim(e));
+    MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(read_conf(e));
     s->rebuild = mn_args_bool(a, "rebuild_subnet");
     if (s->rebuild && !s->epochs)
@@ -197,25 +188,14 @@ static int fill(mn_estim *e, const mn_args *a) {
     if (s->epochs && !e->trainer)
         return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s: subnet_epochs needs a trainer",
                        mn_node_where(e->conf, where, sizeof where), e->name);
-    if (!mn_estim_can_score(e))
-        return mn_fail(e->ctx, MODNAS_ECONFIG,
-                       "%s: estim.%s scores architectures on validation data and there is none: give data_loader a "
-                       "valid_ratio or valid_size, or valid_data",
-                       mn_node_where(e->conf, where, sizeof where), e->name);
+    MN_TRY(mn_estim_check_score(e));
     MN_TRY(make_calibration(e, a));
     return make_room(e);
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
-    mn_estim *e;
-    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(subnet), &e));
-    const int rc = fill(e, a);
-    if (rc)
-        mn_estim_free(e);
-    else
-        *(mn_estim **)out = e;
-    return rc;
+    return mn_estim_make(&vt, a, env, sizeof(subnet), fill, out);
 }
 
 static const mn_arg_def args[] = {

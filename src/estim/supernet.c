@@ -166,40 +166,27 @@ static int read_conf(mn_estim *e) {
     return s->batch < 1 ? fail(e, "arch_update_batch", s->batch, "at least 1") : 0;
 }
 
-static int fill(mn_estim *e) {
+static int fill(mn_estim *e, const mn_args *a) {
     supernet *s = e->state;
     char where[256];
     if (!e->optim)
         return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s: SuperNetEstim needs an optimizer, there is no `optim`",
                        mn_node_where(e->conf, where, sizeof where), e->name);
+    s->collapse_alarm = mn_args_bool(a, "collapse_alarm");
     MN_TRY(read_conf(e));
-    if (!mn_estim_can_score(e))
-        return mn_fail(
-            e->ctx, MODNAS_ECONFIG,
-            "%s: estim.%s scores architectures on validation data and there is none: give data_loader a valid_ratio or "
-            "valid_size, or valid_data",
-            mn_node_where(e->conf, where, sizeof where), e->name);
+    MN_TRY(mn_estim_check_score(e));
     return e->optim->vt->ask ? mn_arch_new(e->model, &s->arch) : 0;
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
-    mn_estim *e;
     MN_TRY(mn_estim_check_trainer(a->ctx, env, vt.type));
-    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(supernet), &e));
-    ((supernet *)e->state)->collapse_alarm = mn_args_bool(a, "collapse_alarm");
-    const int rc = fill(e);
-    if (rc)
-        mn_estim_free(e);
-    else
-        *(mn_estim **)out = e;
-    return rc;
+    return mn_estim_make(&vt, a, env, sizeof(supernet), fill, out);
 }
 
-static const mn_arg_def args[] = {
-    {"collapse_alarm", MN_ARG_BOOL, "true", NULL,
-     "a gradient search that runs into candidates without parameters is told of"},
-    {NULL, 0, NULL, NULL, NULL}};
+static const mn_arg_def args[] = {{"collapse_alarm", MN_ARG_BOOL, "true", NULL,
+                                   "a gradient search that runs into candidates without parameters is told of"},
+                                  {NULL, 0, NULL, NULL, NULL}};
 
 const mn_component mn_supernet_estim_component = {
     "estim", "SuperNetEstim", "trains a supernet: weights and architecture in turns", args, build, NULL};

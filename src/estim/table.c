@@ -15,9 +15,9 @@
 
 typedef struct table_estim {
     mn_lookup table;
-    mn_vec columns;       /* char *: of the table's numbers: score, metrics, report */
-    int32_t n_steering;   /* those before it are steered by */
-    int32_t *gene;        /* by parameter of the table: of an architecture */
+    mn_vec columns;     /* char *: of the table's numbers: score, metrics, report */
+    int32_t n_steering; /* those before it are steered by */
+    int32_t *gene;      /* by parameter of the table: of an architecture */
     mn_str key;
     int64_t batch;
     mn_arch **archs;
@@ -81,14 +81,6 @@ static int batch(mn_estim *e) {
     return 0;
 }
 
-static int check_optim(const mn_estim *e) {
-    char where[256];
-    if (e->optim && e->optim->vt->ask) return 0;
-    return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s: TableEstim needs an optimizer that proposes architectures%s%s",
-                   mn_node_where(e->conf, where, sizeof where), e->name, e->optim ? ", not " : "; there is no `optim`",
-                   e->optim ? e->optim->vt->type : "");
-}
-
 static int epochs(mn_estim *e) {
     while (e->epoch < e->epochs) {
         const int64_t before = e->n_evaluations;
@@ -103,7 +95,7 @@ static int epochs(mn_estim *e) {
 }
 
 static int run(mn_estim *e) {
-    MN_TRY(check_optim(e));
+    MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(mn_estim_begin(e));
     const int rc = epochs(e), set = e->best_point ? mn_arch_apply(e->best_point) : 0;
     if (e->n_evaluations && !e->best_metrics.n)
@@ -193,7 +185,7 @@ static int fill(mn_estim *e, const mn_args *a) {
     table_estim *s = e->state;
     s->key.ctx = e->ctx;
     mn_vec_init(&s->columns, sizeof(char *));
-    MN_TRY(check_optim(e));
+    MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(read_columns(e, a));
     MN_TRY(mn_lookup_read(a, s->columns.data, (int32_t)s->columns.n, &s->table));
     s->gene = mn_alloc(e->ctx, (size_t)s->table.n_params, sizeof *s->gene);
@@ -204,14 +196,7 @@ static int fill(mn_estim *e, const mn_args *a) {
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
-    mn_estim *e;
-    MN_TRY(mn_estim_new(&vt, a->ctx, env, sizeof(table_estim), &e));
-    const int rc = fill(e, a);
-    if (rc)
-        mn_estim_free(e);
-    else
-        *(mn_estim **)out = e;
-    return rc;
+    return mn_estim_make(&vt, a, env, sizeof(table_estim), fill, out);
 }
 
 static const mn_arg_def args[] = {

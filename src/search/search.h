@@ -170,6 +170,9 @@ typedef struct mn_estim_env {
 } mn_estim_env;
 /* state_bytes of zeroed state; reads `epochs` and builds the metric from env->conf. */
 int mn_estim_new(const mn_estim_vt *vt, modnas_ctx *ctx, const mn_estim_env *env, size_t state_bytes, mn_estim **out);
+/* For builders: made, and filled by `fill`, after whose failure it is freed. out: mn_estim **. */
+int mn_estim_make(const mn_estim_vt *vt, const mn_args *a, const mn_estim_env *env, size_t state_bytes,
+                  int (*fill)(mn_estim *e, const mn_args *a), void *out);
 void mn_estim_free(mn_estim *e); /* NULL is fine */
 /* One more metric, behind those that there are; one more criterion, from the next phase on. */
 int mn_estim_add_metric(mn_estim *e, const mn_node *spec);
