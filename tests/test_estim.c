@@ -38,19 +38,6 @@ static int witness_step(mn_optim *o, mn_estim *e) {
 
 static const mn_optim_vt witness_vt = {.type = "Witness", .step = witness_step};
 
-static mn_estim *open_estim(const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
-    mn_estim *e;
-    MUST(mn_yaml_value(s.ctx, conf, "test", node));
-    const mn_estim_env env = {.name = "search",
-                              .conf = *node,
-                              .model = s.model,
-                              .trainer = s.trainer,
-                              .optim = optim,
-                              .observer = observer};
-    MUST(mn_registry_build(s.ctx, "estim", *node, mn_estim_keys, NULL, &env, &e));
-    return e;
-}
-
 /* 5 training batches and 2 of validation. From spec 6.2: update when (t + 1) // I exceeds the updates of the epoch; -1:
  * I = 5 / 2. */
 START_TEST(update_times) {
@@ -72,7 +59,7 @@ START_TEST(update_times) {
                             UTIL_SMALL_GATES);
     mn_optim optim = {.vt = &witness_vt, .ctx = s.ctx, .model = s.model};
     snprintf(conf, sizeof conf, "{type: SuperNetEstim, metrics: ValidateMetrics, %s}", rows[_i].conf);
-    mn_estim *e = open_estim(conf, &optim, (mn_observer){.ud = NULL}, &node);
+    mn_estim *e = util_small_estim(&s, conf, &optim, (mn_observer){.ud = NULL}, &node);
     ck_assert_int_eq(mn_trainer_n_train(s.trainer), 5);
     ck_assert_int_eq(mn_trainer_n_valid(s.trainer), 2);
     memset(&seen_steps, 0, sizeof seen_steps);
@@ -111,8 +98,8 @@ START_TEST(index_ops_follow_the_optimizer) {
     mn_optim *o;
     util_small_open(&s, NET INDEX_OPS);
     MUST(build_optim("RandomSearchOptim", &o));
-    mn_estim *e = open_estim("{type: SuperNetEstim, epochs: 20, metrics: ValidateMetrics}", o,
-                             (mn_observer){.progress = watch_paths, .ud = &w}, &node);
+    mn_estim *e = util_small_estim(&s, "{type: SuperNetEstim, epochs: 20, metrics: ValidateMetrics}", o,
+                                   (mn_observer){.progress = watch_paths, .ud = &w}, &node);
     MUST(e->vt->run(e));
     ck_assert_int_eq(w.n, 60);
     ck_assert_int_eq(w.twice, 0);
@@ -130,8 +117,8 @@ START_TEST(exhausted_space) {
     mn_optim *o;
     util_small_open(&s, NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n");
     MUST(build_optim("RandomSearchOptim", &o));
-    mn_estim *e = open_estim("{type: SuperNetEstim, epochs: 2, metrics: ValidateMetrics}", o,
-                             (mn_observer){.progress = watch_paths, .ud = &w}, &node);
+    mn_estim *e = util_small_estim(&s, "{type: SuperNetEstim, epochs: 2, metrics: ValidateMetrics}", o,
+                                   (mn_observer){.progress = watch_paths, .ud = &w}, &node);
     MUST(e->vt->run(e));
     ck_assert_int_eq(w.n, 6);
     ck_assert_ptr_nonnull(strstr(s.host.log, "at random"));
@@ -169,8 +156,8 @@ START_TEST(first_of_equals) {
     bests b = {0};
     mn_node *node;
     util_small_open(&s, NET UTIL_SMALL_GATES);
-    mn_estim *e = open_estim("{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics}", NULL,
-                             (mn_observer){.evaluated = note_best, .ud = &b}, &node);
+    mn_estim *e = util_small_estim(&s, "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics}", NULL,
+                                   (mn_observer){.evaluated = note_best, .ud = &b}, &node);
     e->metric->measure = scripted;
     script = scores;
     for (size_t i = 0; i < MN_COUNT(scores); i++) MUST(mn_estim_evaluate(e, NULL));
@@ -211,8 +198,8 @@ START_TEST(evaluates_the_derived) {
     for (int i = 0; i < 4; i++) mn_mixed_force(mn_model_mixed(s.model, i), best[i]);
     MUST(mn_trainer_evaluate(s.trainer, NULL, &want, NULL, NULL));
     for (int i = 0; i < 4; i++) mn_mixed_force(mn_model_mixed(s.model, i), -1);
-    mn_estim *e = open_estim("{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics}", NULL,
-                             (mn_observer){.ud = NULL}, &node);
+    mn_estim *e = util_small_estim(&s, "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics}", NULL,
+                                   (mn_observer){.ud = NULL}, &node);
     MUST(mn_estim_evaluate(e, NULL));
     ck_assert(*mn_metrics_get(&e->last_metrics, "loss") == want.loss / 8);
     ck_assert(*mn_metrics_get(&e->last_metrics, "acc_top1") == want.top1 / 8);
@@ -238,7 +225,7 @@ START_TEST(criteria_by_mode) {
         util_small_open(&s, NET);
         snprintf(conf, sizeof conf, "{type: DefaultEstim, epochs: 1, metrics: ValidateMetrics, criterion: %s}",
                  criteria[i]);
-        mn_estim *e = open_estim(conf, NULL, (mn_observer){.ud = NULL}, &node);
+        mn_estim *e = util_small_estim(&s, conf, NULL, (mn_observer){.ud = NULL}, &node);
         MUST(e->vt->run(e));
         loss[i] = *mn_metrics_get(&e->last_metrics, "loss");
         util_hash_store(s.model->weights, hash[i]);
@@ -261,9 +248,9 @@ START_TEST(metrics_in_order) {
     mn_node *node;
     mn_estim *e;
     util_small_open(&s, NET);
-    e = open_estim(
-        "{type: DefaultEstim, epochs: 1, metrics: [MacsMetrics, {type: ValidateMetrics, args: {field: loss}}]}", NULL,
-        (mn_observer){.ud = NULL}, &node);
+    e = util_small_estim(
+        &s, "{type: DefaultEstim, epochs: 1, metrics: [MacsMetrics, {type: ValidateMetrics, args: {field: loss}}]}",
+        NULL, (mn_observer){.ud = NULL}, &node);
     MUST(mn_estim_evaluate(e, NULL));
     static const char *const want[] = {"macs", "loss", "acc_top1", "acc_top5", "params"};
     ck_assert_int_eq(e->last_metrics.n, 5);

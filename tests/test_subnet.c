@@ -42,19 +42,6 @@ static int script_tell(mn_optim *o, const mn_arch *arch, int status, const mn_me
 
 static const mn_optim_vt script_vt = {.type = "Script", .ask = script_ask, .tell = script_tell};
 
-static mn_estim *open_estim(const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
-    mn_estim *e;
-    MUST(mn_yaml_value(s.ctx, conf, "test", node));
-    const mn_estim_env env = {.name = "search",
-                              .conf = *node,
-                              .model = s.model,
-                              .trainer = s.trainer,
-                              .optim = optim,
-                              .observer = observer};
-    MUST(mn_registry_build(s.ctx, "estim", *node, mn_estim_keys, NULL, &env, &e));
-    return e;
-}
-
 static const script three = {.n = 3, .index = {{0, 1, 2, 3}, {3, 3, 3, 3}, {0, 1, 2, 3}}};
 
 typedef struct witness {
@@ -80,7 +67,7 @@ static void run_conf(const char *conf, const script *script_of, witness *w, char
     mn_optim optim = {.vt = &script_vt, .ctx = s.ctx, .model = s.model};
     *w = (witness){.n = 0};
     util_hash_store(s.model->weights, w->before);
-    mn_estim *e = open_estim(conf, &optim, (mn_observer){.evaluated = evaluated, .ud = w}, &node);
+    mn_estim *e = util_small_estim(&s, conf, &optim, (mn_observer){.evaluated = evaluated, .ud = w}, &node);
     MUST(e->vt->run(e));
     util_hash_store(s.model->weights, after);
     if (e->best_point)
@@ -234,8 +221,8 @@ START_TEST(failures_are_outcomes) {
     plan = three;
     mn_optim optim = {.vt = &script_vt, .ctx = s.ctx, .model = s.model};
     util_hash_store(s.model->weights, before);
-    mn_estim *e = open_estim("{type: SubNetEstim, metrics: ValidateMetrics, epochs: 3}", &optim,
-                             (mn_observer){.evaluated = evaluated, .ud = &w}, &node);
+    mn_estim *e = util_small_estim(&s, "{type: SubNetEstim, metrics: ValidateMetrics, epochs: 3}", &optim,
+                                   (mn_observer){.evaluated = evaluated, .ud = &w}, &node);
     n_measured = 0;
     e->metric->measure = moody;
     MUST(e->vt->run(e));

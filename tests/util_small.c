@@ -58,3 +58,17 @@ void util_hash_store(const mn_store *store, char text[65]) {
     }
     mn_sha256_hex(&sha, text);
 }
+
+mn_estim *util_small_estim(util_small *s, const char *conf, mn_optim *optim, mn_observer observer, mn_node **node) {
+    mn_estim *e;
+    ck_assert_msg(mn_yaml_value(s->ctx, conf, "test", node) == 0, "%s", modnas_errmsg(s->ctx));
+    const mn_estim_env env = {.name = "search",
+                              .conf = *node,
+                              .model = s->model,
+                              .trainer = s->trainer,
+                              .optim = optim,
+                              .observer = observer};
+    ck_assert_msg(mn_registry_build(s->ctx, "estim", *node, mn_estim_keys, NULL, &env, &e) == 0, "%s",
+                  modnas_errmsg(s->ctx));
+    return e;
+}

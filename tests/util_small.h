@@ -25,6 +25,9 @@ void util_small_close(util_small *s); /* nothing may be left allocated */
 /* A spec of a kind from YAML text. */
 int util_build(modnas_ctx *ctx, const char *kind, const char *spec, const void *env, void *out);
 
+/* An estimator `search` from YAML text, over what is open; *node is its section, freed after it. Must succeed. */
+mn_estim *util_small_estim(util_small *s, const char *conf, mn_optim *optim, mn_observer observer, mn_node **node);
+
 /* SHA-256 of all parameters of a store, plain, in order. */
 void util_hash_store(const mn_store *store, char text[65]);
 
