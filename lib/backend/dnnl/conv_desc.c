@@ -104,10 +104,11 @@ dnnl_status_t mn_dnnl_conv_desc(mn_dnnl *s, const modnas_kernel *k, const_dnnl_p
         return dnnl_success;
     }
     if (status == dnnl_out_of_memory) return status; /* what is left to try would be another computation */
-    if (try_desc(s, k, 1, attr, &open) == dnnl_success) {
+    const dnnl_status_t opened = try_desc(s, k, 1, attr, &open);
+    if (opened == dnnl_success || opened == dnnl_out_of_memory) { /* and so would be the one before */
         if (status == dnnl_success) dnnl_primitive_desc_destroy(resting);
-        *desc = open;
-        return dnnl_success;
+        if (opened == dnnl_success) *desc = open;
+        return opened;
     }
     if (status == dnnl_success) *desc = resting;
     return status;
