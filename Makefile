@@ -39,7 +39,7 @@ INC_src := -Iinclude -Ilib -Isrc
 INC_cli := -Iinclude
 INC_tests := -Iinclude -Ilib -Isrc -Itests -Ibench
 INC_bench := $(INC_tests)
-LIBS    := -lcyaml -lyaml -lz -lm -lpthread -ldl
+LIBS    := -lprotobuf-c -lcyaml -lyaml -lz -lm -lpthread -ldl
 SAN     := $(filter -fsanitize=%,$(OPT))
 DEFS    := $(if $(SAN),,-Wl,-z,defs)
 
@@ -47,7 +47,8 @@ LIB_SRC := $(filter-out lib/backend/ref/% lib/backend/dnnl/% lib/backend/cudnn/%
 SRC_SRC := $(filter-out src/cli/%,$(wildcard src/*/*.c))
 REF_SRC := $(wildcard lib/backend/ref/*.c)
 CLI_SRC := $(wildcard src/cli/*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(SRC_SRC:%.c=$(B)/obj/%.o) $(REF_SRC:%.c=$(B)/obj/%.f32.o) $(REF_SRC:%.c=$(B)/obj/%.f64.o)
+PROTO   := $(wildcard src/*/*.proto)
+LIB_OBJ := $(LIB_SRC:%.c=$(B)/obj/%.o) $(SRC_SRC:%.c=$(B)/obj/%.o) $(PROTO:%.proto=$(B)/obj/%.pb-c.o) $(REF_SRC:%.c=$(B)/obj/%.f32.o) $(REF_SRC:%.c=$(B)/obj/%.f64.o)
 
 all: $(B)/libmodnas.so $(B)/modnas plugins
 plugins: $(B)/modnas-plugins/modnas-dnnl.so
@@ -67,6 +68,17 @@ $(B)/obj/lib/%.o: lib/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$(Q)$(CC) $(CFLAGS) $(INC_lib) -c $< -o $@
+# src/x/y.proto becomes y.pb-c.c and y.pb-c.h, "x/y.pb-c.h" of those who are named below.
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: src/%.proto
+	@mkdir -p $(@D)
+	@echo "  proto $<"
+	$(Q)protoc-c --proto_path=src --c_out=$(B)/gen $<
+$(B)/obj/src/%.pb-c.o: $(B)/gen/%.pb-c.c
+	@mkdir -p $(@D)
+	@echo "  cc    $<"
+	$(Q)$(CC) $(CFLAGS) -I$(B)/gen -c $< -o $@
+$(B)/obj/src/export/events.o: INC_src += -I$(B)/gen
+$(B)/obj/src/export/events.o: $(B)/gen/export/event.pb-c.h
 $(B)/obj/src/cli/%.o: src/cli/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"

@@ -54,6 +54,8 @@ libc6-dev|the C library's headers|header stdlib.h
 binutils|linker, ar, nm, readelf|have readelf
 libyaml-dev|YAML parser|header yaml.h
 libcyaml-dev|YAML into structs|header cyaml/cyaml.h
+libprotobuf-c-dev|TensorBoard files|header protobuf-c/protobuf-c.h
+protobuf-c-compiler|their messages as C|have protoc-c
 pkg-config|how a host finds the library|have pkg-config
 zlib1g-dev|gzip'ed data|header zlib.h
 check|test framework|header check.h

@@ -214,6 +214,8 @@ void mn_sha256_init(mn_sha256 *s);
 void mn_sha256_add(mn_sha256 *s, const void *data, size_t n);
 void mn_sha256_hex(mn_sha256 *s, char text[65]);
 
+uint32_t mn_crc32c(const void *data, size_t n);
+
 /* Monotonic seconds. */
 double mn_seconds(void);
 

@@ -37,6 +37,7 @@ static modnas_progress public_progress(const mn_progress *p) {
 static int progress(const mn_progress *p, void *ud) {
     mn_pipeline *run = ud;
     const modnas_progress out = public_progress(p);
+    if (run->running) MN_TRY(mn_writer_step(&run->writer, p, !run->current->transient));
     if (!run->opts.progress) return 0;
     const int32_t before = callback_begin(run);
     return callback_end(run, before, run->opts.progress(&out, run->opts.ud), "progress");
@@ -45,6 +46,7 @@ static int progress(const mn_progress *p, void *ud) {
 static int epoch_done(const mn_progress *p, void *ud) {
     mn_pipeline *run = ud;
     const modnas_progress out = public_progress(p);
+    if (run->running) MN_TRY(mn_writer_epoch(&run->writer));
     if (!run->opts.epoch_done) return 0;
     const int32_t before = callback_begin(run);
     return callback_end(run, before, run->opts.epoch_done(run, &out, run->opts.ud), "epoch_done");
@@ -119,6 +121,7 @@ static int keep(mn_pipeline *p, const mn_evaluation *v) {
 static int evaluated(const mn_evaluation *v, void *ud) {
     mn_pipeline *p = ud;
     MN_TRY(keep(p, v));
+    if (p->running) MN_TRY(mn_writer_evaluated(&p->writer, v));
     return tell_host(p, v);
 }
 

@@ -46,6 +46,7 @@ static int search_state(void *obj, mn_state *io) {
         MN_TRY(mn_front_state(&s->front, io));
     }
     MN_TRY(mn_history_state(&p->history, io));
+    MN_TRY(mn_writer_state(&p->writer, io));
     if (!io->loading) return 0;
     p->started = mn_seconds() - seconds;
     p->begun = begun < 0 ? NULL : estim_at(p, (size_t)begun);

@@ -130,6 +130,7 @@ static int build(mn_pipeline *p) {
     mn_history_init(&p->history, &p->dir);
     mn_chkpt_init(p);
     MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
+    mn_writer_init(&p->writer, &p->dir, p->tree, p->model);
     MN_TRY(mn_pipeline_data(p));
     MN_TRY(mn_pipeline_test_loader(p));
     MN_TRY(mn_specs_visit(mn_node_get(p->tree, "trainer"), add_trainer, p));
@@ -191,6 +192,7 @@ void mn_pipeline_free(mn_pipeline *p) {
     mn_vec_free(ctx, &p->stages);
     mn_estim_free(p->loose);
     mn_history_close(&p->history);
+    mn_writer_close(&p->writer);
     mn_optim_free(p->optim);
     mn_exporter_free(p->exporter);
     for (size_t i = 0; i < p->trainers.n; i++) {

@@ -11,6 +11,7 @@
 #include "modnas/search.h"
 #include "pipeline/history.h"
 #include "pipeline/results.h"
+#include "pipeline/writer.h"
 
 typedef struct mn_stage { /* an estimator and what the run keeps of it */
     mn_estim *estim;
@@ -51,6 +52,7 @@ struct modnas_search {
     mn_map names;      /* of metrics that hosts told and checkpoints have */
     mn_expdir dir;
     mn_history history;
+    mn_writer writer;
     mn_chkpt chkpt;
     int32_t at;        /* the stage that runs or is next */
     int32_t is_over;   /* 1: it has run, what is measured beside it is left */

@@ -187,6 +187,7 @@ static int run(mn_pipeline *p, char **results) {
     mn_scores test = {0, 0, 0, 0};
     MN_TRY(save_config(p));
     MN_TRY(mn_history_open(&p->history));
+    MN_TRY(mn_writer_open(&p->writer));
     int rc = run_estims(p);
     if (!rc) rc = run_test(p, &test);
     if (rc && !is_stop(rc)) return rc;
@@ -206,6 +207,7 @@ int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results) {
     p->begun = NULL; /* estimators use the trainers */
     if (!rc) rc = run(p, results);
     if (rc) mn_expdir_note(&p->dir, MODNAS_LOG_ERROR, modnas_errmsg(p->ctx)); /* the caller tells the host */
+    mn_writer_close(&p->writer);
     mn_expdir_leave(&p->dir);
     p->history.is_open = p->is_open = 0;
     p->current = p->pulled;

@@ -38,6 +38,7 @@ static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t ste
     p.loss = mean(s->loss, s->n);
     p.acc_top1 = mean(s->top1, s->n);
     p.lr = e->lr;
+    p.sofar = s;
     p.seconds = seconds;
     const int64_t left = e->total_steps - e->n_steps;
     p.left = e->n_steps && left >= 0 ? seconds / (double)e->n_steps * (double)left : -1;

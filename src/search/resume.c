@@ -11,7 +11,7 @@ int mn_estim_checkpoint(mn_estim *e, int is_epoch) {
 
 /* ---- state --------------------------------------------------------------------------------------------- */
 
-static int scores_state(mn_scores *s, mn_state *io) {
+int mn_scores_state(mn_scores *s, mn_state *io) {
     MN_TRY(mn_state_real(io, &s->loss));
     MN_TRY(mn_state_real(io, &s->top1));
     MN_TRY(mn_state_real(io, &s->top5));
@@ -79,8 +79,8 @@ int mn_estim_state(mn_estim *e, mn_state *io, int under_way) {
     MN_TRY(counts_state(e, io));
     MN_TRY(mn_state_real(io, &seconds));
     MN_TRY(mn_state_real(io, &e->lr));
-    MN_TRY(scores_state(&e->scores, io));
-    MN_TRY(scores_state(&e->arch_scores, io));
+    MN_TRY(mn_scores_state(&e->scores, io));
+    MN_TRY(mn_scores_state(&e->arch_scores, io));
     MN_TRY(best_state(e, io));
     if (under_way && !e->vt->state) return mn_state_fail(io, "%s cannot go on in the middle", e->vt->type);
     if (under_way) MN_TRY(e->vt->state(e, io));

@@ -71,6 +71,7 @@ typedef struct mn_progress {
     int64_t epoch, epochs, step, steps;
     double loss, acc_top1, lr; /* means so far in the epoch */
     double seconds, left;      /* of this estimator; left < 0: unknown */
+    const mn_scores *sofar;    /* sums that the means are of */
 } mn_progress;
 
 typedef struct mn_evaluation { /* one line of history.tsv */
@@ -224,6 +225,7 @@ int mn_estim_checkpoint(mn_estim *e, int is_epoch);
 int mn_estim_state(mn_estim *e, mn_state *io, int under_way);
 /* All kernels that steps of this estimator's kind can need; nothing without a trainer. */
 int mn_estim_prepare(mn_estim *e);
+int mn_scores_state(mn_scores *s, mn_state *io);
 int mn_estim_need_trainer(const mn_estim *e); /* MODNAS_EINVAL when it has none */
 /* One weight step, reported; the first one of an epoch begins it. sum (may be NULL) is added to. */
 int mn_estim_train_step(mn_estim *e, mn_scores *sum);
