@@ -248,14 +248,25 @@ START_TEST(losses_by_formula) {
     static const char *const specs[] = {
         "{type: AddMetricsLoss, args: {metrics: params, target_val: 200, lamd: 0.25}}",
         "{type: MultMetricsLoss, args: {metrics: params, target_val: 200, alpha: 1.5, beta: 0.7}}",
-        "{type: MultLogMetricsLoss, args: {metrics: params, target_val: 200, alpha: 1.5, beta: 0.7}}"};
+        "{type: MultLogMetricsLoss, args: {metrics: params, target_val: 200, alpha: 1.5, beta: 0.7}}",
+        "{type: AddMetricsLoss, args: {metrics: latency_ms, target_val: 2, lamd: 0.25}}",
+        "{type: MultMetricsLoss, args: {metrics: latency_ms, target_val: 2, alpha: 1.5, beta: 0.7}}",
+        "{type: MultLogMetricsLoss, args: {metrics: latency_ms, target_val: 2, alpha: 1.5, beta: 0.7}}"};
     static const double alpha[2][3] = {{0.1, -0.4, 1.2}, {0.5, 0.9, -1}};
-    const double ref = 200;
+    const int loss_of = _i % 3, by_latency = _i >= 3; /* a parameter then takes a hundredth of a millisecond */
+    const double unit = by_latency ? 100 : 1, ref = 200 / unit;
+    mn_costs latency = {.ctx = NULL};
     mn_model *m = mixed_model("SoftmaxSumMixedOp", "[NC1, NC3, SS3]", 5);
     const mn_criterion base = {.ctx = model_ctx, .loss = constant_loss};
     const mn_criterion_env env = {m, {2, 3, 4}, &base};
     mn_criterion *c;
     ck_assert_int_eq(mn_metrics_register(model_ctx), 0);
+    if (by_latency) {
+        ck_assert_int_eq(mn_costs_named(m, "params", env.input, &latency), 0);
+        for (int k = 0; k < latency.first[latency.n]; k++) latency.of[k] *= (int64_t)(MN_COST_MS / unit);
+        latency.fixed *= (int64_t)(MN_COST_MS / unit);
+        m->latency = &latency;
+    }
     ck_assert_msg(util_build(model_ctx, "criterion", specs[_i], &env, &c) == 0, "%s", modnas_errmsg(model_ctx));
     double all = 0, expected = 0, slope[2][3];
     for (size_t i = 0; i < mn_store_n_params(m->weights); i++) {
@@ -271,6 +282,8 @@ START_TEST(losses_by_formula) {
         expected += mean;
         ck_assert_int_eq(mn_mixed_set_alpha(mixed(m, k), alpha[k]), 0);
     }
+    expected /= unit;
+    for (int k = 0; k < 6; k++) slope[k / 3][k % 3] /= unit;
     const double r = expected / ref, by_log = log(expected) / log(ref);
     const double want[3] = {BASE + 0.25 * (r - 1), 1.5 * BASE * pow(r, 0.7), 1.5 * BASE * pow(by_log, 0.7)};
     const double outer[3] = {0.25 / ref, 1.5 * BASE * 0.7 * pow(r, -0.3) / ref,
@@ -296,16 +309,17 @@ START_TEST(losses_by_formula) {
     mn_store_zero_grad(m->arch);
     if (!rc) rc = mn_run_backward(run);
     ck_assert_msg(rc == 0, "%s", modnas_errmsg(model_ctx));
-    ck_assert_msg(fabs(got - want[_i]) <= 1e-12 * want[_i], "%.15g, not %.15g", got, want[_i]);
+    ck_assert_msg(fabs(got - want[loss_of]) <= 1e-12 * want[loss_of], "%.15g, not %.15g", got, want[loss_of]);
     for (int k = 0; k < 2; k++) {
         double grad[3];
         ck_assert_int_eq(mn_param_get_grad(mixed(m, k)->param->tensor, grad), 0);
         for (int i = 0; i < 3; i++)
-            ck_assert_msg(fabs(grad[i] - outer[_i] * slope[k][i]) <= 1e-10 * (1e-3 + fabs(outer[_i] * slope[k][i])),
-                          "%d %d: %.12g, not %.12g", k, i, grad[i], outer[_i] * slope[k][i]);
+            ck_assert_msg(fabs(grad[i] - outer[loss_of] * slope[k][i]) <= 1e-10 * (1e-3 + fabs(outer[loss_of] * slope[k][i])),
+                          "%d %d: %.12g, not %.12g", k, i, grad[i], outer[loss_of] * slope[k][i]);
     }
     mn_run_free(run);
     mn_criterion_free(c);
+    mn_costs_free(&latency);
     mn_model_free(m);
 }
 END_TEST
@@ -314,7 +328,7 @@ int main(void) {
     Suite *suite = suite_create("limit");
     TCase *loops = tcase_create("losses");
     tcase_add_checked_fixture(loops, model_setup, model_teardown);
-    tcase_add_loop_test(loops, losses_by_formula, 0, 3);
+    tcase_add_loop_test(loops, losses_by_formula, 0, 6);
     suite_add_tcase(suite, loops);
     TCase *runs = tcase_create("exports");
     tcase_set_timeout(runs, 60);

@@ -211,6 +211,7 @@ int mn_form_objective(const mn_check *c, const mn_arg_def *def, const mn_node *v
     static const mn_key_def fields[] = {
         {{"maximize", MN_ARG_ANY, "null", NULL, "metrics; several: Pareto"}, metric_list},
         {{"minimize", MN_ARG_ANY, "null", NULL, "metrics; several: Pareto"}, metric_list},
+        {{"latency_table", MN_ARG_STR, "null", NULL, "file with latency_ms of each candidate at each Slot"}, NULL},
         {{"subject_to", MN_ARG_LIST, "null", NULL, "limits"}, limit_list},
         {{0}, NULL},
     };

@@ -9,6 +9,7 @@
  *
  * Draws are keyed by seed and step. What was set before is set again at the end. */
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 #include "config/config.h"
@@ -101,8 +102,8 @@ static const mn_estim_vt vt = {.type = "RandomSamplingEstim",
 
 /* ---- ranges of costs ----------------------------------------------------------------------------------- */
 
-/* A number or a quantity ("60M"); null: `open`. */
-static int read_bound(const mn_args *a, const mn_node *n, int64_t open, int64_t *out) {
+/* A number or a quantity ("60M") in costs, `unit` for one; null: `open`. */
+static int read_bound(const mn_args *a, const mn_node *n, double unit, int64_t open, int64_t *out) {
     double x = 0;
     char what[128];
     if (n->kind == MN_NULL) {
@@ -111,7 +112,9 @@ static int read_bound(const mn_args *a, const mn_node *n, int64_t open, int64_t 
     }
     const int is_number = n->kind == MN_INT || n->kind == MN_REAL;
     if (is_number) x = n->r;
-    if ((!is_number && (n->kind != MN_STR || mn_quantity(n->text, &x))) || !(x >= -1e18 && x <= 1e18))
+    const int failed = !is_number && (n->kind != MN_STR || mn_quantity(n->text, &x));
+    x = round(x * unit);
+    if (failed || !(x >= -1e18 && x <= 1e18))
         return mn_args_fail(a, "within", "holds %s, not a number", mn_node_what(n, what, sizeof what));
     *out = (int64_t)x;
     return 0;
@@ -122,8 +125,9 @@ static int read_range(const mn_estim *e, const mn_args *a, const char *name, con
     if (range->kind != MN_SEQ || range->n != 2)
         return mn_args_fail(a, "within", "has no [least, most] for %.40s", name);
     r->name = name;
-    MN_TRY(read_bound(a, range->items[0], INT64_MIN, &r->low));
-    MN_TRY(read_bound(a, range->items[1], INT64_MAX, &r->high));
+    const double unit = mn_cost_unit(name);
+    MN_TRY(read_bound(a, range->items[0], unit, INT64_MIN, &r->low));
+    MN_TRY(read_bound(a, range->items[1], unit, INT64_MAX, &r->high));
     mn_trainer_input(e->trainer, input);
     return mn_costs_named(e->model, name, input, &r->costs);
 }
@@ -194,7 +198,7 @@ static const mn_arg_def args[] = {
     {"seed", MN_ARG_INT, "null", NULL, "of the paths; null: the run's"},
     {"strict", MN_ARG_BOOL, "false", NULL, "strictly fair: every step trains each option as often as the others"},
     {"within", MN_ARG_MAP, "null", NULL,
-     "{macs: [least, most], params: [...]}: only paths with such costs; null is no bound"},
+     "{macs: [least, most], params: [...], latency_ms: [...]}: only paths with such costs; null is no bound"},
     {"valid_intv", MN_ARG_INT, "null", NULL,
      "epochs between two scores of the network that the model is reduced to; null: none"},
     {"save_best", MN_ARG_BOOL, "true", NULL, "taken for old configurations: the best is always saved"},

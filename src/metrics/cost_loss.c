@@ -18,7 +18,8 @@ typedef struct cost_loss {
     mn_model *model;
     const mn_criterion *base;
     mn_costs costs;
-    double ref, scale, alpha, beta; /* scale: lamd */
+    double ref, unit;          /* ref in that of the metric, of which `unit` costs are one */
+    double scale, alpha, beta; /* scale: lamd */
     double *share;                  /* by option: its cost over ref */
 } cost_loss;
 
@@ -49,7 +50,7 @@ static int record_gene(const cost_loss *s, mn_run *run, const mn_arch_param *p, 
 /* r. */
 static int record_ratio(const cost_loss *s, mn_run *run, mn_value **out) {
     const int64_t one[4] = {1, 1, 1, 1};
-    double known = (double)s->costs.fixed / s->ref;
+    double known = (double)s->costs.fixed / (s->ref * s->unit);
     mn_value *sum = NULL, *v;
     for (int32_t i = 0; i < s->costs.n; i++) {
         const mn_arch_param *p = mn_space_gene(s->model->space, i);
@@ -123,6 +124,7 @@ static double mean_cost(const mn_costs *c) {
 static int fill(mn_criterion *c, const mn_args *a, const mn_criterion_env *env) {
     cost_loss *s = c->state;
     const char *target = c->loss == add_loss ? "lamd" : "beta";
+    const double least = c->loss == mult_log_loss; /* where its logarithm is 0 */
     s->model = env->model;
     s->base = env->base;
     if (c->loss == add_loss) s->scale = mn_args_real(a, "lamd");
@@ -132,11 +134,12 @@ static int fill(mn_criterion *c, const mn_args *a, const mn_criterion_env *env) 
     if (!mn_space_n_genes(env->model->space))
         return mn_args_fail(a, "metrics", "of a model that has nothing to choose");
     MN_TRY(mn_costs_named(env->model, mn_args_str(a, "metrics"), env->input, &s->costs));
-    s->ref = mn_args_given(a, "target_val") ? mn_args_real(a, "target_val") : mean_cost(&s->costs);
-    if (!(s->ref > 1)) return mn_args_fail(a, "target_val", "is %g, it is more than 1", s->ref);
+    s->unit = mn_cost_unit(mn_args_str(a, "metrics"));
+    s->ref = mn_args_given(a, "target_val") ? mn_args_real(a, "target_val") : mean_cost(&s->costs) / s->unit;
+    if (!(s->ref > least)) return mn_args_fail(a, "target_val", "is %g, it is more than %g", s->ref, least);
     s->share = mn_alloc(c->ctx, (size_t)s->costs.first[s->costs.n] + 1, sizeof *s->share);
     if (!s->share) return MODNAS_ENOMEM;
-    for (int32_t k = 0; k < s->costs.first[s->costs.n]; k++) s->share[k] = (double)s->costs.of[k] / s->ref;
+    for (int32_t k = 0; k < s->costs.first[s->costs.n]; k++) s->share[k] = (double)s->costs.of[k] / (s->ref * s->unit);
     return 0;
 }
 
@@ -164,7 +167,7 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
 }
 
 #define COMMON                                                                                                         \
-    {"metrics", MN_ARG_STR, NULL, "params|macs", "the cost"},                                                          \
+    {"metrics", MN_ARG_STR, NULL, "params|macs|latency_ms", "the cost; latency_ms with objective.latency_table"},                                                          \
         {"target_val", MN_ARG_REAL, "null", NULL, "ref; null: the mean of all architectures"}, {                       \
         "target_decay", MN_ARG_REAL, "0", NULL, "taken for old configurations: ref stays"                              \
     }

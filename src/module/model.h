@@ -14,6 +14,7 @@ struct mn_sections; /* base/sections.h */
 struct mn_space;    /* space/space.h */
 struct mn_slot;     /* space/slot.h */
 struct mn_limits;   /* search/limit.h */
+struct mn_costs;    /* search/cost.h */
 
 /* Global settings of candidate operators (config key `ops`), per model. */
 typedef struct mn_ops_conf {
@@ -62,6 +63,7 @@ struct modnas_model {
     int32_t busy;       /* > 0: a step of a search is under way */
     int32_t derived;    /* > 0: mixed ops are reduced to one candidate each (search/derive.h) */
     struct mn_limits *limits; /* what it is reduced to obeys them; borrowed; NULL: there are none */
+    struct mn_costs *latency; /* of its space, from a table; borrowed; NULL: there is none */
     double bn_momentum;       /* > 0: of all batch norms instead of their own (train/calibrate.c) */
     mn_model_eval eval;
     int32_t depth;         /* modules whose forward, and host's builds, that are under way */

@@ -1,17 +1,32 @@
-/* The limits of `objective`: which of them the space keeps, and whether the networks that were found obey them all. */
+/* The table and the limits of `objective`: what the table says of the model, which limits the space keeps, and whether
+ * the networks that were found obey them all. */
 #include <string.h>
 
 #include "pipeline/pipeline.h"
+#include "search/latency.h"
 
 /* Costs of the model itself that the limit is on: *found 0: it is on something else. */
 static int costs_of(const mn_pipeline *p, const mn_limit *l, mn_costs *costs, int *found) {
     int32_t input[3];
-    const int is_params = strcmp(l->metric, "params") == 0, is_macs = strcmp(l->metric, "macs") == 0;
-    *found = mn_model_n_mixed(p->model) && (is_params || (is_macs && p->model->backend));
+    const int is_params = strcmp(l->metric, "params") == 0, is_macs = strcmp(l->metric, "macs") == 0,
+              is_latency = strcmp(l->metric, "latency_ms") == 0;
+    *found = mn_model_n_mixed(p->model) &&
+             (is_params || (is_macs && p->model->backend) || (is_latency && p->model->latency));
     if (!*found) return 0;
     memcpy(input, p->model->input, sizeof input);
     if (p->pulled->trainer) mn_trainer_input(p->pulled->trainer, input);
     return mn_costs_named(p->model, l->metric, input, costs);
+}
+
+int mn_pipeline_latency(mn_pipeline *p) {
+    const mn_node *path = mn_node_path(p->tree, "objective.latency_table");
+    char where[256];
+    if (!path || path->kind == MN_NULL) return 0;
+    const int rc = mn_latency_load(p->model, path->text, &p->latency);
+    if (!rc) p->model->latency = &p->latency;
+    if (!rc || rc == MODNAS_ENOMEM) return rc;
+    return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: objective.latency_table: %s", mn_node_where(path, where, sizeof where),
+                   modnas_errmsg(p->ctx));
 }
 
 int mn_pipeline_limits(mn_pipeline *p) {
@@ -21,7 +36,7 @@ int mn_pipeline_limits(mn_pipeline *p) {
         const int rc = costs_of(p, &p->limits->all[i], &costs, &found);
         if (rc && rc != MODNAS_EUNSUPPORTED) return rc;
         if (!rc && found) {
-            MN_TRY(mn_limits_keep(p->limits, i, &costs, 1));
+            MN_TRY(mn_limits_keep(p->limits, i, &costs, mn_cost_unit(p->limits->all[i].metric)));
             continue;
         }
         mn_log(p->ctx, MODNAS_LOG_INFO, "objective: '%s' is looked at when it was measured%s%s", p->limits->all[i].text,

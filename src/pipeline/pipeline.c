@@ -131,6 +131,7 @@ static int build(mn_pipeline *p) {
     mn_chkpt_init(p);
     MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
     mn_writer_init(&p->writer, &p->dir, p->tree, p->model);
+    MN_TRY(mn_pipeline_latency(p));
     MN_TRY(mn_pipeline_data(p));
     MN_TRY(mn_pipeline_test_loader(p));
     MN_TRY(mn_specs_visit(mn_node_get(p->tree, "trainer"), add_trainer, p));
@@ -208,7 +209,11 @@ void mn_pipeline_free(mn_pipeline *p) {
     mn_dataset_free(p->train);
     mn_dataset_free(p->valid);
     mn_dataset_free(p->test);
-    if (p->model) p->model->limits = NULL; /* hosts may hold it longer */
+    if (p->model) { /* hosts may hold it longer */
+        p->model->limits = NULL;
+        p->model->latency = NULL;
+    }
+    mn_costs_free(&p->latency);
     mn_objective_free(p->objective);
     mn_model_free(p->model);
     mn_expdir_close(&p->dir);

@@ -44,6 +44,7 @@ struct modnas_search {
     mn_optim *optim;
     mn_exporter *exporter;
     mn_limits *limits; /* the objective's; NULL: none */
+    mn_costs latency;  /* of its latency_table; zeroed: there is none */
     mn_vec stages;     /* mn_stage, in order */
     mn_estim *loose;   /* pulled by hosts whose configuration has no estimator; NULL: it has */
     mn_estim *pulled;  /* the host's outside of a run */
@@ -73,6 +74,7 @@ void mn_pipeline_free(mn_pipeline *p); /* NULL is fine */
 /* Data sets and loaders of the sections data, train_data, valid_data, test_data, data_loader. */
 int mn_pipeline_data(mn_pipeline *p);
 int mn_pipeline_test_loader(mn_pipeline *p); /* after the model was made */
+int mn_pipeline_latency(mn_pipeline *p);     /* after the model was made: read the table of latencies */
 int mn_pipeline_limits(mn_pipeline *p);      /* after the estimators were made */
 /* Log whether what an estimator found obeys. */
 void mn_pipeline_check_limits(const mn_pipeline *p, const mn_estim *e);

@@ -156,11 +156,19 @@ int mn_costs_measure(mn_model *model, const char *name, mn_cost_fn fn, void *ud,
     return rc;
 }
 
+double mn_cost_unit(const char *name) {
+    return strcmp(name, "latency_ms") == 0 ? MN_COST_MS : 1;
+}
+
 int mn_costs_named(mn_model *model, const char *name, const int32_t input[3], mn_costs *out) {
     int32_t dims[3] = {input[0], input[1], input[2]};
     if (strcmp(name, "params") == 0) return mn_costs_measure(model, name, mn_cost_params, NULL, out);
+    if (strcmp(name, "latency_ms") == 0 && model->latency) return mn_costs_copy(model->latency, out);
+    if (strcmp(name, "latency_ms") == 0)
+        return mn_fail(model->ctx, MODNAS_EINVAL, "latency_ms adds up in a table alone: objective.latency_table");
     if (strcmp(name, "macs") != 0)
-        return mn_fail(model->ctx, MODNAS_EINVAL, "'%.40s' is no cost that adds up over a space: params, macs", name);
+        return mn_fail(model->ctx, MODNAS_EINVAL, "'%.40s' is no cost that adds up over a space: params, macs, latency_ms",
+                       name);
     if (!model->backend)
         return mn_fail(model->ctx, MODNAS_EINVAL, "with 'backend: none' multiply-adds are not counted");
     return mn_costs_measure(model, name, mn_cost_macs, dims, out);

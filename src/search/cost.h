@@ -32,9 +32,11 @@ int mn_costs_measure(mn_model *model, const char *name, mn_cost_fn fn, void *ud,
 int mn_cost_params(mn_model *model, void *ud, int64_t *cost);
 int mn_cost_macs(mn_model *model, void *ud, int64_t *cost);
 
-/* By the name of its metric, params or macs. input: C, H, W of an image. MODNAS_EINVAL: there is no such cost; or it
- * needs a backend. */
+/* By the name of its metric: params, macs, or latency_ms of a model that has a table (model->latency). input: C, H, W
+ * of an image. MODNAS_EINVAL: there is no such cost; or it needs a backend, or a table. */
 int mn_costs_named(mn_model *model, const char *name, const int32_t input[3], mn_costs *out);
+
+double mn_cost_unit(const char *name); /* of its costs are one of the metric */
 
 int64_t mn_costs_of(const mn_costs *c, const int32_t *index); /* an option for every gene */
 int64_t mn_costs_min(const mn_costs *c);

@@ -121,13 +121,20 @@ int mn_estim_put(mn_estim *e) {
     return e->vt->put ? e->vt->put(e) : 0;
 }
 
+/* By the table. */
+static double latency_ms(const mn_estim *e) {
+    return (double)mn_costs_of(e->model->latency, e->subject->index) / MN_COST_MS;
+}
+
 static int by_metrics(mn_estim *e, mn_metrics *m) {
     int64_t macs;
     for (mn_metric *k = e->metric; k; k = k->next) MN_TRY(k->measure(k, e, m));
     MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
-    if (!e->model->backend) return 0;
-    MN_TRY(mn_estim_macs(e, &macs));
-    return mn_metrics_add(e->ctx, m, "macs", (double)macs);
+    if (e->model->backend) {
+        MN_TRY(mn_estim_macs(e, &macs));
+        MN_TRY(mn_metrics_add(e->ctx, m, "macs", (double)macs));
+    }
+    return e->model->latency ? mn_metrics_add(e->ctx, m, "latency_ms", latency_ms(e)) : 0;
 }
 
 static int take_and_measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {

@@ -1,7 +1,6 @@
 /* Limits: reading them, whether anything obeys, and the most probable architecture that does. */
 #include "search/limit.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -115,10 +114,9 @@ int mn_limits_ready(mn_limits *l) {
     MN_TRY(allocate(l, &first->costs));
     const mn_limit *x = hopeless(l);
     if (x)
-        return mn_fail(l->ctx, MODNAS_ECONFIG,
-                       "objective: nothing in the space obeys '%s': its %s are from %" PRId64 " to %" PRId64 "%s",
-                       x->text, x->metric, mn_costs_min(&x->costs), mn_costs_max(&x->costs),
-                       strcmp(x->metric, "latency_ms") == 0 ? " ns" : "");
+        return mn_fail(l->ctx, MODNAS_ECONFIG, "objective: nothing in the space obeys '%s': %s goes from %.15g to %.15g",
+                       x->text, x->metric, (double)mn_costs_min(&x->costs) / x->unit,
+                       (double)mn_costs_max(&x->costs) / x->unit);
     const int rc = mn_knapsack_solve(l->ctx, &l->knapsack, l->index); /* all values are 0 */
     if (rc != MODNAS_ENOTFOUND) return rc;
     return mn_fail(l->ctx, MODNAS_ECONFIG,
@@ -180,7 +178,8 @@ int mn_limits_force(mn_limits *l, mn_model *model) {
 }
 
 int64_t mn_limit_bound(const mn_limit *l) {
-    const double bound = l->is_least ? ceil(l->bound * l->unit) : floor(l->bound * l->unit);
+    double bound = round(l->bound * l->unit); /* 0.57 ms are 570000 ns, 0.57 * 1e6 is a little less */
+    if (!mn_limit_obeys(l, bound / l->unit)) bound += l->is_least ? 1 : -1;
     return bound > 1e18 ? (int64_t)1e18 : bound < -1e18 ? (int64_t)-1e18 : (int64_t)bound;
 }
 

@@ -35,9 +35,10 @@ static int64_t least(const mn_costs *c, int32_t i) {
 /* ---- counting ------------------------------------------------------------------------------------------ */
 
 static int none(const mn_sampler *s, const mn_cost_range *r, const char *how) {
-    return mn_fail(s->ctx, MODNAS_ECONFIG,
-                   "no architecture has %s from %" PRId64 " to %" PRId64 "%s; the space has %" PRId64 " to %" PRId64,
-                   r->name, r->low, r->high, how, mn_costs_min(&r->costs), mn_costs_max(&r->costs));
+    const double unit = mn_cost_unit(r->name);
+    return mn_fail(s->ctx, MODNAS_ECONFIG, "no architecture has %s from %.15g to %.15g%s; the space has %.15g to %.15g",
+                   r->name, (double)r->low / unit, (double)r->high / unit, how, (double)mn_costs_min(&r->costs) / unit,
+                   (double)mn_costs_max(&r->costs) / unit);
 }
 
 static void count_ways(mn_sampler *s, int64_t first) {
