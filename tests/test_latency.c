@@ -32,7 +32,7 @@ static char *table_text(int without, const char *more) {
 static int read_text(modnas_ctx *ctx, const char *text, mn_latency *t) {
     mn_source *s;
     MN_TRY(mn_source_open_mem(ctx, text, strlen(text), "t.tsv", MN_SOURCE_PLAIN, &s));
-    const int rc = mn_latency_read(ctx, s, t);
+    const int rc = mn_latency_read(ctx, s, MN_LATENCY_PLACES, t);
     mn_source_close(s);
     return rc;
 }

@@ -29,6 +29,7 @@ CALL(config_raw_file, s->ctx, "/dev/null", &s->text)
 CALL(config_raw_text, s->ctx, "1", 1, "x", &s->text)
 CALL(describe, s->cfg, NULL, &s->text)
 CALL(describe_text, s->cfg, NULL, &s->text)
+CALL(profile, s->cfg, NULL, &s->text)
 CALL(inspect_json, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(inspect_text, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(list_json, s->ctx, NULL, &s->text)
@@ -130,6 +131,7 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(config_raw_text, 0, 0),
                                    ROW(describe, 0, 1),
                                    ROW(describe_text, 0, 1),
+                                   ROW(profile, 0, 1),
                                    ROW(inspect_json, 0, 0),
                                    ROW(inspect_text, 0, 0),
                                    ROW(list_json, 0, 0),

@@ -56,13 +56,28 @@ static int stage(mn_run *run) {
     return 0;
 }
 
-int mn_run_forward(mn_run *run, uint64_t step) {
+static int begin_forward(mn_run *run) {
     if (!run->planned) return mn_fail(run->ctx, MODNAS_EINVAL, "the run is not planned");
     MN_TRY(mn_backend_enter(run->backend));
     MN_TRY(mn_slab_reserve(run->slab, run->slab_bytes + run->scratch_bytes));
     MN_TRY(stage(run));
     mn_backend_begin(run->backend);
+    return 0;
+}
+
+int mn_run_forward(mn_run *run, uint64_t step) {
+    MN_TRY(begin_forward(run));
     return execute(run, 0, run->n_forward, step);
+}
+
+int mn_run_forward_timed(mn_run *run, double *seconds) {
+    MN_TRY(begin_forward(run));
+    for (size_t i = 0; i < run->n_forward; i++) {
+        const double before = mn_seconds();
+        MN_TRY(execute(run, i, i + 1, 0));
+        seconds[MN_AT(run->calls, mn_call, i).tag] += mn_seconds() - before;
+    }
+    return 0;
 }
 
 int mn_run_backward(mn_run *run) {

@@ -130,6 +130,10 @@ int mn_run_keep(mn_run *run, mn_value *v);
 /* Mark what is recorded next as part of group `tag` (a mixed op); 0: none. For the bound of prepare. */
 void mn_run_tag(mn_run *run, int32_t tag);
 
+/* What was recorded under `tag`, before planning: a JSON list of ops with their shapes, "weights" those of the weights, and
+ * what convolutions, pooling and activations are told besides. */
+void mn_run_describe(const mn_run *run, int32_t tag, mn_str *json);
+
 /* ---- planning and running ------------------------------------------------------------------------------------------------ */
 
 /* loss: a value of one element whose gradients are wanted (opts.grads), or NULL. */
@@ -137,6 +141,8 @@ int mn_run_plan(mn_run *run, mn_value *loss);
 /* Contents of an input for the following runs: plain host memory of prod(dims) elements, borrowed until the run is over. */
 void mn_run_bind(mn_run *run, mn_value *input, const void *host);
 int mn_run_forward(mn_run *run, uint64_t step); /* step keys dropout */
+/* The same at step 0; what the calls of each tag took is added to seconds[tag]. */
+int mn_run_forward_timed(mn_run *run, double *seconds);
 int mn_run_backward(mn_run *run);
 int mn_run_read(mn_run *run, const mn_value *v, double *plain);     /* a kept value, prod(dims) elements */
 int mn_run_read_f32(mn_run *run, const mn_value *v, float *plain);

@@ -3,7 +3,7 @@
  *   main.c      finds the command            options.c   reads the command line by one table
  *   show.c      list, describe, devices,     run.c       run, signals, exit status
  *               config, version              progress.c  the progress line, log lines
- *   inspect.c   inspect
+ *   inspect.c   inspect                      profile.c   profile
  *   text.c      suggestions, quoting         summary.c   the table at the end, read from the results with json.c */
 #ifndef CLI_H
 #define CLI_H
@@ -21,9 +21,10 @@ enum cli_command_id {
     CMD_LIST = 8,
     CMD_DEVICES = 16,
     CMD_VERSION = 32,
-    CMD_INSPECT = 64
+    CMD_INSPECT = 64,
+    CMD_PROFILE = 128
 };
-#define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG)
+#define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG | CMD_PROFILE)
 #define CMD_ALL         0x7fffffff
 
 enum cli_option_id {
@@ -42,6 +43,10 @@ enum cli_option_id {
     OPT_RAW,
     OPT_AS,
     OPT_RESUME,
+    OPT_OUT,
+    OPT_EMIT,
+    OPT_IMPORT,
+    OPT_RUNS,
     OPT_QUIET,
     OPT_HELP,
 };
@@ -93,6 +98,18 @@ int cli_read_stdin(char **text, size_t *bytes);
 int cli_args_config(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg);
 void cli_options_print(int command);
 
+/* ---- show.c
+ * ------------------------------------------------------------------------------------------------------------- */
+
+/* Commands on a configuration differ in one call, whose text is printed. It returns the library's status, or one of
+ * cli_exit, which is positive, after a message of its own. */
+typedef int (*cli_show_fn)(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text);
+int cli_show_config(const cli_args *args, cli_show_fn show);
+/* --input and --batch, where they are given. CLI_OK, or CLI_USAGE after a message. */
+int cli_read_sizes(const cli_args *args, int32_t input[3], int32_t *batch);
+/* "3x32x32", or one number, into n positive numbers; -1: it is not that. */
+int cli_parse_sizes(const char *text, int32_t *out, int n);
+
 /* ---- text.c
  * ------------------------------------------------------------------------------------------------------------- */
 
@@ -109,6 +126,7 @@ void *cli_grow(void *ptr, size_t bytes); /* realloc that ends the program when o
  * ----------------------------------------------------------------------------------------------------------- */
 
 extern const cli_command cli_commands[]; /* ends with a NULL name */
+int cli_profile(const cli_args *args);
 int cli_run(const cli_args *args);
 int cli_describe(const cli_args *args);
 int cli_config(const cli_args *args);

@@ -58,11 +58,7 @@ int cli_version(const cli_args *args) {
     return CLI_OK;
 }
 
-/* The commands on a configuration differ in one call. It returns the library's status, or CLI_USAGE after a message of
- * its own. */
-typedef int (*show_fn)(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text);
-
-static int show_config(const cli_args *args, show_fn show) {
+int cli_show_config(const cli_args *args, cli_show_fn show) {
     char *text = NULL;
     modnas_config *cfg = NULL;
     modnas_ctx *ctx = cli_new_ctx(cli_args_value(args, OPT_QUIET) != NULL);
@@ -118,11 +114,10 @@ static int config_raw(const cli_args *args) {
 }
 
 int cli_config(const cli_args *args) {
-    return cli_args_value(args, OPT_RAW) ? config_raw(args) : show_config(args, show_json);
+    return cli_args_value(args, OPT_RAW) ? config_raw(args) : cli_show_config(args, show_json);
 }
 
-/* "3x32x32", or one number, into n positive numbers. */
-static int read_sizes(const char *text, int32_t *out, int n) {
+int cli_parse_sizes(const char *text, int32_t *out, int n) {
     for (int i = 0; i < n; i++) {
         char *end;
         const long value = strtol(text, &end, 10);
@@ -134,21 +129,27 @@ static int read_sizes(const char *text, int32_t *out, int n) {
     return 0;
 }
 
+int cli_read_sizes(const cli_args *args, int32_t input[3], int32_t *batch) {
+    const char *sizes = cli_args_value(args, OPT_INPUT), *images = cli_args_value(args, OPT_BATCH),
+               *name = args->command->name;
+    if (sizes && cli_parse_sizes(sizes, input, 3) != 0) {
+        cli_error("%s: --input %s is not channels x height x width, as in 3x32x32", name, sizes);
+        return CLI_USAGE;
+    }
+    if (images && cli_parse_sizes(images, batch, 1) != 0) {
+        cli_error("%s: --batch %s is not a positive number", name, images);
+        return CLI_USAGE;
+    }
+    return CLI_OK;
+}
+
 static int show_description(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
     modnas_describe_opts opts = {.size = sizeof opts};
-    const char *input = cli_args_value(args, OPT_INPUT), *batch = cli_args_value(args, OPT_BATCH);
     (void)ctx;
-    if (input && read_sizes(input, opts.input, 3) != 0) {
-        cli_error("describe: --input %s is not channels x height x width, as in 3x32x32", input);
-        return CLI_USAGE;
-    }
-    if (batch && read_sizes(batch, &opts.batch, 1) != 0) {
-        cli_error("describe: --batch %s is not a positive number", batch);
-        return CLI_USAGE;
-    }
+    if (cli_read_sizes(args, opts.input, &opts.batch) != CLI_OK) return CLI_USAGE;
     return cli_args_value(args, OPT_JSON) ? modnas_describe(cfg, &opts, text) : modnas_describe_text(cfg, &opts, text);
 }
 
 int cli_describe(const cli_args *args) {
-    return show_config(args, show_description);
+    return cli_show_config(args, show_description);
 }

@@ -188,3 +188,15 @@ int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
     m->record_all = before;
     return rc;
 }
+
+int mn_model_choose_input(const mn_model *m, const int32_t given[3], int32_t out[3]) {
+    int n = 0;
+    for (int i = 0; i < 3; i++) {
+        n += given[i] > 0;
+        out[i] = given[i] ? given[i] : m->input[i];
+    }
+    if (n % 3 || given[0] < 0 || given[1] < 0 || given[2] < 0)
+        return mn_fail(m->ctx, MODNAS_EINVAL, "an input of %dx%dx%d: all three or none", given[0], given[1], given[2]);
+    if (out[0] == m->input[0]) return 0;
+    return mn_fail(m->ctx, MODNAS_ESHAPE, "an input of %d channels; the model takes %d", out[0], m->input[0]);
+}

@@ -28,20 +28,8 @@ static int32_t batch_of(const mn_node *config) {
 
 static int read_opts(description *d, const modnas_describe_opts *o) {
     d->batch = o->batch ? o->batch : batch_of(d->config);
-    int given = 0;
-    for (int i = 0; i < 3; i++) {
-        if (o->input[i] < 0 || o->batch < 0)
-            return mn_fail(d->ctx, MODNAS_EINVAL, "an input of %dx%dx%d and a batch of %d", o->input[0], o->input[1],
-                           o->input[2], o->batch);
-        given += o->input[i] > 0;
-        d->input[i] = o->input[i] ? o->input[i] : d->model->input[i];
-    }
-    if (given % 3)
-        return mn_fail(d->ctx, MODNAS_EINVAL, "an input of %dx%dx%d: all three or none", o->input[0], o->input[1],
-                       o->input[2]);
-    if (d->input[0] == d->model->input[0]) return 0;
-    return mn_fail(d->ctx, MODNAS_ESHAPE, "an input of %d channels; the model takes %d", d->input[0],
-                   d->model->input[0]);
+    if (o->batch < 0) return mn_fail(d->ctx, MODNAS_EINVAL, "a batch of %d", o->batch);
+    return mn_model_choose_input(d->model, o->input, d->input);
 }
 
 /* `backend: none` has nothing to count with: the reference then does it. */

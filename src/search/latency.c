@@ -6,27 +6,33 @@
 
 #include "data/table.h"
 
-enum { N_COLUMNS = 3, N_NAMED = 4 /* missing rows that a message names */ };
+enum { MAX_COLUMNS = 3, N_NAMED = 4 /* missing rows that a message names */ };
 static const double most_ms = 1e9;
-static const char *const columns[N_COLUMNS] = {"slot", "candidate", "latency_ms"};
+static const struct {
+    int n;
+    const char *name[MAX_COLUMNS]; /* the last one is the number, the others are its key */
+} columns[] = {[MN_LATENCY_PLACES] = {3, {"slot", "candidate", "latency_ms"}},
+               [MN_LATENCY_JOBS] = {2, {"job", "latency_ms"}}};
 static const char always[] = "-";
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
 typedef struct reading {
     mn_latency *t;
-    size_t at[N_COLUMNS];
+    int32_t kind;
+    size_t at[MAX_COLUMNS];
     mn_str key;
 } reading;
 
 static int find_columns(reading *r, const char *const *names, size_t n) {
-    for (int i = 0; i < N_COLUMNS; i++) {
+    for (int i = 0; i < columns[r->kind].n; i++) {
+        const char *name = columns[r->kind].name[i];
         size_t at = 0;
-        while (at < n && strcmp(names[at], columns[i]) != 0) at++;
+        while (at < n && strcmp(names[at], name) != 0) at++;
         r->at[i] = at;
         if (at < n) continue;
-        const char *near = mn_suggest(columns[i], names, n);
-        return mn_fail(r->t->ctx, MODNAS_EFORMAT, "%s:1: there is no column '%s'%s%.80s%s", r->t->name, columns[i],
+        const char *near = mn_suggest(name, names, n);
+        return mn_fail(r->t->ctx, MODNAS_EFORMAT, "%s:1: there is no column '%s'%s%.80s%s", r->t->name, name,
                        near ? "; is '" : "", near ? near : "", near ? "' meant?" : "");
     }
     return 0;
@@ -41,15 +47,16 @@ static int read_ms(const reading *r, size_t line, const char *text, int64_t *ns)
     return 0;
 }
 
-static int make_key(mn_str *key, const char *slot, const char *candidate) {
+static int make_key(mn_str *key, const char *const *parts, int n) {
     key->n = 0;
-    mn_str_add(key, slot);
-    mn_str_add(key, "\t");
-    mn_str_add(key, candidate);
+    for (int i = 0; i < n; i++) {
+        mn_str_add(key, i ? "\t" : "");
+        mn_str_add(key, parts[i]);
+    }
     return key->failed ? MODNAS_ENOMEM : 0;
 }
 
-static const mn_latency_row *find_key(const mn_latency *t, const char *key) {
+const mn_latency_row *mn_latency_find(const mn_latency *t, const char *key) {
     const uintptr_t at = (uintptr_t)mn_map_get(&t->places, key);
     return at ? &MN_AT(t->rows, mn_latency_row, at - 1) : NULL;
 }
@@ -59,22 +66,27 @@ static int note_line(size_t line, const char *const *fields, size_t n, void *ud)
     mn_latency *t = r->t;
     mn_latency_row row = {.line = line};
     if (line == 1) return find_columns(r, fields, n);
-    const char *slot = fields[r->at[0]], *candidate = fields[r->at[1]];
-    if (!*slot || !*candidate)
-        return mn_fail(t->ctx, MODNAS_EFORMAT, "%s:%zu: there is no %s", t->name, line, columns[*slot ? 1 : 0]);
-    MN_TRY(read_ms(r, line, fields[r->at[2]], &row.ns));
-    MN_TRY(make_key(&r->key, slot, candidate));
-    const mn_latency_row *before = find_key(t, r->key.text);
+    const char *parts[MAX_COLUMNS];
+    const int n_keys = columns[r->kind].n - 1;
+    for (int i = 0; i < n_keys; i++) {
+        parts[i] = fields[r->at[i]];
+        if (!*parts[i])
+            return mn_fail(t->ctx, MODNAS_EFORMAT, "%s:%zu: there is no %s", t->name, line, columns[r->kind].name[i]);
+    }
+    MN_TRY(read_ms(r, line, fields[r->at[n_keys]], &row.ns));
+    MN_TRY(make_key(&r->key, parts, n_keys));
+    const mn_latency_row *before = mn_latency_find(t, r->key.text);
     if (before)
-        return mn_fail(t->ctx, MODNAS_EFORMAT, "%s:%zu: slot %.40s, candidate %.40s was in line %zu already", t->name,
-                       line, slot, candidate, before->line);
+        return mn_fail(t->ctx, MODNAS_EFORMAT, "%s:%zu: %s %.40s%s%.40s was in line %zu already", t->name, line,
+                       columns[r->kind].name[0], parts[0], n_keys > 1 ? ", candidate " : "", n_keys > 1 ? parts[1] : "",
+                       before->line);
     if (!mn_vec_push(t->ctx, &t->rows, &row, 1)) return MODNAS_ENOMEM;
     return mn_map_put(t->ctx, &t->places, r->key.text, (void *)(uintptr_t)t->rows.n);
 }
 
-int mn_latency_read(modnas_ctx *ctx, mn_source *s, mn_latency *out) {
+int mn_latency_read(modnas_ctx *ctx, mn_source *s, int32_t kind, mn_latency *out) {
     mn_latency t = {.ctx = ctx, .name = mn_strdup(ctx, mn_source_content(s))};
-    reading r = {.t = &t, .key = {.ctx = ctx}};
+    reading r = {.t = &t, .kind = kind, .key = {.ctx = ctx}};
     mn_vec_init(&t.rows, sizeof(mn_latency_row));
     int rc = t.name ? mn_table_walk(ctx, s, note_line, &r) : MODNAS_ENOMEM;
     if (!rc && !t.rows.n) rc = mn_fail(ctx, MODNAS_EFORMAT, "%s has no rows", t.name);
@@ -105,8 +117,8 @@ typedef struct filling {
 } filling;
 
 static int add_row(filling *f, const mn_slot *slot, const char *candidate, int64_t *to) {
-    MN_TRY(make_key(&f->key, slot->name, candidate));
-    const mn_latency_row *row = find_key(f->t, f->key.text);
+    MN_TRY(make_key(&f->key, (const char *[]){slot->name, candidate}, 2));
+    const mn_latency_row *row = mn_latency_find(f->t, f->key.text);
     if (row) *to += row->ns;
     if (!row && f->n_missing++ < N_NAMED)
         mn_str_addf(&f->missing, "%sslot %s, candidate %s", f->missing.n ? "; " : "", slot->name, candidate);
@@ -201,7 +213,7 @@ int mn_latency_load(mn_model *model, const char *path, mn_costs *out) {
     mn_source *s;
     mn_latency t = {.ctx = NULL};
     MN_TRY(mn_source_open(model->ctx, path, MN_SOURCE_AUTO, &s));
-    int rc = mn_latency_read(model->ctx, s, &t);
+    int rc = mn_latency_read(model->ctx, s, MN_LATENCY_PLACES, &t);
     mn_source_close(s);
     if (!rc) rc = mn_latency_costs(&t, model, out);
     mn_latency_free(&t);

@@ -11,6 +11,11 @@
 #include "data/source.h"
 #include "search/cost.h"
 
+enum mn_latency_kind {
+    MN_LATENCY_PLACES, /* as above */
+    MN_LATENCY_JOBS    /* columns job and latency_ms: what another device measured (pipeline/profile.c) */
+};
+
 typedef struct mn_latency_row {
     int64_t ns;
     size_t line;
@@ -19,13 +24,14 @@ typedef struct mn_latency_row {
 typedef struct mn_latency {
     modnas_ctx *ctx;
     char *name;    /* of the file, for messages */
-    mn_map places; /* "slot\tcandidate" -> 1 + number of the row */
+    mn_map places; /* "slot\tcandidate", or a job -> 1 + number of the row */
     mn_vec rows;   /* mn_latency_row, in the same order */
 } mn_latency;
 
 /* MODNAS_EFORMAT "file:line: what", MODNAS_EIO, MODNAS_ENOMEM. */
-int mn_latency_read(modnas_ctx *ctx, mn_source *s, mn_latency *out);
-void mn_latency_free(mn_latency *t); /* zeroed is fine */
+int mn_latency_read(modnas_ctx *ctx, mn_source *s, int32_t kind, mn_latency *out);
+void mn_latency_free(mn_latency *t);                                      /* zeroed is fine */
+const mn_latency_row *mn_latency_find(const mn_latency *t, const char *key); /* NULL: there is none */
 
 /* The costs of a model's space. A Slot that is filled with one candidate counts among what is always there.
  * MODNAS_ECONFIG: candidates without a row (the first ones are named), rows of Slots that the model does not have, or

@@ -13,11 +13,11 @@ static const char network[] = "{backend: none, model: {type: MobileNetV2, args: 
                               "16, 2, 2]], n_classes: 3, input: [2, 6, 6], width_coeff: 0}}, "
                               "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB5E3]}}";
 
-static int read(modnas_ctx *ctx, const char *bytes, size_t n, mn_latency *t) {
+static int read(modnas_ctx *ctx, const char *bytes, size_t n, int32_t kind, mn_latency *t) {
     mn_source *s;
     FUZZ_CHECK(mn_source_open_mem(ctx, bytes, n, "in.tsv", MN_SOURCE_PLAIN, &s) == 0, "%s", modnas_errmsg(ctx));
     fuzz_fill(t, sizeof *t);
-    const int rc = mn_latency_read(ctx, s, t);
+    const int rc = mn_latency_read(ctx, s, kind, t);
     fuzz_check_text(ctx, rc);
     if (rc) fuzz_check_untouched(t, sizeof *t);
     mn_source_close(s);
@@ -28,16 +28,16 @@ static const mn_latency_row *row_of(const mn_latency *t, size_t i) {
     return &MN_AT(t->rows, mn_latency_row, i);
 }
 
-/* The three columns alone. */
-static void check_again(modnas_ctx *ctx, const mn_latency *t) {
+/* The columns that are read alone. */
+static void check_again(modnas_ctx *ctx, int32_t kind, const mn_latency *t) {
     mn_str text = {.ctx = ctx};
     mn_latency again;
-    mn_str_add(&text, "slot\tcandidate\tlatency_ms\n");
+    mn_str_add(&text, kind == MN_LATENCY_JOBS ? "job\tlatency_ms\n" : "slot\tcandidate\tlatency_ms\n");
     for (size_t i = 0; i < t->rows.n; i++) {
         mn_str_add(&text, mn_map_key(&t->places, i, NULL));
         mn_str_addf(&text, "\t%" PRId64 "e-6\n", row_of(t, i)->ns);
     }
-    FUZZ_CHECK(read(ctx, text.text, text.n, &again) == 0, "%s", modnas_errmsg(ctx));
+    FUZZ_CHECK(read(ctx, text.text, text.n, kind, &again) == 0, "%s", modnas_errmsg(ctx));
     FUZZ_CHECK(again.rows.n == t->rows.n && again.places.n == t->places.n, "%zu rows of %zu", again.rows.n, t->rows.n);
     for (size_t i = 0; i < t->rows.n; i++) {
         const int64_t a = row_of(t, i)->ns, b = row_of(&again, i)->ns;
@@ -84,9 +84,14 @@ static void check_costs(modnas_ctx *ctx, const mn_latency *t) {
 
 static void run(modnas_ctx *ctx, const char *bytes, size_t n) {
     mn_latency t;
-    if (read(ctx, bytes, n, &t)) return;
+    if (read(ctx, bytes, n, MN_LATENCY_JOBS, &t) == 0) {
+        fuzz_accept();
+        check_again(ctx, MN_LATENCY_JOBS, &t);
+        mn_latency_free(&t);
+    }
+    if (read(ctx, bytes, n, MN_LATENCY_PLACES, &t)) return;
     fuzz_accept();
-    check_again(ctx, &t);
+    check_again(ctx, MN_LATENCY_PLACES, &t);
     FUZZ_CHECK(mn_register_builtins(ctx) == 0, "%s", modnas_errmsg(ctx));
     check_costs(ctx, &t);
     mn_latency_free(&t);

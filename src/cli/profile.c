@@ -1,0 +1,71 @@
+/* The command profile: a table of latencies, measured here or on another device. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli.h"
+
+/* All of the file or nothing: CLI_OK, or CLI_FAILED after a message. */
+static int write_file(const char *path, const char *text) {
+    const size_t n = strlen(path);
+    char *part = cli_grow(NULL, n + 6);
+    memcpy(part, path, n);
+    memcpy(part + n, ".part", 6);
+    FILE *f = fopen(part, "w");
+    int failed = !f || fputs(text, f) < 0;
+    if (f && fclose(f) != 0) failed = 1;
+    if (!failed) failed = rename(part, path) != 0;
+    if (failed) cli_error("%s: %s", path, strerror(errno));
+    if (failed && f) remove(part);
+    free(part);
+    return failed ? CLI_FAILED : CLI_OK;
+}
+
+static int write_jobs(const char *dir, const char *text) {
+    const size_t n = strlen(dir);
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
+        cli_error("%s: %s", dir, strerror(errno));
+        return CLI_FAILED;
+    }
+    char *path = cli_grow(NULL, n + 10);
+    memcpy(path, dir, n);
+    memcpy(path + n, "/jobs.tsv", 10);
+    const int status = write_file(path, text);
+    free(path);
+    return status;
+}
+
+static int read_opts(const cli_args *args, modnas_profile_opts *o) {
+    const char *runs = cli_args_value(args, OPT_RUNS);
+    o->measured = cli_args_value(args, OPT_IMPORT);
+    o->list_jobs = cli_args_value(args, OPT_EMIT) != NULL;
+    if (o->list_jobs && (o->measured || cli_args_value(args, OPT_OUT))) {
+        cli_error("profile: --emit writes DIR/jobs.tsv: neither --import nor --out goes with it");
+        return CLI_USAGE;
+    }
+    if (runs && cli_parse_sizes(runs, &o->runs, 1) != 0) {
+        cli_error("profile: --runs %s is not a positive number", runs);
+        return CLI_USAGE;
+    }
+    return cli_read_sizes(args, o->input, &o->batch);
+}
+
+static int show_profile(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
+    modnas_profile_opts opts = {.size = sizeof opts};
+    const char *out = cli_args_value(args, OPT_OUT), *dir = cli_args_value(args, OPT_EMIT);
+    if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
+    const int rc = modnas_profile(cfg, &opts, text);
+    if (rc != 0 || (!out && !dir)) return rc;
+    const int status = dir ? write_jobs(dir, *text) : write_file(out, *text);
+    if (status == CLI_OK)
+        **text = 0; /* nothing is left to print */
+    else
+        modnas_string_free(ctx, *text);
+    return status;
+}
+
+int cli_profile(const cli_args *args) {
+    return cli_show_config(args, show_profile);
+}

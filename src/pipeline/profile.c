@@ -1,0 +1,277 @@
+/* Profiles: what each candidate takes at each Slot of a space, and what is always there.
+ *
+ *   networks of the space, the k-th one with candidate k everywhere -> forward passes, timed by the mixed op that a
+ *   kernel belongs to (mn_run_tag) -> a row a candidate, and one of what belongs to none
+ *
+ * A candidate is thus measured where it stands: with the sources that it has there, fused as it is there. What it is
+ * made of, with all shapes, is its job; the same job at several places has one name, which is a hash of it. */
+#include <math.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "construct/construct.h"
+#include "modnas/profile.h"
+#include "search/latency.h"
+#include "search/stopwatch.h"
+
+enum { USUAL_RUNS = 50, MAX_RUNS = 100000, JOB_BYTES = 13 };
+
+typedef struct row {
+    const char *slot, *candidate;
+    mn_str ops; /* JSON */
+    char job[JOB_BYTES];
+    mn_timing timing; /* in ms */
+} row;
+
+typedef struct profile {
+    modnas_ctx *ctx;
+    const mn_node *config;
+    modnas_profile_opts opts;
+    mn_model *model;
+    int32_t n_mixed, n_nets, n_rows;
+    int32_t *first; /* by mixed op: row of its first candidate; row 0 is the fixed part */
+    row *rows;
+    mn_run **nets;
+    float *images;   /* zeros */
+    double *seconds; /* see mn_time_runs */
+} profile;
+
+/* ---- the networks -------------------------------------------------------------------------------------- */
+
+static int build_model(profile *p) {
+    if (strcmp(mn_construct_backend(p->config), "none") == 0)
+        return mn_fail(p->ctx, MODNAS_ECONFIG, "with 'backend: none' there is nothing to time");
+    MN_TRY(mn_construct_model(p->ctx, p->config, MODNAS_F32, 1, &p->model));
+    p->n_mixed = mn_model_n_mixed(p->model);
+    if (!p->model->root || !p->n_mixed)
+        return mn_fail(p->ctx, MODNAS_ECONFIG, "the model has no mixed ops: there are no candidates to profile");
+    MN_TRY(mn_model_choose_input(p->model, p->opts.input, p->opts.input));
+    for (int32_t i = 0; i < p->n_mixed; i++)
+        if (!mn_slot_of(mn_model_mixed(p->model, i)->module->parent))
+            return mn_fail(p->ctx, MODNAS_ECONFIG, "mixed op %d of %d stands at no slot", i + 1, p->n_mixed);
+    return 0;
+}
+
+static int make_rows(profile *p) {
+    p->first = mn_alloc(p->ctx, (size_t)p->n_mixed, sizeof *p->first);
+    if (!p->first) return MODNAS_ENOMEM;
+    int32_t n = 1;
+    for (int32_t i = 0; i < p->n_mixed; i++) {
+        const int32_t k = mn_model_mixed(p->model, i)->n;
+        p->first[i] = n;
+        n += k;
+        if (k > p->n_nets) p->n_nets = k;
+    }
+    p->rows = mn_alloc(p->ctx, (size_t)n, sizeof *p->rows);
+    p->nets = mn_alloc(p->ctx, (size_t)p->n_nets, sizeof(mn_run *));
+    if (!p->rows || !p->nets) return MODNAS_ENOMEM;
+    p->n_rows = n;
+    return 0;
+}
+
+static int fill_row(row *r, const mn_run *run, int32_t tag, const char *slot, const char *candidate) {
+    char hash[65];
+    mn_sha256 sha;
+    *r = (row){.slot = slot, .candidate = candidate, .ops = {.ctx = mn_run_ctx(run)}};
+    mn_run_describe(run, tag, &r->ops);
+    if (r->ops.failed) return MODNAS_ENOMEM;
+    mn_sha256_init(&sha);
+    mn_sha256_add(&sha, r->ops.text, r->ops.n);
+    mn_sha256_hex(&sha, hash);
+    memcpy(r->job, hash, JOB_BYTES - 1);
+    return 0;
+}
+
+/* Of what net k was recorded of. */
+static int fill_rows(profile *p, int32_t k) {
+    if (!k) MN_TRY(fill_row(&p->rows[0], p->nets[k], 0, "fixed", "-"));
+    for (int32_t i = 0; i < p->n_mixed; i++) {
+        const mn_mixed *m = mn_model_mixed(p->model, i);
+        if (k >= m->n) continue;
+        MN_TRY(fill_row(&p->rows[p->first[i] + k], p->nets[k], m->tag, mn_slot_of(m->module->parent)->name,
+                        mn_mixed_candidate(m, k)));
+    }
+    return 0;
+}
+
+static int record_net(profile *p, int32_t k) {
+    mn_model *m = p->model;
+    const int32_t *in = p->opts.input;
+    const int64_t dims[4] = {p->opts.batch, in[0], in[1], in[2]};
+    mn_value *x, *logits;
+    for (int32_t i = 0; i < p->n_mixed; i++) mn_mixed_force(mn_model_mixed(m, i), k % mn_model_mixed(m, i)->n);
+    MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &p->nets[k]));
+    MN_TRY(mn_run_begin(p->nets[k], &(mn_run_opts){.train = 0}));
+    MN_TRY(mn_input(p->nets[k], dims, MODNAS_F32, &x));
+    MN_TRY(mn_model_forward(m, p->nets[k], x, &logits));
+    MN_TRY(fill_rows(p, k));
+    MN_TRY(mn_run_keep(p->nets[k], logits));
+    MN_TRY(mn_run_plan(p->nets[k], NULL));
+    mn_run_bind(p->nets[k], x, p->images);
+    return 0;
+}
+
+static int record_nets(profile *p) {
+    const int32_t *in = p->opts.input;
+    const size_t image = (size_t)in[0] * (size_t)in[1] * (size_t)in[2];
+    p->images = mn_alloc(p->ctx, (size_t)p->opts.batch, image * sizeof *p->images);
+    if (!p->images) return MODNAS_ENOMEM;
+    for (int32_t k = 0; k < p->n_nets; k++) MN_TRY(record_net(p, k));
+    return 0;
+}
+
+/* ---- measuring ----------------------------------------------------------------------------------------- */
+
+static double ms_of(double seconds) { /* whole nanoseconds */
+    return round(seconds * 1e3 * MN_COST_MS) / MN_COST_MS;
+}
+
+static mn_timing in_ms(double *times, int32_t n) {
+    const mn_timing t = mn_timing_of(times, n);
+    return (mn_timing){ms_of(t.median), ms_of(t.spread)};
+}
+
+static int measure(profile *p) {
+    const int32_t n_tags = p->n_mixed + 1, runs = p->opts.runs, all = p->n_nets * runs;
+    p->seconds = mn_alloc(p->ctx, (size_t)all, (size_t)n_tags * sizeof *p->seconds);
+    double *times = mn_alloc(p->ctx, (size_t)all, sizeof *times);
+    int rc = p->seconds && times ? mn_time_runs(p->nets, p->n_nets, runs, n_tags, p->seconds) : MODNAS_ENOMEM;
+    for (int32_t t = 0; t < all && !rc; t++) times[t] = p->seconds[(size_t)t * (size_t)n_tags];
+    if (!rc) p->rows[0].timing = in_ms(times, all);
+    for (int32_t i = 0; i < p->n_mixed && !rc; i++) {
+        const mn_mixed *m = mn_model_mixed(p->model, i);
+        for (int32_t k = 0; k < m->n; k++) {
+            for (int32_t t = 0; t < runs; t++)
+                times[t] = p->seconds[((size_t)k * (size_t)runs + (size_t)t) * (size_t)n_tags + (size_t)m->tag];
+            p->rows[p->first[i] + k].timing = in_ms(times, runs);
+        }
+    }
+    mn_free(p->ctx, times);
+    return rc;
+}
+
+/* ---- another device's ---------------------------------------------------------------------------------- */
+
+static int is_nothing(const row *r) { /* an identity: no job */
+    return strcmp(r->ops.text, "[]") == 0;
+}
+
+static int take_measured(profile *p, const mn_latency *t) {
+    for (int32_t i = 0; i < p->n_rows; i++) {
+        row *r = &p->rows[i];
+        const mn_latency_row *found = mn_latency_find(t, r->job);
+        if (found) r->timing.median = (double)found->ns / MN_COST_MS;
+        if (!found && !is_nothing(r))
+            return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: there is no job %s, which is slot %s, candidate %s", t->name,
+                           r->job, r->slot, r->candidate);
+    }
+    for (size_t i = 0; i < t->rows.n; i++) {
+        const char *job = mn_map_key(&t->places, i, NULL);
+        int known = 0;
+        for (int32_t k = 0; k < p->n_rows; k++) known |= strcmp(p->rows[k].job, job) == 0;
+        if (!known)
+            return mn_fail(p->ctx, MODNAS_ECONFIG, "%s:%zu: the space has no job %.40s", t->name,
+                           MN_AT(t->rows, mn_latency_row, i).line, job);
+    }
+    return 0;
+}
+
+static int import(profile *p) {
+    mn_source *s;
+    mn_latency t = {.ctx = NULL};
+    MN_TRY(mn_source_open(p->ctx, p->opts.measured, MN_SOURCE_AUTO, &s));
+    int rc = mn_latency_read(p->ctx, s, MN_LATENCY_JOBS, &t);
+    mn_source_close(s);
+    if (!rc) rc = take_measured(p, &t);
+    mn_latency_free(&t);
+    return rc;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static void write_table(mn_str *s, const profile *p) {
+    mn_str_add(s, "slot\tcandidate\tlatency_ms\tspread_ms\truns\tjob\n");
+    for (int32_t i = 0; i < p->n_rows; i++) {
+        const row *r = &p->rows[i];
+        mn_str_addf(s, "%s\t%s\t", r->slot, r->candidate);
+        mn_str_real(s, r->timing.median);
+        mn_str_add(s, "\t");
+        if (p->opts.measured) {
+            mn_str_addf(s, "-\t-\t%s\n", r->job);
+            continue;
+        }
+        mn_str_real(s, r->timing.spread);
+        mn_str_addf(s, "\t%d\t%s\n", i ? p->opts.runs : p->n_nets * p->opts.runs, r->job);
+    }
+}
+
+/* Each once, with all places where it stands. */
+static void write_jobs(mn_str *s, const profile *p) {
+    mn_str_add(s, "job\tplaces\tops\n");
+    for (int32_t i = 0; i < p->n_rows; i++) {
+        const row *r = &p->rows[i];
+        int32_t n = 0;
+        for (int32_t k = 0; k < i; k++) n += strcmp(p->rows[k].job, r->job) == 0;
+        if (n || is_nothing(r)) continue;
+        mn_str_addf(s, "%s\t", r->job);
+        for (int32_t k = i; k < p->n_rows; k++)
+            if (strcmp(p->rows[k].job, r->job) == 0)
+                mn_str_addf(s, "%s%s/%s", n++ ? " " : "", p->rows[k].slot, p->rows[k].candidate);
+        mn_str_addf(s, "\t%s\n", r->ops.text);
+    }
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------- */
+
+static int check_opts(profile *p) {
+    modnas_profile_opts *o = &p->opts;
+    if (o->list_jobs && o->measured)
+        return mn_fail(p->ctx, MODNAS_EINVAL, "modnas_profile_opts: list_jobs and measured: one of them");
+    if (o->batch < 0 || o->runs < 0 || o->runs > MAX_RUNS)
+        return mn_fail(p->ctx, MODNAS_EINVAL, "a batch of %d, %d runs; at most %d runs", o->batch, o->runs, MAX_RUNS);
+    if (!o->batch) o->batch = 1;
+    if (!o->runs) o->runs = USUAL_RUNS;
+    return 0;
+}
+
+static int make(profile *p, mn_str *text) {
+    MN_TRY(check_opts(p));
+    MN_TRY(build_model(p));
+    MN_TRY(make_rows(p));
+    MN_TRY(record_nets(p));
+    if (p->opts.measured) MN_TRY(import(p));
+    if (!p->opts.measured && !p->opts.list_jobs) MN_TRY(measure(p));
+    if (p->opts.list_jobs)
+        write_jobs(text, p);
+    else
+        write_table(text, p);
+    return 0;
+}
+
+static void release(profile *p) {
+    for (int32_t i = 0; i < p->n_rows; i++)
+        if (p->rows[i].ops.ctx) mn_str_free(&p->rows[i].ops);
+    for (int32_t i = 0; p->nets && i < p->n_nets; i++) mn_run_free(p->nets[i]);
+    void *const blocks[] = {p->first, p->rows, p->nets, p->images, p->seconds};
+    for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(p->ctx, blocks[i]);
+    mn_model_free(p->model);
+}
+
+int modnas_profile(modnas_config *cfg, const modnas_profile_opts *opts, char **text) {
+    if (!cfg || !text) return MODNAS_EINVAL;
+    modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
+    profile p = {.ctx = ctx};
+    mn_str made = {.ctx = ctx};
+    MN_TRY(mn_opts_read(ctx, "modnas_profile_opts", opts, &p.opts, sizeof p.opts));
+    MN_TRY(mn_register_builtins(ctx));
+    int rc = mn_config_tree(cfg, &p.config);
+    if (!rc) rc = make(&p, &made);
+    char *done = rc ? NULL : mn_str_take(&made);
+    if (!rc && !done) rc = MODNAS_ENOMEM;
+    if (!rc) *text = done;
+    mn_str_free(&made);
+    release(&p);
+    if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
+    return rc;
+}

@@ -1,0 +1,245 @@
+/* Profiles: the jobs against the definition of the blocks, another device's measurements, what is measured here. */
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "modnas/profile.h"
+#include "search/stopwatch.h"
+#include "util_cli.h"
+#include "util_search.h"
+
+/* Slots of util_small's network on 3x8x8 images: 8 -> 8 stride 2, 8 -> 8, 8 -> 8 stride 2, 8 -> 8 (16 channels at half
+ * width), at 8x8, 4x4, 4x4, 2x2. */
+static const modnas_profile_opts on_8x8 = {.size = sizeof on_8x8, .input = {3, 8, 8}, .runs = 5};
+
+static int profile(const char *yaml, const modnas_profile_opts *opts, char **text) {
+    modnas_config *cfg = NULL;
+    int rc = modnas_config_new(rig.ctx, &cfg);
+    if (!rc) rc = modnas_config_add_text(cfg, yaml, strlen(yaml), "t.yaml");
+    if (!rc) rc = modnas_profile(cfg, opts, text);
+    modnas_config_free(cfg);
+    return rc;
+}
+
+static void write_file(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* ---- jobs ---------------------------------------------------------------------------------------------- */
+
+/* Of inverted residuals (Sandler et al. 2018, table 1: without expansion depthwise 3x3, norm, ReLU6, 1x1, norm). Three
+ * Slots; the last two are alike: their candidates are the same jobs. */
+START_TEST(jobs_by_definition) {
+    static const char yaml[] =
+        "backend: ref\nmodel: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [3, 8, 3, 2]], n_classes: 4, width_coeff: 0}}\n"
+        "mixed_op: {type: IndexMixedOp, candidates: {a: MB3E1, b: MB5E3}}\n";
+    modnas_profile_opts opts = on_8x8;
+    char *text = NULL;
+    opts.list_jobs = 1;
+    ck_assert_msg(profile(yaml, &opts, &text) == 0, "%s", modnas_errmsg(rig.ctx));
+    int lines = 0;
+    for (const char *c = text; *c; c++) lines += *c == '\n';
+    ck_assert_int_eq(lines, 1 + 1 + 2 + 2);
+    ck_assert_int_eq(strncmp(text, "job\tplaces\tops\n", 15), 0);
+    ck_assert_msg(strstr(text, "\tfixed/-\t["), "%s", text);
+    ck_assert_msg(strstr(text, "\t1/a 2/a\t["), "%s", text);
+    ck_assert_msg(strstr(text, "\t1/b 2/b\t["), "%s", text);
+    ck_assert_msg(strstr(text, "\t0/a\t[{\"op\":\"conv2d\",\"in\":[1,8,8,8],\"weights\":[8,1,3,3],\"out\":[1,8,4,4],"
+                               "\"stride\":[2,2],\"pad\":[1,1,1,1],\"dilation\":[1,1],\"groups\":8},"
+                               "{\"op\":\"batch_norm\",\"in\":[1,8,4,4],\"weights\":[1,8,1,1],\"out\":[1,8,4,4]},"
+                               "{\"op\":\"activation\",\"in\":[1,8,4,4],\"out\":[1,8,4,4],\"function\":\"relu6\"},"
+                               "{\"op\":\"conv2d\",\"in\":[1,8,4,4],\"weights\":[8,8,1,1],\"out\":[1,8,4,4],"
+                               "\"stride\":[1,1],\"pad\":[0,0,0,0],\"dilation\":[1,1],\"groups\":1},"
+                               "{\"op\":\"batch_norm\",\"in\":[1,8,4,4],\"weights\":[1,8,1,1],\"out\":[1,8,4,4]}]\n"),
+                  "%s", text);
+    ck_assert_msg(strstr(text, "\"in\":[1,24,8,8],\"weights\":[24,1,5,5],\"out\":[1,24,4,4],\"stride\":[2,2],"
+                               "\"pad\":[2,2,2,2],\"dilation\":[1,1],\"groups\":24}"),
+                  "%s", text);
+    modnas_string_free(rig.ctx, text);
+}
+END_TEST
+
+/* ---- another device ------------------------------------------------------------------------------------ */
+
+/* An answer to a list of jobs: the i-th one takes i + 0.5 ms; line `without` of it (0: none) is left out. */
+static void answer(const char *jobs, int without, const char *more) {
+    FILE *f = fopen("m.tsv", "w");
+    ck_assert_ptr_nonnull(f);
+    fputs("job\tdevice\tlatency_ms\n", f);
+    int i = 0;
+    for (const char *line = strchr(jobs, '\n') + 1; *line; line = strchr(line, '\n') + 1, i++)
+        if (i + 2 != without) fprintf(f, "%.*s\tphone\t%d.5\n", (int)strcspn(line, "\t"), line, i);
+    fputs(more, f);
+    fclose(f);
+}
+
+START_TEST(measured_elsewhere) {
+    modnas_profile_opts opts = on_8x8, in = on_8x8;
+    char *jobs = NULL, *table = NULL;
+    opts.list_jobs = 1;
+    in.measured = "m.tsv";
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &opts, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
+    answer(jobs, 0, "");
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_ptr_nonnull(strstr(table, "\nfixed\t-\t0.5\t-\t-\t"));
+    ck_assert_ptr_nonnull(strstr(table, "\n0\tMB3E1\t1.5\t-\t-\t"));
+    ck_assert_ptr_nonnull(strstr(table, "\n0\tMB5E1\t4.5\t-\t-\t"));
+    ck_assert_ptr_nonnull(strstr(table, "\n2\tMB3E3\t10.5\t-\t-\t"));
+    /* a search takes it: the least is 0.5 + 1.5 + 5.5 + 9.5 + 13.5, and that alone obeys */
+    write_file("t.tsv", table);
+    RIG_RUNS(UTIL_SEARCH_GATES "objective: {latency_table: t.tsv, subject_to: ['latency_ms <= 30.5']}\n"
+                               "estim: {search: {type: SuperNetEstim, epochs: 1, baseline: false}}\n",
+             NULL);
+    mn_node *r = util_rig_parse(&rig, rig.results);
+    ck_assert_double_eq(rig_at(r, "estim.search.best.metrics.latency_ms")->r, 30.5);
+    mn_node_free(rig.ctx, r);
+    modnas_string_free(rig.ctx, table);
+    modnas_string_free(rig.ctx, jobs);
+}
+END_TEST
+
+START_TEST(wrong_measurements) {
+    static const struct {
+        int without, status;
+        const char *more, *text;
+    } rows[] = {
+        {3, MODNAS_ECONFIG, "", "which is slot 0, candidate MB3E1"},
+        {0, MODNAS_ECONFIG, "0123456789ab\tphone\t1\n", "m.tsv:19: the space has no job 0123456789ab"},
+        {0, MODNAS_EFORMAT, "x\tphone\tfast\n", "m.tsv:19: latency_ms is 'fast', not a number"},
+        {0, MODNAS_EFORMAT, "x\tphone\t1\nx\tphone\t1\n", "m.tsv:20: job x was in line 19 already"},
+        {0, MODNAS_EFORMAT, "x\n", "m.tsv:19: 1 field in a table of 3 columns"},
+    };
+    modnas_profile_opts opts = on_8x8, in = on_8x8;
+    char *jobs = NULL, *table = NULL;
+    opts.list_jobs = 1;
+    in.measured = "m.tsv";
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &opts, &jobs), 0);
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        answer(jobs, rows[i].without, rows[i].more);
+        ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), rows[i].status);
+        util_search_says(rows[i].text);
+        ck_assert_ptr_null(table);
+    }
+    in.measured = "none.tsv";
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ENOTFOUND);
+    modnas_string_free(rig.ctx, jobs);
+}
+END_TEST
+
+START_TEST(refused) {
+    static const struct {
+        const char *yaml;
+        modnas_profile_opts opts;
+        int status;
+        const char *text;
+    } rows[] = {
+        {UTIL_SEARCH_TOY, {0}, MODNAS_ECONFIG, "'backend: none'"},
+        {"backend: ref\n" UTIL_SMALL_NET, {0}, MODNAS_ECONFIG, "no mixed ops"},
+        {UTIL_SEARCH_GATES, {.input = {1, 8, 8}}, MODNAS_ESHAPE, "1 channels; the model takes 3"},
+        {UTIL_SEARCH_GATES, {.input = {3, 8, 0}}, MODNAS_EINVAL, "all three or none"},
+        {UTIL_SEARCH_GATES, {.batch = -1}, MODNAS_EINVAL, "a batch of -1"},
+        {UTIL_SEARCH_GATES, {.runs = 1000000}, MODNAS_EINVAL, "at most 100000 runs"},
+        {UTIL_SEARCH_GATES, {.list_jobs = 1, .measured = "x"}, MODNAS_EINVAL, "one of them"},
+    };
+    char *text = NULL;
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        modnas_profile_opts opts = rows[i].opts;
+        opts.size = sizeof opts;
+        ck_assert_int_eq(profile(rows[i].yaml, &opts, &text), rows[i].status);
+        util_search_says(rows[i].text);
+        ck_assert_ptr_null(text);
+    }
+}
+END_TEST
+
+/* ---- here ---------------------------------------------------------------------------------------------- */
+
+static double ms_of(const char *table, const char *place) {
+    const char *row = strstr(table, place);
+    ck_assert_msg(row != NULL, "no %s in %s", place, table);
+    return atof(row + strlen(place));
+}
+
+/* MB5E3 has 11 times the multiply-adds of MB3E1 at Slot 0; the reference takes a time a multiply-add. */
+START_TEST(measured_here) {
+    modnas_profile_opts opts = {.size = sizeof opts, .input = {3, 16, 16}, .runs = 15};
+    char *table = NULL;
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &opts, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    int lines = 0;
+    for (const char *c = table; *c; c++) lines += *c == '\n';
+    ck_assert_int_eq(lines, 1 + 1 + 16);
+    ck_assert_int_eq(strncmp(table, "slot\tcandidate\tlatency_ms\tspread_ms\truns\tjob\n", 45), 0);
+    ck_assert_double_gt(ms_of(table, "\nfixed\t-\t"), 0);
+    ck_assert_double_gt(ms_of(table, "\n0\tMB5E3\t"), 2 * ms_of(table, "\n0\tMB3E1\t"));
+    ck_assert_double_gt(ms_of(table, "\n1\tMB5E3\t"), ms_of(table, "\n1\tMB3E1\t"));
+    /* recorded once, a search on it is the same bytes again */
+    write_file("t.tsv", table);
+    static const char yaml[] = UTIL_SEARCH_GATES "objective: {latency_table: t.tsv}\n"
+                                                 "estim: {search: {type: SuperNetEstim, epochs: 1, arch_update_intv: 1, "
+                                                 "baseline: false, criterion: [{type: AddMetricsLoss, mode: valid, "
+                                                 "args: {metrics: latency_ms, lamd: 1}}]}}\n";
+    RIG_RUNS(yaml, RIG_OVER("name=a"));
+    RIG_RUNS(yaml, RIG_OVER("name=b"));
+    ck_assert(rig_same_run("a", "b"));
+    modnas_string_free(rig.ctx, table);
+}
+END_TEST
+
+/* By hand: the middle; quartiles are the elements at a quarter and three quarters. */
+START_TEST(medians) {
+    double odd[] = {5, 1, 3}, even[] = {8, 2, 6, 4}, one[] = {7};
+    ck_assert_double_eq(mn_timing_of(odd, 3).median, 3);
+    ck_assert_double_eq(mn_timing_of(even, 4).median, 5);
+    ck_assert_double_eq(mn_timing_of(even, 4).spread, 8 - 4);
+    ck_assert_double_eq(mn_timing_of(one, 1).median, 7);
+    ck_assert_double_eq(mn_timing_of(one, 1).spread, 0);
+}
+END_TEST
+
+START_TEST(pinned_for_a_while) {
+    cpu_set_t before, held, after;
+    mn_pin pin;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    mn_pin_here(&pin);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof held, &held), 0);
+    mn_unpin(&pin);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+    if (pin.held) ck_assert_int_eq(CPU_COUNT(&held), 1);
+    ck_assert(CPU_EQUAL(&before, &after));
+}
+END_TEST
+
+/* ---- the program --------------------------------------------------------------------------------------- */
+
+START_TEST(program) {
+    util_cli cli;
+    util_cli_new(&cli);
+    util_cli_text(&cli, "s.yaml", UTIL_SEARCH_GATES);
+    ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --runs 2 --out t.tsv") == 0, "%s", cli.err);
+    ck_assert_str_eq(cli.out, "");
+    char *table = util_cli_read(&cli, "t.tsv");
+    ck_assert_ptr_nonnull(strstr(table, "\n3\tMB5E1\t"));
+    free(table);
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --emit jobs"), 0);
+    ck_assert(util_cli_exists(&cli, "jobs/jobs.tsv"));
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --import t.tsv"), 0); /* has its columns, too */
+    ck_assert_ptr_nonnull(strstr(cli.out, "\n3\tMB5E1\t"));
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --emit jobs --out t.tsv"), 2);
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --runs 0"), 2);
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --runs 1 --out no/t.tsv"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.err, "no/t.tsv: "));
+    util_cli_free(&cli);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("profile");
+    util_add(s, "profiles", rig_setup, rig_teardown,
+             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, measured_here, NULL});
+    util_add(s, "stopwatch", NULL, NULL, (const TTest *[]){medians, pinned_for_a_while, program, NULL});
+    return util_run(s);
+}
