@@ -1,9 +1,10 @@
-/* ValidateMetrics, params and macs: what an evaluation measures.
+/* ValidateMetrics, params, macs and arena_bytes: what an evaluation measures.
  *
  * The first metric is the score. Estimators add params and macs of the derived network after the configured metric's
- * own, so the two components here serve to make one of them the score. */
+ * own, so their two components here serve to make one of them the score. */
 #include <string.h>
 
+#include "graph/arena.h"
 #include "metrics/parts.h"
 #include "search/derive.h"
 
@@ -69,6 +70,29 @@ static int measure_macs(mn_metric *m, mn_estim *e, mn_metrics *out) {
     return mn_metrics_add(m->ctx, out, "macs", (double)macs);
 }
 
+/* The network that the model is reduced to, for one image: recorded and planned. */
+static int measure_arena(mn_metric *m, mn_estim *e, mn_metrics *out) {
+    int32_t input[3];
+    size_t bytes = 0;
+    mn_run *run;
+    mn_value *x, *logits;
+    if (!e->model->backend) return mn_fail(m->ctx, MODNAS_EINVAL, "with 'backend: none' there is no arena");
+    mn_estim_input(e, input);
+    MN_TRY(mn_run_new(e->model->backend, e->model->dtype, e->model->slab, &run));
+    int rc = mn_model_record(e->model, run, input, 1, &x, &logits);
+    if (!rc) rc = mn_run_keep(run, logits);
+    if (!rc) rc = mn_run_plan(run, NULL);
+    if (!rc) rc = mn_run_arena(run, &bytes);
+    mn_run_free(run);
+    return rc ? rc : mn_metrics_add(m->ctx, out, "arena_bytes", (double)bytes);
+}
+
+static int build_arena(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    (void)c;
+    (void)env;
+    return new_metric(a, measure_arena, out);
+}
+
 static int build_params(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c;
     (void)env;
@@ -88,6 +112,8 @@ static const mn_component components[] = {
     {"metrics", "ValidateMetrics", "accuracy and loss on the validation set", validate_args, build_validate, NULL},
     {"metrics", "ParamsMetrics", "trainable parameters of the derived network; fewer are better", NULL, build_params,
      NULL},
+    {"metrics", "ArenaMetrics", "bytes that the derived network's values need for one image; fewer are better", NULL,
+     build_arena, NULL},
     {"metrics", "MacsMetrics", "multiply-adds of the derived network for one image; fewer are better", NULL, build_macs,
      NULL},
 };

@@ -161,21 +161,20 @@ int64_t mn_model_n_params(const mn_model *m) {
     return n;
 }
 
-/* One image through the network, recorded and no more. */
-static int record_image(mn_model *m, mn_run *run, const int32_t input[3]) {
+int mn_model_record(mn_model *m, mn_run *run, const int32_t input[3], int32_t n, mn_value **x, mn_value **logits) {
     const mn_run_opts opts = {0};
-    const int64_t dims[4] = {1, input[0], input[1], input[2]};
-    mn_value *x, *logits;
+    const int64_t dims[4] = {n, input[0], input[1], input[2]};
     MN_TRY(mn_run_begin(run, &opts));
-    MN_TRY(mn_input(run, dims, m->dtype, &x));
-    return mn_model_forward(m, run, x, &logits);
+    MN_TRY(mn_input(run, dims, m->dtype, x));
+    return mn_model_forward(m, run, *x, logits);
 }
 
 int mn_model_recorded_macs(mn_model *m, const int32_t input[3], int64_t *macs) {
     if (!mn_model_committed(m)) return mn_fail(m->ctx, MODNAS_EINVAL, "multiply-adds are counted on a committed model");
     mn_run *run;
+    mn_value *x, *logits;
     MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &run));
-    const int rc = record_image(m, run, input ? input : m->input);
+    const int rc = mn_model_record(m, run, input ? input : m->input, 1, &x, &logits);
     if (!rc) *macs = mn_run_macs(run);
     mn_run_free(run);
     return rc;

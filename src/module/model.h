@@ -101,6 +101,8 @@ int64_t mn_model_n_params(const mn_model *m);
 int mn_model_macs(mn_model *m, const int32_t input[3], int64_t *macs);
 /* The same of what a forward records as the mixed ops are set now: one path of a supernet. */
 int mn_model_recorded_macs(mn_model *m, const int32_t input[3], int64_t *macs);
+/* Record a forward pass of n images in evaluation mode, and no more. */
+int mn_model_record(mn_model *m, mn_run *run, const int32_t input[3], int32_t n, mn_value **x, mn_value **logits);
 /* Sizes of an image as given, 0: the model's own. MODNAS_EINVAL: some are given and some not, or negative; MODNAS_ESHAPE:
  * other channels than the model's. */
 int mn_model_choose_input(const mn_model *m, const int32_t given[3], int32_t out[3]);

@@ -96,14 +96,10 @@ static int fill_rows(profile *p, int32_t k) {
 
 static int record_net(profile *p, int32_t k) {
     mn_model *m = p->model;
-    const int32_t *in = p->opts.input;
-    const int64_t dims[4] = {p->opts.batch, in[0], in[1], in[2]};
     mn_value *x, *logits;
     for (int32_t i = 0; i < p->n_mixed; i++) mn_mixed_force(mn_model_mixed(m, i), k % mn_model_mixed(m, i)->n);
     MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &p->nets[k]));
-    MN_TRY(mn_run_begin(p->nets[k], &(mn_run_opts){.train = 0}));
-    MN_TRY(mn_input(p->nets[k], dims, MODNAS_F32, &x));
-    MN_TRY(mn_model_forward(m, p->nets[k], x, &logits));
+    MN_TRY(mn_model_record(m, p->nets[k], p->opts.input, p->opts.batch, &x, &logits));
     MN_TRY(fill_rows(p, k));
     MN_TRY(mn_run_keep(p->nets[k], logits));
     MN_TRY(mn_run_plan(p->nets[k], NULL));

@@ -103,11 +103,15 @@ static int take_up(mn_estim *e, const mn_arch *arch, subject *s) {
     return rc;
 }
 
+void mn_estim_input(const mn_estim *e, int32_t input[3]) {
+    memcpy(input, e->model->input, 3 * sizeof *input);
+    if (e->trainer) mn_trainer_input(e->trainer, input);
+}
+
 int mn_estim_macs(const mn_estim *e, int64_t *macs) {
     int32_t input[3];
     if (!e->model->backend) return mn_fail(e->ctx, MODNAS_EINVAL, "with 'backend: none' multiply-adds are not counted");
-    memcpy(input, e->model->input, sizeof input);
-    if (e->trainer) mn_trainer_input(e->trainer, input);
+    mn_estim_input(e, input);
     return mn_derived_macs(e->model, input, macs);
 }
 

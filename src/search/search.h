@@ -193,6 +193,8 @@ int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
 /* What has to be done to the weights before the reduced model is measured, and undone after, also when take failed. */
 int mn_estim_take(mn_estim *e);
 int mn_estim_put(mn_estim *e);
+/* C, H, W of an image of the training data, or else of the model's own size. */
+void mn_estim_input(const mn_estim *e, int32_t input[3]);
 /* Multiply-adds for one image of the training data, or else of the model's own size; while the model is derived. */
 int mn_estim_macs(const mn_estim *e, int64_t *macs);
 /* How the exporter describes it; NULL without one. The caller's. */
