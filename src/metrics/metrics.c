@@ -120,5 +120,6 @@ static const mn_component components[] = {
 
 int mn_metrics_register(modnas_ctx *ctx) {
     MN_TRY(mn_cost_loss_register(ctx));
+    MN_TRY(mn_registry_add_all(ctx, &mn_latency_metrics_component, 1));
     return mn_registry_add_all(ctx, components, MN_COUNT(components));
 }

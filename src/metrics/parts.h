@@ -5,5 +5,6 @@
 #include "search/search.h"
 
 int mn_cost_loss_register(modnas_ctx *ctx);
+extern const mn_component mn_latency_metrics_component;
 
 #endif

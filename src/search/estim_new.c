@@ -102,6 +102,11 @@ static int read_section(mn_estim *e, const mn_estim_env *env) {
     MN_TRY(mn_specs_visit(mn_node_get(env->conf, "metrics"), add_metric, e));
     if (!e->metric && !e->vt->is_free)
         return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s has no metrics", where, env->name);
+    for (const mn_metric *k = e->metric; k && e->model->latency; k = k->next)
+        if (k->is_timed)
+            return mn_fail(e->ctx, MODNAS_ECONFIG,
+                           "%s: estim.%s: latency_ms comes from objective.latency_table, and from a metric: one of them", where,
+                           env->name);
     return mn_specs_visit(mn_node_get(env->conf, "criterion"), add_criterion, e);
 }
 

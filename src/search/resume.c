@@ -82,6 +82,8 @@ int mn_estim_state(mn_estim *e, mn_state *io, int under_way) {
     MN_TRY(mn_scores_state(&e->scores, io));
     MN_TRY(mn_scores_state(&e->arch_scores, io));
     MN_TRY(best_state(e, io));
+    for (mn_metric *k = e->metric; k; k = k->next)
+        if (k->io) MN_TRY(k->io(k, io));
     if (under_way && !e->vt->state) return mn_state_fail(io, "%s cannot go on in the middle", e->vt->type);
     if (under_way) MN_TRY(e->vt->state(e, io));
     if (!io->loading) return 0;

@@ -57,7 +57,9 @@ typedef struct mn_metric mn_metric;
 struct mn_metric { /* out of the builder: mn_metric ** */
     modnas_ctx *ctx;
     int (*measure)(mn_metric *m, mn_estim *e, mn_metrics *out); /* appends */
+    int (*io)(mn_metric *m, mn_state *io); /* save or load what it remembers; NULL: nothing */
     int32_t needs_valid;                                        /* 1: measured on validation data */
+    int32_t is_timed;                                           /* 1: it gives latency_ms, which a table must not give too */
     void (*destroy)(mn_metric *m);
     void *state;     /* owned block */
     mn_metric *next; /* of the same estimator; owned */
