@@ -173,6 +173,18 @@ $(B)/bench/kernels: BENCH_LIBS := -fopenmp $(DNNL_LIB) -ldnnl -Wl,-rpath,'$$ORIG
 $(B)/bench/kernels: plugins
 $(B)/obj/bench/kernels.o $(B)/obj/bench/kernels_direct.o: INC_bench := $(INC_bench) $(DNNL_INC) -fopenmp
 
+# What bench/step holds our kernels against: the plug-in on oneDNN's own (MN_DNNL_ALONE in lib/backend/dnnl).
+ALONE_SRC := $(shell grep -l MN_DNNL_ALONE $(DNNL_SRC))
+$(B)/obj/bench/lib/backend/dnnl/%.o: lib/backend/dnnl/%.c
+	@mkdir -p $(@D)
+	@echo "  cc    $< (oneDNN alone)"
+	$(Q)$(CC) $(CFLAGS) $(if $(SAN),,-O3) $(OPENMP) $(INC_lib) $(DNNL_INC) -DMN_DNNL_ALONE=1 -c $< -o $@
+$(B)/bench/plugins/modnas-dnnl.so: $(filter-out $(ALONE_SRC:%.c=$(B)/obj/%.o),$(DNNL_OBJ)) $(ALONE_SRC:%.c=$(B)/obj/bench/%.o) | plugins
+	@mkdir -p $(@D)
+	@echo "  link  $@"
+	$(Q)$(CC) $(OPT) -shared -fopenmp -o $@ $(filter %.o,$^) $(DNNL_LIB) -ldnnl -lstdc++ -lm -Wl,-z,nodelete -Wl,-rpath,'$$ORIGIN/../../modnas-plugins' -Wl,-Bsymbolic $(DEFS)
+BENCH_BIN += $(B)/bench/plugins/modnas-dnnl.so
+
 # tests/fuzz/fuzz_x.c is a target: here a program that replays files and changes of them, in the variant `fuzz` libFuzzer's.
 FUZZ_BIN := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_MAIN := $(if $(filter fuzz,$(VARIANT)),,$(B)/obj/tests/fuzz/replay.o $(B)/obj/tests/fuzz/mutate.o)

@@ -28,18 +28,28 @@
 enum { SETTLE_MS = 20, SEED = 1 };
 
 const step_measure step_measures[STEP_MAX_MEASURES] = {
-    {"weight", "weight step", "ms", "gates", 0, 0},         {"arch", "architecture step", "ms", "gates", 0, 0},
-    {"eval", "evaluation pass", "ms", "gates", 0, 0},       {"spos", "SPOS weight step", "ms", "index", 0, 0},
-    {"darts", "DARTS step, batch 16", "ms", "sums", 16, 3}, {"rss", "peak memory", "MB", NULL, 0, 0},
-    {"start", "start to first step", "s", NULL, 0, 0},
+    [STEP_WEIGHT] = {"weight", "weight step", "ms", "gates", 0, 0},
+    [STEP_ARCH] = {"arch", "architecture step", "ms", "gates", 0, 0},
+    [STEP_EVAL] = {"eval", "evaluation pass", "ms", "gates", 0, 0},
+    [STEP_WAIT] = {"wait", "waiting for the loader", "%", "gates", 0, 3},
+    [STEP_SPOS] = {"spos", "SPOS weight step", "ms", "index", 0, 0},
+    [STEP_DARTS] = {"darts", "DARTS step, batch 16", "ms", "sums", 16, 2},
+    [STEP_RSS] = {"rss", "peak memory", "MB", NULL, 0, 0},
+    [STEP_START] = {"start", "start to first step", "s", NULL, 0, 0},
 };
-enum { WEIGHT = 0, RSS = 5, START = 6, TUNED = 3 };
 
+#define BIT(measure) (1u << STEP_##measure)
+enum { STEPS = BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL) | BIT(SPOS) | BIT(DARTS) };
+/* What has no goal, or moves little, runs some of the paths: a whole run is to be short. */
 const step_side_kind step_sides[STEP_MAX_SIDES] = {
-    {"modnas", "libmodnas", "blocked"},
-    {"nchw", "original, as it comes", "nchw"},
-    {"channels_last", "original, channels-last", "channels_last"},
-    {"tuned", "the same with jemalloc", "channels_last"}, /* its best: memory is kept, not given back at each step */
+    [STEP_OURS] = {"modnas", "libmodnas", "blocked", ~0u, 1, 0},
+    [STEP_NCHW] = {"nchw", "original, as it comes", "nchw", STEPS | BIT(RSS) | BIT(START), 1, 1},
+    [STEP_CHANNELS_LAST] = {"channels_last", "original, channels-last", "channels_last",
+                            STEPS | BIT(RSS) | BIT(START), 1, 1},
+    /* its best: memory is kept, not given back at each step */
+    [STEP_TUNED] = {"tuned", "the same with jemalloc", "channels_last", STEPS | BIT(RSS), 4, 1},
+    [STEP_ALONE] = {"onednn", "on oneDNN's kernels", "blocked", BIT(WEIGHT) | BIT(ARCH) | BIT(SPOS), 1, 0},
+    [STEP_ONE_THREAD] = {"one_thread", "with one thread", "blocked", BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL), 2, 0},
 };
 
 static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_MobileNetV2_GPU"};
@@ -53,7 +63,7 @@ typedef struct options {
 typedef struct bench {
     options o;
     step_results r;
-    char program[4200], python[4200], peer[4200], jemalloc[256]; /* jemalloc: "" if it is not here */
+    char program[4200], python[4200], peer[4200], alone[4200], jemalloc[256]; /* jemalloc: "" if it is not here */
     side sides[STEP_MAX_SIDES];
     side_path *paths;
 } bench;
@@ -72,34 +82,40 @@ static int batch_of(const bench *b, const char *supernet) {
     return b->r.batch;
 }
 
+/* How the process of a side is called. */
 static int start_side(bench *b, int i, const char *model, const char *supernet) {
-    char batch[16], threads[16], n_candidates[16], env[64], preload[300];
-    const char *layout = step_sides[i].layout;
+    const step_side_kind *kind = &step_sides[i];
+    char batch[16], threads[16], n_candidates[16], env[64], preload[300], plugins[4300];
+    const int n_threads = i == STEP_ONE_THREAD ? 1 : b->r.threads;
     snprintf(batch, sizeof batch, "%d", batch_of(b, supernet));
-    snprintf(threads, sizeof threads, "%d", b->r.threads);
+    snprintf(threads, sizeof threads, "%d", n_threads);
     snprintf(n_candidates, sizeof n_candidates, "%d", b->o.candidates);
-    const char *argv[] = {i ? b->python : b->program, i ? b->peer : "--serve", model, supernet, layout, batch, threads,
-                          i ? NULL : n_candidates, b->o.depth, NULL};
-    snprintf(env, sizeof env, i ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=5000",
-             b->r.threads); /* ours as the program modnas does */
+    const char *peer[] = {b->python, b->peer, model, supernet, kind->layout, batch, threads, NULL};
+    const char *ours[] = {b->program, "--serve", model, supernet, kind->layout, batch, threads, n_candidates, b->o.depth, NULL};
+    snprintf(env, sizeof env, kind->is_original ? "OMP_NUM_THREADS=%d" : "GOMP_SPINCOUNT=5000",
+             n_threads); /* ours as the program modnas does */
     snprintf(preload, sizeof preload, "LD_PRELOAD=%s", b->jemalloc);
-    const char *plain[] = {env, NULL};
-    const char *tuned[] = {env, preload, "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1", NULL};
+    snprintf(plugins, sizeof plugins, "MODNAS_PLUGINS=%s", b->alone);
+    const char *envs[][4] = {
+        {env}, [STEP_TUNED] = {env, preload, "MALLOC_CONF=dirty_decay_ms:-1,muzzy_decay_ms:-1"}, [STEP_ALONE] = {env, plugins}};
     settle();
-    if (side_start(&b->sides[i], (char *const *)argv, i == TUNED ? tuned : plain)) return -1;
+    if (side_start(&b->sides[i], (char *const *)(kind->is_original ? peer : ours),
+                   envs[i == STEP_TUNED || i == STEP_ALONE ? i : 0]))
+        return -1;
     memcpy(b->r.version[i], b->sides[i].version, sizeof b->r.version[i]);
     return 0;
 }
 
 static void stop_sides(bench *b) {
-    for (int i = 0; i < b->r.n_sides; i++) side_stop(&b->sides[i]);
+    for (int i = 0; i < STEP_MAX_SIDES; i++) side_stop(&b->sides[i]);
 }
 
 /* Is it the same network on all sides? */
 static int compare_sides(const bench *b) {
     const side *ours = &b->sides[0];
-    for (int i = 1; i < b->r.n_sides; i++) {
+    for (int i = 1; i < STEP_MAX_SIDES; i++) {
         const side *s = &b->sides[i];
+        if (!s->pid) continue;
         if (s->params == ours->params && s->n_ops == ours->n_ops &&
             memcmp(s->n_candidates, ours->n_candidates, sizeof s->n_candidates) == 0)
             continue;
@@ -110,9 +126,26 @@ static int compare_sides(const bench *b) {
     return 0;
 }
 
+/* Is it wanted, and is it a step of this supernet (NULL: none)? */
+static int is_wanted(const bench *b, int measure, const char *supernet) {
+    const step_measure *x = &step_measures[measure];
+    if (b->o.measure && strcmp(b->o.measure, x->name) != 0) return 0;
+    return supernet ? x->supernet && strcmp(x->supernet, supernet) == 0 : !x->supernet;
+}
+
+static int takes_part(const bench *b, int i, int measure) {
+    return b->r.has_side[i] && (step_sides[i].measures >> measure & 1);
+}
+
+static int has_part(const bench *b, int i, const char *supernet) {
+    for (int k = 0; k < STEP_MAX_MEASURES; k++)
+        if (is_wanted(b, k, supernet) && takes_part(b, i, k)) return 1;
+    return 0;
+}
+
 static int start_sides(bench *b, step_model *m, const char *supernet) {
-    for (int i = 0; i < b->r.n_sides; i++)
-        if (start_side(b, i, m->name, supernet)) return -1;
+    for (int i = 0; i < STEP_MAX_SIDES; i++)
+        if (has_part(b, i, supernet) && start_side(b, i, m->name, supernet)) return -1;
     m->params = b->sides[0].params;
     m->n_ops = b->sides[0].n_ops;
     memcpy(m->n_candidates, b->sides[0].n_candidates, sizeof m->n_candidates);
@@ -134,23 +167,22 @@ static void draw_path(const side *s, int number, side_path *p) {
 
 /* ---- measuring ----------------------------------------------------------------------------------------- */
 
+static int n_paths_of(const bench *b, int measure, int i) {
+    const int most = step_measures[measure].paths, all = most && most < b->r.n_paths ? most : b->r.n_paths;
+    return (all + step_sides[i].part - 1) / step_sides[i].part;
+}
+
 static int step_all(bench *b, step_model *m, int measure, int path, int turn, int counts) {
-    for (int k = 0; k < b->r.n_sides; k++) {
-        const int i = (turn + k) % b->r.n_sides;
+    for (int k = 0; k < STEP_MAX_SIDES; k++) {
+        const int i = (turn + k) % STEP_MAX_SIDES;
         side_answer a;
+        if (!takes_part(b, i, measure) || path >= n_paths_of(b, measure, i)) continue;
         settle();
         if (side_run(&b->sides[i], step_measures[measure].name, &b->paths[path], &a)) return -1;
         if (counts && step_add(&m->series[measure][i], a.ms)) return -1;
-        if (counts && i == 0 && step_add(&m->flops[measure], a.flops)) return -1;
+        if (counts && i == STEP_OURS && step_add(&m->flops[measure], a.flops)) return -1;
     }
     return 0;
-}
-
-/* Is it wanted, and is it a step of this supernet (NULL: none)? */
-static int is_wanted(const bench *b, int measure, const char *supernet) {
-    const step_measure *x = &step_measures[measure];
-    if (b->o.measure && strcmp(b->o.measure, x->name) != 0) return 0;
-    return supernet ? x->supernet && strcmp(x->supernet, supernet) == 0 : !x->supernet;
 }
 
 static void announce(const step_model *m, int measure) {
@@ -165,9 +197,11 @@ static void measure_peak(bench *b) {
 
 /* The first repetition warms up. */
 static int measure_steps(bench *b, step_model *m, int measure) {
+    const int n_paths = n_paths_of(b, measure, STEP_OURS);
     announce(m, measure);
     measure_peak(b);
-    const int most = step_measures[measure].paths, n_paths = most && most < b->r.n_paths ? most : b->r.n_paths;
+    for (int i = 0; i < STEP_MAX_SIDES; i++) m->series[measure][i].paths = (size_t)n_paths_of(b, measure, i);
+    m->flops[measure].paths = (size_t)n_paths;
     for (int rep = -1; rep < b->r.reps; rep++) {
         for (int path = 0; path < n_paths; path++)
             if (step_all(b, m, measure, path, rep + 1 + path, rep >= 0)) return -1;
@@ -175,24 +209,28 @@ static int measure_steps(bench *b, step_model *m, int measure) {
     return 0;
 }
 
+static int add_single(step_model *m, int measure, int i, double x) {
+    m->series[measure][i].paths = 1;
+    return step_add(&m->series[measure][i], x);
+}
+
 /* Of the processes that made all steps of a supernet. */
 static int measure_rss(bench *b, step_model *m) {
-    for (int i = 0; i < b->r.n_sides; i++) {
+    for (int i = 0; i < STEP_MAX_SIDES; i++) {
         double bytes;
-        if (side_rss(&b->sides[i], &bytes) || step_add(&m->series[RSS][i], bytes / 1e6)) return -1;
+        if (!takes_part(b, i, STEP_RSS)) continue;
+        if (side_rss(&b->sides[i], &bytes) || add_single(m, STEP_RSS, i, bytes / 1e6)) return -1;
     }
     return 0;
 }
 
 static int measure_supernet(bench *b, step_model *m, const char *supernet) {
-    int n = 0;
-    for (int i = 0; i < STEP_MAX_MEASURES; i++) n += is_wanted(b, i, supernet);
-    if (n == 0) return 0;
+    if (!has_part(b, STEP_OURS, supernet)) return 0;
     if (start_sides(b, m, supernet)) return -1;
     for (int i = 0; i < b->r.n_paths; i++) draw_path(&b->sides[0], i, &b->paths[i]);
     for (int i = 0; i < STEP_MAX_MEASURES; i++)
         if (is_wanted(b, i, supernet) && measure_steps(b, m, i)) return -1;
-    if (supernet == step_measures[WEIGHT].supernet && is_wanted(b, RSS, NULL) && measure_rss(b, m)) return -1;
+    if (supernet == step_measures[STEP_WEIGHT].supernet && is_wanted(b, STEP_RSS, NULL) && measure_rss(b, m)) return -1;
     stop_sides(b);
     return 0;
 }
@@ -202,9 +240,9 @@ static int time_start(bench *b, step_model *m, int i, double *seconds) {
     side *s = &b->sides[i];
     side_path path;
     side_answer a;
-    if (start_side(b, i, m->name, step_measures[WEIGHT].supernet)) return -1;
+    if (start_side(b, i, m->name, step_measures[STEP_WEIGHT].supernet)) return -1;
     draw_path(s, 0, &path);
-    if (side_run(s, step_measures[WEIGHT].name, &path, &a)) return -1;
+    if (side_run(s, step_measures[STEP_WEIGHT].name, &path, &a)) return -1;
     *seconds = mn_seconds() - s->started;
     m->params = s->params;
     side_stop(s);
@@ -213,18 +251,19 @@ static int time_start(bench *b, step_model *m, int i, double *seconds) {
 
 /* The first repetition brings the files into memory. */
 static int measure_start(bench *b, step_model *m) {
-    announce(m, START);
+    announce(m, STEP_START);
     for (int rep = -1; rep < b->r.reps; rep++)
-        for (int i = 0; i < b->r.n_sides; i++) {
+        for (int i = 0; i < STEP_MAX_SIDES; i++) {
             double seconds;
+            if (!takes_part(b, i, STEP_START)) continue;
             if (time_start(b, m, i, &seconds)) return -1;
-            if (rep >= 0 && step_add(&m->series[START][i], seconds)) return -1;
+            if (rep >= 0 && add_single(m, STEP_START, i, seconds)) return -1;
         }
     return 0;
 }
 
 static int measure_model(bench *b, step_model *m) {
-    if (is_wanted(b, START, NULL) && measure_start(b, m)) return -1;
+    if (is_wanted(b, STEP_START, NULL) && measure_start(b, m)) return -1;
     const char *done = "";
     for (int i = 0; i < STEP_MAX_MEASURES; i++) {
         const char *supernet = step_measures[i].supernet;
@@ -284,7 +323,7 @@ static void find_jemalloc(bench *b) {
         if (access(places[i], R_OK) == 0) snprintf(b->jemalloc, sizeof b->jemalloc, "%s", places[i]);
     if (b->jemalloc[0]) return;
     fprintf(stderr, "step: no jemalloc here (Debian: apt-get install libjemalloc2): the original is not measured with it\n");
-    b->r.n_sides = TUNED;
+    b->r.has_side[STEP_TUNED] = 0;
 }
 
 static void find_parts(bench *b) {
@@ -294,14 +333,17 @@ static void find_parts(bench *b) {
     snprintf(b->peer, sizeof b->peer, "%s/../../../bench/peer/serve.py", home);
     snprintf(b->python, sizeof b->python, "%s/../../bench-venv/bin/python", home);
     if (b->o.python) snprintf(b->python, sizeof b->python, "%s", b->o.python);
-    b->r.n_sides = 1;
+    snprintf(b->alone, sizeof b->alone, "%s/plugins", home);
+    b->r.has_side[STEP_OURS] = 1;
     if (b->o.alone) return;
+    b->r.has_side[STEP_ALONE] = 1;
+    b->r.has_side[STEP_ONE_THREAD] = b->r.threads == 2;
     if (access(b->python, X_OK) != 0) {
-        fprintf(stderr, "step: the original is not here (no %s): `make bench-deps` installs it; libmodnas is measured alone\n",
+        fprintf(stderr, "step: the original is not here (no %s): `make bench-deps` installs it; libmodnas is measured without it\n",
                 b->python);
         return;
     }
-    b->r.n_sides = STEP_MAX_SIDES;
+    for (int i = 0; i < STEP_MAX_SIDES; i++) b->r.has_side[i] |= step_sides[i].is_original;
     find_jemalloc(b);
 }
 
@@ -309,6 +351,7 @@ static int run(bench *b) {
     modnas_ctx *ctx = NULL;
     int rc = modnas_ctx_new(NULL, &ctx) || measure(b);
     if (!rc) step_print(&b->r);
+    if (!rc) step_print_goals(&b->r);
     if (!rc && b->o.json && step_write_json(ctx, &b->r, b->o.json)) {
         fprintf(stderr, "%s\n", modnas_errmsg(ctx));
         rc = 1;

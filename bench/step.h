@@ -5,7 +5,19 @@
 #include "step_side.h"
 #include "util_report.h"
 
-enum { STEP_MAX_SIDES = 4, STEP_MAX_MEASURES = 7, STEP_MAX_MODELS = 2 };
+enum { STEP_MAX_SIDES = 6, STEP_MAX_MODELS = 2 };
+enum {
+    STEP_WEIGHT,
+    STEP_ARCH,
+    STEP_EVAL,
+    STEP_WAIT,
+    STEP_SPOS,
+    STEP_DARTS,
+    STEP_RSS,
+    STEP_START,
+    STEP_MAX_MEASURES
+};
+enum { STEP_OURS, STEP_NCHW, STEP_CHANNELS_LAST, STEP_TUNED, STEP_ALONE, STEP_ONE_THREAD };
 
 /* supernet: the steps of one are made in one process a side; NULL: taken in another way. batch, paths: of this one, which
  * runs all candidates of each mixed op at once whatever the path; 0: as asked for. */
@@ -17,12 +29,15 @@ extern const step_measure step_measures[STEP_MAX_MEASURES];
 
 typedef struct step_side_kind {
     const char *name, *text, *layout;
+    unsigned measures; /* bits: those that it takes part in */
+    int part;          /* it runs the first 1/part of the paths */
+    int is_original;
 } step_side_kind;
-extern const step_side_kind step_sides[STEP_MAX_SIDES]; /* the first one is ours */
+extern const step_side_kind step_sides[STEP_MAX_SIDES];
 
-typedef struct step_series { /* entry i of all sides of a measure belong together: same path, same repetition */
+typedef struct step_series { /* repetition by repetition, path by path */
     double *x;
-    size_t n;
+    size_t n, paths; /* paths: of one repetition */
 } step_series;
 
 typedef struct step_model {
@@ -34,7 +49,8 @@ typedef struct step_model {
 } step_model;
 
 typedef struct step_results {
-    int reps, n_paths, batch, threads, n_sides, n_models;
+    int reps, n_paths, batch, threads, n_models;
+    int has_side[STEP_MAX_SIDES];
     char version[STEP_MAX_SIDES][sizeof((side){0}.version)];
     double peak; /* FLOP/s */
     step_model models[STEP_MAX_MODELS];
@@ -42,6 +58,13 @@ typedef struct step_results {
 
 /* Append a number; 0, or -1 out of memory. */
 int step_add(step_series *s, double x);
+/* Spread of a / (b * scale), the same path in the same repetition; all 0 when there is no pair. */
+spread step_ratios(const step_series *a, const step_series *b, double scale);
+
+/* step_goals.c: the goals, what was reached, and which are met. */
+void step_print_goals(const step_results *r);
+void step_json_goals(const step_results *r, mn_str *s);
+
 void step_print(const step_results *r);
 int step_write_json(modnas_ctx *ctx, const step_results *r, const char *path);
 void step_results_free(step_results *r);

@@ -34,28 +34,31 @@ typedef struct row {
     int has_ratio, has_bound;
 } row;
 
-/* Spread of a / (b * scale), entry by entry. */
-static spread spread_of_ratios(const step_series *a, const step_series *b, double scale) {
-    step_series quotients = {NULL, 0};
+spread step_ratios(const step_series *a, const step_series *b, double scale) {
+    step_series quotients = {NULL, 0, 0};
     spread s = {0, 0, 0, 0};
     int rc = 0;
-    for (size_t i = 0; i < a->n && i < b->n && !rc; i++) rc = step_add(&quotients, a->x[i] / (b->x[i] * scale));
+    const size_t paths = a->paths < b->paths ? a->paths : b->paths;
+    for (size_t i = 0; paths && i / paths * a->paths < a->n && i / paths * b->paths < b->n && !rc; i++) {
+        const size_t rep = i / paths, path = i % paths;
+        rc = step_add(&quotients, a->x[rep * a->paths + path] / (b->x[rep * b->paths + path] * scale));
+    }
     if (quotients.n) s = spread_of(quotients.x, quotients.n);
     free(quotients.x);
     return s;
 }
 
 static row row_of(const step_results *r, const step_model *m, int measure, int k) {
-    const step_series *values = &m->series[measure][k], *ours = &m->series[measure][0], *flops = &m->flops[measure];
+    const step_series *values = &m->series[measure][k], *ours = &m->series[measure][STEP_OURS], *flops = &m->flops[measure];
     row x = {m, &step_measures[measure], &step_sides[k], values, .value = spread_of(values->x, values->n)};
     x.has_ratio = k > 0 && ours->n;
-    x.has_bound = k == 0 && flops->n && r->peak > 0;
-    if (x.has_ratio) x.ratio = spread_of_ratios(values, ours, 1);
+    x.has_bound = k == STEP_OURS && measure != STEP_WAIT && flops->n && r->peak > 0;
+    if (x.has_ratio) x.ratio = step_ratios(values, ours, 1);
     if (x.has_bound) {
         x.bound = spread_of(flops->x, flops->n);
         double *const parts[] = {&x.bound.min, &x.bound.low, &x.bound.median, &x.bound.high};
         for (size_t i = 0; i < MN_COUNT(parts); i++) *parts[i] *= 1e3 / r->peak;
-        x.share = spread_of_ratios(flops, values, r->peak / 1e3);
+        x.share = step_ratios(flops, values, r->peak / 1e3);
     }
     return x;
 }
@@ -65,7 +68,7 @@ typedef void (*row_fn)(const row *x, void *ud);
 static void each_row(const step_results *r, row_fn fn, void *ud) {
     for (int m = 0; m < r->n_models; m++)
         for (int i = 0; i < STEP_MAX_MEASURES; i++)
-            for (int k = 0; k < r->n_sides; k++) {
+            for (int k = 0; k < STEP_MAX_SIDES; k++) {
                 if (!r->models[m].series[i][k].n) continue;
                 const row x = row_of(r, &r->models[m], i, k);
                 fn(&x, ud);
@@ -95,7 +98,8 @@ void step_print(const step_results *r) {
     char machine[512];
     report_machine_text(machine, sizeof machine);
     printf("%s\n", machine);
-    for (int i = 0; i < r->n_sides; i++) printf("%s: %s\n", step_sides[i].text, r->version[i]);
+    for (int i = 0; i < STEP_MAX_SIDES; i++)
+        if (r->has_side[i]) printf("%s: %s\n", step_sides[i].text, r->version[i]);
     printf("batch %d, %d threads, %d paths x %d; f32 multiply-adds %.1f GFLOP/s\n", r->batch, r->threads, r->n_paths,
            r->reps, r->peak / 1e9);
     each_row(r, print_row, &before);
@@ -136,7 +140,7 @@ static void json_row(const row *x, void *ud) {
         mn_str_add(s, ",");
         report_spread(s, more[i].name, more[i].x);
     }
-    mn_str_add(s, ",\"values\":[");
+    mn_str_addf(s, ",\"paths\":%zu,\"values\":[", x->values->paths);
     for (size_t i = 0; i < x->values->n; i++) {
         if (i) mn_str_add(s, ",");
         mn_str_real(s, x->values->x[i]);
@@ -149,7 +153,8 @@ int step_write_json(modnas_ctx *ctx, const step_results *r, const char *path) {
     mn_str_add(&s, "{\"program\":\"step\",");
     report_machine(&s);
     mn_str_add(&s, ",\"versions\":{");
-    for (int i = 0; i < r->n_sides; i++) {
+    for (int i = 0; i < STEP_MAX_SIDES; i++) {
+        if (!r->has_side[i]) continue;
         mn_str_addf(&s, "%s\"%s\":", i ? "," : "", step_sides[i].name);
         mn_str_json(&s, r->version[i]);
     }
@@ -158,6 +163,8 @@ int step_write_json(modnas_ctx *ctx, const step_results *r, const char *path) {
     mn_str_real(&s, r->peak);
     mn_str_add(&s, ",\"rows\":[");
     each_row(r, json_row, &(json_rows){&s, 0});
+    mn_str_add(&s, "\n],\"goals\":[");
+    step_json_goals(r, &s);
     mn_str_add(&s, "\n]}\n");
     return report_write(ctx, &s, path);
 }

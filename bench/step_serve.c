@@ -1,7 +1,8 @@
 /* Our side of bench/step. Requests and answers are lines on standard input and output:
  *
  *   (at the start)           ready PARAMS N,N,... VERSION    N: candidates of each mixed op
- *   run KIND PATH OTHERS     ran MILLISECONDS LOSS FLOP      PATH: a candidate of each mixed op; OTHERS: a second one
+ *   run KIND PATH OTHERS     ran MILLISECONDS LOSS FLOP      PATH: a candidate of each mixed op; OTHERS: a second one;
+ *                                                            of KIND wait not milliseconds but the loader's share, in %
  *   rss                      rss BYTES                       the peak of this process
  *
  * A step is what an estimator makes of it; only the choices are set by hand. Its time has everything in it but the wait
@@ -169,6 +170,13 @@ static int darts_step(session *s, mn_scores *scores) {
     return 0;
 }
 
+/* As a search makes them, one after the other. */
+static int steps_back_to_back(session *s, mn_scores *scores) {
+    enum { STEPS = 16 };
+    for (int i = 0; i < STEPS; i++) MN_TRY(weight_step(s, scores));
+    return 0;
+}
+
 static int evaluation(session *s, mn_scores *scores) {
     force(s, 1);
     return mn_trainer_evaluate(s->trainer, NULL, scores, NULL, NULL);
@@ -187,6 +195,7 @@ static const step_kind kinds[] = {
     {"weight", weight_step, MN_PASS_TRAIN, 1, 1, 1},
     {"arch", arch_step, MN_PASS_ARCH, 1, 1, 0},
     {"eval", evaluation, MN_PASS_EVAL, 1, 0, 0},
+    {"wait", steps_back_to_back, MN_PASS_TRAIN, 1, 1, 1},
     {"spos", spos_step, MN_PASS_TRAIN, 1, 1, 1},
     {"darts", darts_step, ALL, 4, 4, 2},
 };
@@ -247,12 +256,14 @@ static int run(session *s, const char *name, const char *path, const char *other
     if (!kind) return mn_fail(s->ctx, MODNAS_EINVAL, "there is no kind of step '%s'", name);
     MN_TRY(read_path(s, path, s->path));
     MN_TRY(read_path(s, others, s->others));
-    const double start = mn_seconds();
+    const double start = mn_seconds(), waited = mn_loader_waited(s->loaders.train);
     MN_TRY(kind->step(s, &scores));
     const double seconds = mn_seconds() - start;
+    const double share = (mn_loader_waited(s->loaders.train) - waited) / seconds;
     if (kind->pass != ALL) MN_TRY(check_path(s));
     MN_TRY(step_flops(s, kind, &flops));
-    printf("ran %.6f %.9g %.0f\n", 1e3 * seconds, scores.loss / (double)scores.n, flops);
+    printf("ran %.6f %.9g %.0f\n", kind->step == steps_back_to_back ? 100 * share : 1e3 * seconds,
+           scores.loss / (double)scores.n, flops);
     return 0;
 }
 

@@ -31,6 +31,8 @@ def lines_of(head, rows):
 
 
 def number(x):
+    if x == 0:
+        return "0"
     return "%.*f" % (3 if x < 1 else 2 if x < 10 else 1 if x < 100 else 0, x)
 
 
@@ -51,16 +53,37 @@ def machine(data, extra):
 
 # ---- steps
 
-def step_rows(rows, model, sides):
+OTHERS_OF_OURS = ("onednn", "one_thread")  # held against for the sake of a goal; the rest is the original
+
+
+def goal_rows(goals, models):
+    """One line a goal, the models side by side."""
+    lines = {}
+    for goal in goals:
+        key = (goal["text"], goal["of"], goal["limit"])
+        lines.setdefault(key, {})[goal["model"]] = goal
+    for (text, of, limit), by_model in lines.items():
+        cells = ["%s: %s" % (text, of), limit]
+        for model in models:
+            goal = by_model.get(model)
+            cells += [spread(goal["reached"]), goal["verdict"]] if goal else ["", ""]
+        yield cells
+
+
+def step_rows(rows, model, sides, is_first):
+    """is_first: with our bound; else only what has such a side."""
     measures = {}
     for row in rows:
         if row["model"] == model:
             measures.setdefault((row["text"], row["unit"]), {})[row["side"]] = row
     for (text, unit), by_side in measures.items():
+        if not is_first and not any(side in by_side for side in sides):
+            continue
         ours = by_side["modnas"]
         cells = ["%s, %s" % (text, unit), spread(ours["value"])]
-        cells.append(number(ours["bound"]["median"]) if "bound" in ours else "")
-        cells.append("%.0f %%" % (100 * ours["share"]["median"]) if "share" in ours else "")
+        if is_first:
+            cells.append(number(ours["bound"]["median"]) if "bound" in ours else "")
+            cells.append("%.0f %%" % (100 * ours["share"]["median"]) if "share" in ours else "")
         for side in sides:
             there = by_side.get(side)
             cells += [spread(there["value"]), "**%.2f** (%.2f–%.2f)" % tuple(
@@ -68,20 +91,37 @@ def step_rows(rows, model, sides):
         yield cells
 
 
-def step(data):
+def step_table(data, model, sides, is_first):
     texts = {row["side"]: row["side_text"] for row in data["rows"]}
-    peers = [side for side in texts if side != "modnas"]
+    head = ["median (quartiles)", texts["modnas"]] + (["bound", "reached"] if is_first else [])
+    for side in sides:
+        head += [texts[side], "times ours"]
+    yield ""
+    yield from lines_of(head, step_rows(data["rows"], model, sides, is_first))
+
+
+def step(data):
+    there = dict.fromkeys(row["side"] for row in data["rows"])
+    original = [side for side in there if side != "modnas" and side not in OTHERS_OF_OURS]
+    others = [side for side in there if side in OTHERS_OF_OURS]
+    models = list(dict.fromkeys(row["model"] for row in data["rows"]))
     yield machine(data, "FMA peak %.0f GFLOP/s with %d threads" % (data["peak_flops"] / 1e9, data["threads"]))
     yield "Batch %d, %d paths, %d repetitions. %s." % (
         data["batch"], data["paths"], data["reps"], "; ".join(dict.fromkeys(data["versions"].values())))
-    head = ["median (quartiles)", texts["modnas"], "bound", "reached"]
-    for side in peers:
-        head += [texts[side], "times ours"]
-    for model in dict.fromkeys(row["model"] for row in data["rows"]):
+    if data.get("goals"):
+        yield ""
+        yield "### Goals"
+        yield ""
+        head = ["median (quartiles)", "goal"]
+        for model in models:
+            head += [model, ""]
+        yield from lines_of(head, goal_rows(data["goals"], models))
+    for model in models:
         yield ""
         yield "### " + model
-        yield ""
-        yield from lines_of(head, step_rows(data["rows"], model, peers))
+        yield from step_table(data, model, original, True)
+        if others:
+            yield from step_table(data, model, others, False)
 
 
 # ---- kernels

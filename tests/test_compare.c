@@ -41,7 +41,10 @@ static void write_steps(const char *name, int run, double moved) {
             fprintf(f, "%s%.9g", i ? "," : "", (10 + i % PATHS) * (k == 2 ? moved : 1) * noise(run, 100 * k + i));
         fprintf(f, "]}");
     }
-    fprintf(f, "]}\n");
+    /* a side of fewer paths, and one that was never measured above 0 */
+    fprintf(f, ",{\"model\":\"M\",\"text\":\"few\",\"side\":\"one_thread\",\"side_text\":\"one\",\"paths\":1,\"values\":[");
+    for (int i = 0; i < REPS; i++) fprintf(f, "%s%.9g", i ? "," : "", 5 * moved * noise(run, 300 + i));
+    fprintf(f, "]},{\"model\":\"M\",\"text\":\"none\",\"side\":\"modnas\",\"side_text\":\"ours\",\"values\":[0,0]}]}\n");
     fclose(f);
 }
 
@@ -88,8 +91,9 @@ START_TEST(steps_alone) {
     compare("a.json b.json");
     ck_assert_msg(status == 1, "%s", out);
     SAYS("the first half of the repetitions and the second");
-    SAYS("step: 1 slower, 0 faster");
+    SAYS("step: 2 slower, 0 faster");
     SAYS("M, s2, ours");
+    SAYS("M, few, one");
 }
 END_TEST
 

@@ -60,7 +60,7 @@ static int shares_well(const mn_dnnl *s, int64_t images) {
 static int bottleneck_supports(mn_dnnl *s, const modnas_kernel *k) {
     const int64_t wide = k->weights.dims[0];
     const int expands = k->flags & MODNAS_KF_EXPAND;
-    if (k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;
+    if (MN_DNNL_ALONE || (k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6)) return 0;
     if (k->src.layout != MODNAS_LAYOUT_BLOCKED || k->dst.layout != MODNAS_LAYOUT_BLOCKED) return 0;
     if (!expands && k->src.dims[1] != wide) return 0;
     if ((k->flags & MODNAS_KF_INFERENCE) && (k->pass != MODNAS_FORWARD || !shares_well(s, k->src.dims[0]))) return 0;

@@ -127,7 +127,7 @@ int mn_dnnl_depthwise_fits(mn_dnnl *s, const modnas_kernel *k) {
     const int rests = rests_blocked(s, k);
     if (rests != 1) return rests;
     if (k->pass == MODNAS_BACKWARD_WEIGHTS) return 1;
-    if (k->flags & MODNAS_KF_RESIDUAL) return 0;
+    if (MN_DNNL_ALONE || (k->flags & MODNAS_KF_RESIDUAL)) return 0;
     if (k->act != MODNAS_ACT_NONE && k->act != MODNAS_ACT_RELU && k->act != MODNAS_ACT_RELU6) return 0;
     mn_dnnl_depthwise probe = {.geometry = mn_dnnl_depthwise_geometry(k)};
     return cover(s, k, &probe);

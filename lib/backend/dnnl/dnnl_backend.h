@@ -26,6 +26,12 @@
 #include "modnas/status.h"
 #include "modnas/sys/backend.h"
 
+/* 1 in the plug-in that bench/step holds ours against: convolutions by oneDNN wherever it is not many times slower than it
+ * could be, so all but depthwise backward-weights, and none of our fused kernels. */
+#ifndef MN_DNNL_ALONE
+#define MN_DNNL_ALONE 0
+#endif
+
 typedef struct mn_dnnl mn_dnnl;
 typedef struct mn_dnnl_plan mn_dnnl_plan;
 
