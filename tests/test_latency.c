@@ -346,6 +346,33 @@ START_TEST(recorded_in_history) {
 }
 END_TEST
 
+/* With a record the whole run comes again: the same bytes, and nothing is measured. */
+START_TEST(replayed_from_a_record) {
+    static const char *const over[][3] = {{"name=a", NULL}, {"name=b", NULL}, {"name=c", "seed=4", NULL}};
+    static const char yaml[] =
+        UTIL_SEARCH_INDEX "estim: {search: {type: SubNetEstim, epochs: 6, subnet_epochs: 0, metrics: "
+                          "[{type: LatencyMetrics, args: {runs: 5, record: r.tsv}}]}}\n";
+    RIG_RUNS(yaml, over[0]);
+    char *first = util_rig_read("r.tsv", NULL);
+    RIG_RUNS(yaml, over[1]);
+    ck_assert(util_rig_same("exp/a/outputs/history.tsv", "exp/b/outputs/history.tsv"));
+    char *second = util_rig_read("r.tsv", NULL);
+    ck_assert_str_eq(first, second);
+    RIG_RUNS(yaml, over[2]); /* others, which come behind */
+    char *third = util_rig_read("r.tsv", NULL);
+    ck_assert_int_eq(strncmp(first, third, strlen(first)), 0);
+    ck_assert_uint_gt(strlen(third), strlen(first));
+    free(first);
+    free(second);
+    free(third);
+    FILE *f = fopen("r.tsv", "a");
+    fputs("x\tslow\t0\n", f);
+    fclose(f);
+    ck_assert_int_eq(util_rig_yaml(&rig, yaml, NULL), MODNAS_ECONFIG);
+    ck_assert_msg(strstr(rig.error, "latency_ms is 'slow', not a number from 0 to"), "%s", rig.error);
+}
+END_TEST
+
 START_TEST(timing_refused) {
     static const struct {
         const char *more, *text;
@@ -375,6 +402,6 @@ int main(void) {
     suite_add_tcase(suite, t);
     util_add(suite, "tables", NULL, NULL,
              (const TTest *[]){wrong_tables, sums_by_hand, filled_slots, tables_of_other_models, out_of_memory, NULL});
-    util_add(suite, "runs", rig_setup, rig_teardown, (const TTest *[]){borders, refused, paths_within, measured_once, recorded_in_history, timing_refused, NULL});
+    util_add(suite, "runs", rig_setup, rig_teardown, (const TTest *[]){borders, refused, paths_within, measured_once, recorded_in_history, replayed_from_a_record, timing_refused, NULL});
     return util_run(suite);
 }

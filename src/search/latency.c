@@ -9,10 +9,11 @@
 enum { MAX_COLUMNS = 3, N_NAMED = 4 /* missing rows that a message names */ };
 static const double most_ms = 1e9;
 static const struct {
-    int n;
-    const char *name[MAX_COLUMNS]; /* the last one is the number, the others are its key */
-} columns[] = {[MN_LATENCY_PLACES] = {3, {"slot", "candidate", "latency_ms"}},
-               [MN_LATENCY_JOBS] = {2, {"job", "latency_ms"}}};
+    int n, n_keys;
+    const char *name[MAX_COLUMNS]; /* a key, then one or two numbers */
+} columns[] = {[MN_LATENCY_PLACES] = {3, 2, {"slot", "candidate", "latency_ms"}},
+               [MN_LATENCY_JOBS] = {2, 1, {"job", "latency_ms"}},
+               [MN_LATENCY_RECORD] = {3, 1, {"arch", "latency_ms", "latency_spread_ms"}}};
 static const char always[] = "-";
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
@@ -38,11 +39,12 @@ static int find_columns(reading *r, const char *const *names, size_t n) {
     return 0;
 }
 
-static int read_ms(const reading *r, size_t line, const char *text, int64_t *ns) {
+static int read_ms(const reading *r, size_t line, const char *const *fields, int column, int64_t *ns) {
     double ms;
+    const char *text = fields[r->at[column]];
     if (mn_parse_real(text, &ms) || !(ms >= 0 && ms <= most_ms))
-        return mn_fail(r->t->ctx, MODNAS_EFORMAT, "%s:%zu: latency_ms is '%.40s', not a number from 0 to %g", r->t->name,
-                       line, text, most_ms);
+        return mn_fail(r->t->ctx, MODNAS_EFORMAT, "%s:%zu: %s is '%.40s', not a number from 0 to %g", r->t->name, line,
+                       columns[r->kind].name[column], text, most_ms);
     *ns = (int64_t)llround(ms * MN_COST_MS);
     return 0;
 }
@@ -67,29 +69,43 @@ static int note_line(size_t line, const char *const *fields, size_t n, void *ud)
     mn_latency_row row = {.line = line};
     if (line == 1) return find_columns(r, fields, n);
     const char *parts[MAX_COLUMNS];
-    const int n_keys = columns[r->kind].n - 1;
+    const int n_keys = columns[r->kind].n_keys;
     for (int i = 0; i < n_keys; i++) {
         parts[i] = fields[r->at[i]];
         if (!*parts[i])
             return mn_fail(t->ctx, MODNAS_EFORMAT, "%s:%zu: there is no %s", t->name, line, columns[r->kind].name[i]);
     }
-    MN_TRY(read_ms(r, line, fields[r->at[n_keys]], &row.ns));
+    MN_TRY(read_ms(r, line, fields, n_keys, &row.ns));
+    if (n_keys + 1 < columns[r->kind].n) MN_TRY(read_ms(r, line, fields, n_keys + 1, &row.spread_ns));
     MN_TRY(make_key(&r->key, parts, n_keys));
     const mn_latency_row *before = mn_latency_find(t, r->key.text);
+    if (before && r->kind == MN_LATENCY_RECORD) return 0; /* two may write at a time: the first one stands */
     if (before)
         return mn_fail(t->ctx, MODNAS_EFORMAT, "%s:%zu: %s %.40s%s%.40s was in line %zu already", t->name, line,
                        columns[r->kind].name[0], parts[0], n_keys > 1 ? ", candidate " : "", n_keys > 1 ? parts[1] : "",
                        before->line);
-    if (!mn_vec_push(t->ctx, &t->rows, &row, 1)) return MODNAS_ENOMEM;
-    return mn_map_put(t->ctx, &t->places, r->key.text, (void *)(uintptr_t)t->rows.n);
+    return mn_latency_put(t, r->key.text, &row);
+}
+
+void mn_latency_init(mn_latency *t, modnas_ctx *ctx) {
+    *t = (mn_latency){.ctx = ctx};
+    mn_vec_init(&t->rows, sizeof(mn_latency_row));
+}
+
+int mn_latency_put(mn_latency *t, const char *key, const mn_latency_row *row) {
+    if (!mn_vec_push(t->ctx, &t->rows, row, 1)) return MODNAS_ENOMEM;
+    const int rc = mn_map_put(t->ctx, &t->places, key, (void *)(uintptr_t)t->rows.n);
+    if (rc) t->rows.n--;
+    return rc;
 }
 
 int mn_latency_read(modnas_ctx *ctx, mn_source *s, int32_t kind, mn_latency *out) {
-    mn_latency t = {.ctx = ctx, .name = mn_strdup(ctx, mn_source_content(s))};
+    mn_latency t;
+    mn_latency_init(&t, ctx);
+    t.name = mn_strdup(ctx, mn_source_content(s));
     reading r = {.t = &t, .kind = kind, .key = {.ctx = ctx}};
-    mn_vec_init(&t.rows, sizeof(mn_latency_row));
     int rc = t.name ? mn_table_walk(ctx, s, note_line, &r) : MODNAS_ENOMEM;
-    if (!rc && !t.rows.n) rc = mn_fail(ctx, MODNAS_EFORMAT, "%s has no rows", t.name);
+    if (!rc && !t.rows.n && kind != MN_LATENCY_RECORD) rc = mn_fail(ctx, MODNAS_EFORMAT, "%s has no rows", t.name);
     mn_str_free(&r.key);
     if (rc)
         mn_latency_free(&t);

@@ -84,6 +84,10 @@ static void check_costs(modnas_ctx *ctx, const mn_latency *t) {
 
 static void run(modnas_ctx *ctx, const char *bytes, size_t n) {
     mn_latency t;
+    if (read(ctx, bytes, n, MN_LATENCY_RECORD, &t) == 0) {
+        fuzz_accept();
+        mn_latency_free(&t);
+    }
     if (read(ctx, bytes, n, MN_LATENCY_JOBS, &t) == 0) {
         fuzz_accept();
         check_again(ctx, MN_LATENCY_JOBS, &t);
