@@ -1,15 +1,14 @@
-/* Limits on costs: the most probable architecture that obeys against brute force, what runs export, what is refused;
- * losses with a price on expected costs against their formulas. */
+/* Limits on costs: the most probable architecture that obeys against brute force; losses with a price on expected costs
+ * against their formulas. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "modnas/describe.h"
 #include "search/derive.h"
 #include "search/limit.h"
 #include "util_mixed.h"
-#include "util_search.h"
+#include "util_small.h"
 
 /* ---- choosing ------------------------------------------------------------------------------------------ */
 
@@ -125,109 +124,6 @@ START_TEST(borders) {
 }
 END_TEST
 
-/* ---- whole runs ---------------------------------------------------------------------------------------- */
-
-/* The range of multiply-adds of util_small's space. */
-static void macs_range(int64_t *low, int64_t *high) {
-    static const int32_t input[3] = {3, 8, 8};
-    mn_costs macs;
-    util_small_open(&s, "backend: ref\n" UTIL_SMALL_NET UTIL_SMALL_GATES);
-    MUST(mn_costs_named(s.model, "macs", input, &macs));
-    *low = mn_costs_min(&macs);
-    *high = mn_costs_max(&macs);
-    mn_costs_free(&macs);
-    util_small_close(&s);
-}
-
-static int64_t macs_of_file(const char *path) {
-    char yaml[1024], *json = NULL;
-    modnas_config *cfg = NULL;
-    int rc = modnas_config_new(rig.ctx, &cfg);
-    snprintf(yaml, sizeof yaml, "backend: ref\n" UTIL_SMALL_NET "arch_desc: %s\n", path);
-    if (!rc) rc = modnas_config_add_text(cfg, yaml, strlen(yaml), "t.yaml");
-    const modnas_describe_opts opts = {.size = sizeof opts, .input = {3, 8, 8}};
-    if (!rc) rc = modnas_describe(cfg, &opts, &json);
-    ck_assert_msg(rc == 0, "%s", modnas_errmsg(rig.ctx));
-    mn_node *t = util_rig_parse(&rig, json);
-    const int64_t macs = rig_at(t, "macs")->i;
-    mn_node_free(rig.ctx, t);
-    modnas_string_free(rig.ctx, json);
-    modnas_config_free(cfg);
-    return macs;
-}
-
-/* 20 runs: seeds and limits; the network that is built from what was exported is within the limit each time. */
-START_TEST(exported_networks_obey) {
-    int64_t low, high;
-    macs_range(&low, &high);
-    for (int t = 0; t < 5; t++) {
-        char yaml[2048];
-        const int64_t most = low + (high - low) * (1 + (5 * _i + t) % 7) / 8;
-        snprintf(yaml, sizeof yaml, "%sobjective: {subject_to: ['macs <= %lld', 'loss <= 100']}\n---\nseed: %d\n",
-                 UTIL_RIG_CONFIG, (long long)most, 5 * _i + t);
-        RIG_RUNS(yaml, NULL);
-        mn_node *r = util_rig_parse(&rig, rig.results);
-        for (int e = 0; e < 2; e++) {
-            char path[64];
-            static const char *const names[] = {"warm", "search"};
-            snprintf(path, sizeof path, "exp/t/outputs/arch_%s_best.yaml", names[e]);
-            ck_assert_int_le(macs_of_file(path), most);
-            snprintf(path, sizeof path, "estim.%s.limits.0.obeys", names[e]);
-            ck_assert_int_eq(rig_at(r, path)->i, 1);
-            snprintf(path, sizeof path, "estim.%s.limits.0.value", names[e]);
-            ck_assert_int_le(rig_at(r, path)->r, most);
-            snprintf(path, sizeof path, "estim.%s.limits.1.obeys", names[e]);
-            ck_assert_int_eq(rig_at(r, path)->i, 1);
-        }
-        mn_node_free(rig.ctx, r);
-    }
-}
-END_TEST
-
-START_TEST(refused) {
-    static const struct {
-        const char *more, *text;
-    } rows[] = {
-        {"objective: {subject_to: ['macs <= 1K']}\n", "nothing in the space obeys 'macs <= 1K'"},
-        {"objective: {subject_to: ['params >= 1G']}\n", "nothing in the space obeys 'params >= 1G'"},
-        {"estim: {x: {type: DefaultEstim, epochs: 1, criterion: {type: AddMetricsLoss, args: {metrics: macs,"
-         " target_val: 0}}}}\n",
-         "target_val"},
-        {"trainer: {default: {args: {criterion: {type: AddMetricsLoss, args: {metrics: macs}}}}}\n", "trainer"}};
-    modnas_search *search;
-    for (size_t i = 0; i < MN_COUNT(rows); i++) {
-        char yaml[2048];
-        snprintf(yaml, sizeof yaml, "%s---\n%s", UTIL_RIG_CONFIG, rows[i].more);
-        ck_assert_int_eq(util_search_try(yaml, NULL, &search), MODNAS_ECONFIG);
-        util_search_says(rows[i].text);
-    }
-}
-END_TEST
-
-/* A steep price moves an architecture to what is cheap: its own expected cost falls below that without a price. */
-START_TEST(prices_steer) {
-    double macs[2];
-    for (int i = 0; i < 2; i++) {
-        char yaml[2048];
-        snprintf(yaml, sizeof yaml,
-                 UTIL_SEARCH_GATES
-                 "estim: {search: {type: SuperNetEstim, epochs: 12, arch_update_intv: 1, criterion: "
-                 "[{type: AddMetricsLoss, mode: valid, args: {metrics: macs, lamd: %d}}]}}\n---\noptim: "
-                 "{type: BinaryGateOptim, args: {a_optim: {type: Adam, args: {lr: 0.1}}}}\n",
-                 i ? 1000 : 0);
-        RIG_RUNS(yaml, NULL);
-        char *history = util_rig_read("exp/t/outputs/history.tsv", NULL);
-        ck_assert_ptr_nonnull(history);
-        macs[i] = atof(strrchr(history, '\t') + 1); /* of the last evaluation */
-        free(history);
-    }
-    int64_t low, high;
-    macs_range(&low, &high);
-    ck_assert_msg(macs[1] == (double)low, "%g with a price, %g without; the least is %lld", macs[1], macs[0],
-                  (long long)low);
-}
-END_TEST
-
 /* ---- losses -------------------------------------------------------------------------------------------- */
 
 #define BASE 2.5
@@ -330,12 +226,6 @@ int main(void) {
     tcase_add_checked_fixture(loops, model_setup, model_teardown);
     tcase_add_loop_test(loops, losses_by_formula, 0, 6);
     suite_add_tcase(suite, loops);
-    TCase *runs = tcase_create("exports");
-    tcase_set_timeout(runs, 60);
-    tcase_add_checked_fixture(runs, rig_setup, rig_teardown);
-    tcase_add_loop_test(runs, exported_networks_obey, 0, 4);
-    suite_add_tcase(suite, runs);
     util_add(suite, "choosing", NULL, NULL, (const TTest *[]){most_probable_that_obeys, borders, NULL});
-    util_add(suite, "runs", rig_setup, rig_teardown, (const TTest *[]){refused, prices_steer, NULL});
     return util_run(suite);
 }
