@@ -156,6 +156,26 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* Every so-manieth allocation fails: a status, nothing left over. */
+START_TEST(out_of_memory) {
+    modnas_profile_opts opts = on_8x8;
+    int rc = MODNAS_ENOMEM, tries = 0;
+    const int64_t live = rig.host.live;
+    opts.runs = 1;
+    for (int left = 0; rc; left += 13, tries++) {
+        char *text = NULL;
+        rig.host.left = left;
+        rc = profile(UTIL_SEARCH_GATES, &opts, &text);
+        rig.host.left = -1;
+        ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d: %s", rc, modnas_errmsg(rig.ctx));
+        ck_assert(!rc == (text != NULL));
+        modnas_string_free(rig.ctx, text);
+        if (tries) ck_assert_int_le(rig.host.live, live + 2000); /* the registry is made once */
+    }
+    ck_assert_int_gt(tries, 20);
+}
+END_TEST
+
 /* ---- here ---------------------------------------------------------------------------------------------- */
 
 static double ms_of(const char *table, const char *place) {
@@ -239,7 +259,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("profile");
     util_add(s, "profiles", rig_setup, rig_teardown,
-             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, measured_here, NULL});
+             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here, NULL});
     util_add(s, "stopwatch", NULL, NULL, (const TTest *[]){medians, pinned_for_a_while, program, NULL});
     return util_run(s);
 }

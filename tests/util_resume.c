@@ -42,6 +42,12 @@ const util_resume util_resumes[] = {
                     "  train: {type: RandomSamplingEstim, epochs: 2, args: {strict: true}}\n"
                     "  search: {type: SubNetEstim, epochs: 1, subnet_epochs: 1, arch_update_batch: 2}\n",
      0},
+    {"measured latency",
+     DATA SGD INDEX "estim:\n"
+                    "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, subnet_epochs: 1, args: {num_bn_batch: 2},"
+                    " metrics: [ValidateMetrics, {type: LatencyMetrics, args: {runs: 3, record: r.tsv}}]}\n"
+                    "objective: {minimize: [latency_ms]}\n",
+     0},
     {"DARTS", DATA SGD SUMS("Softmax", "DARTSOptim") SEARCH, 0},
     {"SNAS", DATA SGD SUMS("Gumbel", "GumbelAnnealingOptim") SEARCH, 0},
     {"DirectGrad", DATA SGD SUMS("Softmax", "DirectGradOptim") SEARCH, 0},
