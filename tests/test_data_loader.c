@@ -3,10 +3,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "data/loader.h"
 #include "util_counted.h"
+
+static const mn_dataset_vt *plain_vt; /* of the set, while a slow one stands in */
 
 static int same_places(const seen *a, const seen *b, int n) {
     int same = 0;
@@ -287,6 +290,47 @@ START_TEST(no_allocation) {
 }
 END_TEST
 
+/* Samples that take a while: sum them up for callers that do nothing between two batches, and hide them from those that do. */
+static int slow_sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+    return plain_vt->sample(d, index, augment, rng, dst, label);
+}
+
+static int64_t waits_of(const char *args, long step_ms, double *seconds) {
+    enum { BATCHES = 8 };
+    mn_loaders l = counted_build(args);
+    mn_batch b;
+    ck_assert_int_eq(mn_loader_next(l.train, &b), 0); /* nothing was prepared before the first */
+    const int64_t before = mn_loader_waits(l.train);
+    const double waited = mn_loader_waited(l.train);
+    for (int i = 0; i < BATCHES; i++) {
+        nanosleep(&(struct timespec){.tv_nsec = step_ms * 1000000}, NULL);
+        ck_assert_int_eq(mn_loader_next(l.train, &b), 0);
+    }
+    const int64_t n = mn_loader_waits(l.train) - before;
+    *seconds = mn_loader_waited(l.train) - waited;
+    counted_free(&l);
+    return n;
+}
+
+START_TEST(waits) {
+    mn_dataset_vt slow = *counted_set->vt;
+    double seconds;
+    plain_vt = counted_set->vt;
+    slow.sample = slow_sample;
+    counted_set->vt = &slow;
+    /* 8 samples of 1 ms and more: a batch each 8 ms, a step each 0 ms */
+    ck_assert_int_ge(waits_of("trn_batch_size: 8", 0, &seconds), 4);
+    ck_assert_msg(seconds > 0.02, "%g s", seconds);
+    /* the same by the caller itself: it waits for every one of them, at least 1 ms a sample */
+    ck_assert_int_eq(waits_of("trn_batch_size: 8, workers: 0", 0, &seconds), 8);
+    ck_assert_msg(seconds >= 0.064, "%g s", seconds);
+    /* a step of 60 ms: the next batch has long been there (one late turn of the thread on a busy machine is no fault) */
+    ck_assert_int_le(waits_of("trn_batch_size: 8", 60, &seconds), 1);
+    counted_set->vt = plain_vt;
+}
+END_TEST
+
 /* In a forked child the thread is not there: said, and freed without waiting for it. */
 START_TEST(forked) {
     mn_loaders l = counted_build("");
@@ -328,7 +372,7 @@ int main(void) {
     Suite *s = suite_create("data_loader");
     util_add(s, "batches", counted_setup, counted_teardown,
              (const TTest *[]){orders, same_bytes_with_thread, restarts, restarts_while_busy, lent_batch_stays, endless,
-                               plain_order, labels_on_demand, no_allocation, forked, out_of_memory, NULL});
+                               plain_order, labels_on_demand, no_allocation, waits, forked, out_of_memory, NULL});
     TCase *t = tcase_create("faults");
     tcase_add_checked_fixture(t, counted_setup, counted_teardown);
     tcase_add_loop_test(t, faults, 0, 4);

@@ -112,8 +112,9 @@ int mn_loader_go(mn_loader *l, const mn_loader_place *place); /* of the same loa
 int mn_loader_state(mn_loader *l, mn_state *io);
 /* Bytes of the batches that a loader prepares ahead, the one lent included. */
 size_t mn_loader_ahead(int32_t batch, size_t sample_bytes);
-/* Sum of seconds that callers waited for a batch, for the measurement that the loader never makes the step wait. */
+/* Seconds that callers waited for a batch, and how often they did, for the measurement that the loader never makes the step wait. */
 double mn_loader_waited(const mn_loader *l);
+int64_t mn_loader_waits(const mn_loader *l);
 void mn_loader_free(mn_loader *l); /* NULL is fine */
 
 /* Add ImageClsData, RandData (kind "data"), DefaultDataLoader and ImageClsDataLoader (kind "data_loader") to the

@@ -41,7 +41,8 @@ struct mn_loader {
     size_t sample_values, slot_values;
     float *x; /* N_SLOTS slots */
     int32_t *y;
-    double waited;
+    double waited; /* seconds, and how often */
+    int64_t waits;
 
     pthread_t thread;
     pid_t thread_pid; /* process that has the thread; 0: none */
@@ -270,6 +271,14 @@ size_t mn_loader_ahead(int32_t batch, size_t sample_bytes) {
 double mn_loader_waited(const mn_loader *l) {
     return l->waited;
 }
+int64_t mn_loader_waits(const mn_loader *l) {
+    return l->waits;
+}
+
+static void count_wait(mn_loader *l, double since) {
+    l->waited += mn_seconds() - since;
+    l->waits++;
+}
 
 static void set_order(mn_loader *l) {
     if (!l->shuffle) return;
@@ -327,7 +336,7 @@ static int await_prepared(mn_loader *l) {
     if (l->done <= l->taken && !l->failed) {
         const double t0 = mn_seconds();
         while (l->done <= l->taken && !l->failed) pthread_cond_wait(&l->ready, &l->mutex);
-        l->waited += mn_seconds() - t0;
+        count_wait(l, t0);
     }
     const int there = l->done > l->taken;
     pthread_mutex_unlock(&l->mutex);
@@ -338,7 +347,7 @@ static int prepare_now(mn_loader *l) {
     const double t0 = mn_seconds();
     if (l->done > l->taken) return 1; /* it was looked at */
     if (!l->failed) l->failed = fill(l, l->taken, &l->fault) != 0;
-    l->waited += mn_seconds() - t0;
+    count_wait(l, t0);
     if (!l->failed) l->done = l->taken + 1;
     return !l->failed;
 }
