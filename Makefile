@@ -237,6 +237,9 @@ bench: all $(BENCH_BIN)
 	@bench/scale.py $(B)/bench/step build/bench/scale.json
 bench-deps:
 	@bench/deps.sh
+# RESULTS: options of bench/results.py, as --size full.
+results: all
+	@bench/results.py $(RESULTS)
 bench-page:
 	@bench/table.py
 # FUZZ_SECONDS: of each target; FUZZ_TARGETS: all, unless some are named.
@@ -258,6 +261,6 @@ check-valgrind: all
 check-tsan: deps
 	+@MAKE='$(MAKE)' tools/check.sh tsan
 
-.PHONY: all plugins tests fuzz fuzz-targets install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install check-valgrind check-tsan
+.PHONY: all results plugins tests fuzz fuzz-targets install uninstall clean bench bench-deps bench-page deps check demo demo-compare check-headers check-symbols check-install check-valgrind check-tsan
 .SECONDARY:
 -include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
