@@ -117,6 +117,17 @@ static void forget_primitives(void) {
     ck_assert_int_eq(set_cache_capacity(1024), 0);
 }
 
+/* oneDNN 3.7 keeps some blocks when it first tells of an error: let it tell of an engine that is not there. */
+static void know_oneDNN(void) {
+    enum { CPU = 1 };
+    int (*engine_create)(void **engine, int kind, size_t index);
+    void *engine = NULL, *capacity = torture_symbol("libdnnl.so.", "dnnl_set_primitive_cache_capacity"),
+         *create = torture_symbol("libdnnl.so.", "dnnl_engine_create");
+    memcpy(&set_cache_capacity, &capacity, sizeof capacity);
+    memcpy(&engine_create, &create, sizeof create);
+    if (create) ck_assert_int_ne(engine_create(&engine, CPU, 99), 0);
+}
+
 /* The search with call i failing: its outcome, and in *rc what it gave. */
 static int fail_one(const torture *t, int64_t i, modnas_ctx **ctx, int *rc) {
     char *results = NULL;
@@ -154,9 +165,9 @@ static int64_t learn(const torture *t) {
         ck_assert_msg(search(&ctx, t, NULL) == 0, "%s", ctx ? modnas_errmsg(ctx) : "");
         torture_disarm(&n_calls);
         modnas_ctx_free(ctx);
-        void *symbol = torture_symbol("libdnnl.so.3", "dnnl_set_primitive_cache_capacity");
-        memcpy(&set_cache_capacity, &symbol, sizeof symbol);
+        know_oneDNN();
     }
+    ck_assert_msg(set_cache_capacity || strcmp(t->backend, "backend=dnnl") != 0, "no cache of oneDNN's found to empty");
     for (size_t k = 0; k < MN_COUNT(names); k++) good[k].n = read_file(names[k], good[k].bytes);
     return t->through_hook ? hook.n_calls : n_calls;
 }

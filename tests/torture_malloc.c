@@ -14,6 +14,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
+#include <link.h>
 #include <malloc.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -137,8 +138,25 @@ void free(void *ptr) {
 
 #pragma GCC visibility pop
 
+/* The path of what is loaded under a name that begins like `wanted`: versions differ (libdnnl.so.3, libdnnl.so.3.6). */
+typedef struct loaded {
+    const char *wanted;
+    char path[4096];
+} loaded;
+
+static int is_wanted(struct dl_phdr_info *object, size_t bytes, void *ud) {
+    loaded *l = ud;
+    (void)bytes;
+    const char *slash = strrchr(object->dlpi_name, '/'), *name = slash ? slash + 1 : object->dlpi_name;
+    if (strncmp(name, l->wanted, strlen(l->wanted)) != 0 || strlen(object->dlpi_name) >= sizeof l->path) return 0;
+    strcpy(l->path, object->dlpi_name);
+    return 1;
+}
+
 void *torture_symbol(const char *library, const char *name) {
-    void *handle = dlopen(library, RTLD_NOW | RTLD_NOLOAD);
+    loaded l = {.wanted = library};
+    if (!dl_iterate_phdr(is_wanted, &l)) return NULL;
+    void *handle = dlopen(l.path, RTLD_NOW | RTLD_NOLOAD);
     void *symbol = handle ? dlsym(handle, name) : NULL;
     if (handle) dlclose(handle);
     while (dlerror()) { /* the second call drops the text */
@@ -149,7 +167,7 @@ void *torture_symbol(const char *library, const char *name) {
 void torture_arm(int64_t n) {
     void *frame[1];
     backtrace(frame, 1); /* loads what it needs */
-    void *symbol = torture_symbol("libgomp.so.1", "omp_in_parallel");
+    void *symbol = torture_symbol("libgomp.so.", "omp_in_parallel");
     memcpy(&in_parallel, &symbol, sizeof symbol);
     outcome = TORTURE_NOT_REACHED;
     n_calls = 0;

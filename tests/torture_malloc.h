@@ -20,7 +20,8 @@ int64_t torture_live(void);           /* blocks that the process holds; not to b
 
 int torture_is_instrumented(void); /* is a sanitizer below? Some of its calls (strdup, operator new) pass malloc by */
 
-/* A symbol of a library that is loaded already; NULL if it is not. Leaves no block behind. */
+/* A symbol of a library that is loaded already, named by how its file name begins; NULL if it is not. Leaves no block
+ * behind. */
 void *torture_symbol(const char *library, const char *name);
 
 /* The allocator below malloc: not counted, never fails. */
