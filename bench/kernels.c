@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernels_block.h"
 #include "kernels_cost.h"
 #include "kernels_direct.h"
 #include "util_peaks.h"
@@ -80,8 +81,8 @@ static double bound_of(const options *o, const peaks *p, double flops, const cos
 /* ---- one case ------------------------------------------------------------------------------------------ */
 
 typedef struct line {
-    const kc_case *c;
-    char shape[128];
+    const kc_case *c; /* NULL: a block */
+    char name[120], shape[128];
     double flops, bytes, bound;
     spread ours, direct; /* seconds */
     double ref;
@@ -158,7 +159,7 @@ static void print_head(const options *o, const peaks *p, const char *version) {
 
 /* "oneDNN ms" is its minimum, "times" its minimum over ours. */
 static void print_line(const line *l) {
-    printf("%-42s %-34s %9.3f %9.3f", l->c->name, l->shape, l->ours.median * 1e3, l->ours.min * 1e3);
+    printf("%-42s %-34s %9.3f %9.3f", l->name, l->shape, l->ours.median * 1e3, l->ours.min * 1e3);
     if (l->flops > 0)
         printf(" %8.1f", l->flops / l->ours.min / 1e9);
     else
@@ -175,7 +176,7 @@ static void print_line(const line *l) {
 
 static void json_line(mn_str *s, const line *l, int first) {
     mn_str_addf(s, "%s\n{\"kernel\":\"%s\",\"shape\":\"%s\",\"fallback\":%d,\"flops\":%.0f,\"bytes\":%.0f,\"bound\":",
-                first ? "" : ",", l->c->name, l->shape, l->fallback, l->flops, l->bytes);
+                first ? "" : ",", l->name, l->shape, l->fallback, l->flops, l->bytes);
     mn_str_real(s, l->bound);
     mn_str_add(s, ",");
     report_spread(s, "value", &l->ours);
@@ -213,8 +214,14 @@ typedef struct bench {
     int n_lines;
 } bench;
 
+static void put_line(bench *b, const line *l) {
+    print_line(l);
+    json_line(&b->json, l, b->n_lines++ == 0);
+}
+
 static int run_case(bench *b, const kc_case *c) {
     line l = {.c = c, .flops = cost_flops(&c->kernel)};
+    snprintf(l.name, sizeof l.name, "%s", c->name);
     kc_data *in = kc_fill(b->ref, c, MODNAS_F32, 1);
     if (!in) return MODNAS_ENOMEM;
     const cost_traffic traffic = cost_bytes(c, in);
@@ -224,9 +231,56 @@ static int run_case(bench *b, const kc_case *c) {
     int rc = measure(b->dnnl, &b->o, in, &l);
     if (!rc && b->o.with_ref) rc = measure_ref(b->ref, &b->o, in, &l);
     kc_data_free(in);
-    if (rc) return rc;
-    print_line(&l);
-    json_line(&b->json, &l, b->n_lines++ == 0);
+    if (!rc) put_line(b, &l);
+    return rc;
+}
+
+/* ---- blocks -------------------------------------------------------------------------------------------- */
+
+static int time_block(const bench *b, block *k, int pass, int (*fn)(block *k, int pass), double *seconds) {
+    if (b->o.cold) sweep(b->o.threads);
+    const double begin = mn_seconds();
+    const int rc = fn(k, pass);
+    *seconds = mn_seconds() - begin;
+    return rc;
+}
+
+static int measure_block(const bench *b, block *k, int pass, line *l) {
+    static double ours[RUNS_MAX], theirs[RUNS_MAX];
+    l->has_direct = block_has_direct(k, pass);
+    for (int i = -WARM_UP; i < b->o.runs; i++) {
+        MN_TRY(block_ready(k, pass));
+        MN_TRY(time_block(b, k, pass, block_run, &ours[i < 0 ? 0 : i]));
+        if (l->has_direct && time_block(b, k, pass, block_run_direct, &theirs[i < 0 ? 0 : i]))
+            return mn_fail(b->ctx, MODNAS_EUNSUPPORTED, "%s: oneDNN's own primitives do not run", l->name);
+    }
+    l->ours = spread_of(ours, (size_t)b->o.runs);
+    if (l->has_direct) l->direct = spread_of(theirs, (size_t)b->o.runs);
+    return 0;
+}
+
+static int run_block(bench *b, block *k) {
+    for (int pass = 0; pass < BLOCK_PASSES; pass++) {
+        line l = {.flops = block_flops(k, pass), .bytes = block_bytes(k, pass)};
+        block_name(k, pass, l.name, sizeof l.name);
+        if (!strstr(l.name, b->o.text)) continue;
+        block_shape(k, l.shape, sizeof l.shape);
+        l.bound = bound_of(&b->o, &b->p, l.flops, &(cost_traffic){.set = l.bytes, .moved = l.bytes});
+        MN_TRY(measure_block(b, k, pass, &l));
+        put_line(b, &l);
+    }
+    return 0;
+}
+
+static int run_blocks(bench *b) {
+    for (int i = 0; i < block_count(); i++) {
+        block *k;
+        MN_TRY(block_new(b->dnnl, i, &k));
+        if (!k) continue; /* no such kernel on this backend */
+        const int rc = run_block(b, k);
+        block_free(k);
+        if (rc) return rc;
+    }
     return 0;
 }
 
@@ -248,6 +302,7 @@ static int run(bench *b) {
     print_head(&b->o, &b->p, mn_backend_version(b->dnnl));
     json_head(&b->json, &b->o, &b->p, mn_backend_version(b->dnnl));
     MN_TRY(run_cases(b));
+    MN_TRY(run_blocks(b));
     mn_str_add(&b->json, "\n]}\n");
     return b->o.json ? report_write(b->ctx, &b->json, b->o.json) : 0;
 }
