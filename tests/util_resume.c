@@ -51,6 +51,10 @@ const util_resume util_resumes[] = {
     {"DARTS", DATA SGD SUMS("Softmax", "DARTSOptim") SEARCH, 0},
     {"SNAS", DATA SGD SUMS("Gumbel", "GumbelAnnealingOptim") SEARCH, 0},
     {"DirectGrad", DATA SGD SUMS("Softmax", "DirectGradOptim") SEARCH, 0},
+    {"callbacks",
+     DATA SGD GATES "estim: {search: {type: SuperNetEstim, epochs: 5}}\n"
+                    "callback: {early: {type: EarlyStopping, args: {threshold: 2}}, stats: MixedOpStatsReporter}\n",
+     1},
     {"DirectGradBiLevel", DATA SGD SUMS("Softmax", "DirectGradBiLevelOptim") SEARCH, 0},
 };
 const size_t util_n_resumes = sizeof util_resumes / sizeof util_resumes[0];

@@ -94,6 +94,21 @@ int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     return mn_form_specs(c, def, v);
 }
 
+int mn_default_callback(int i, const char **name, const char **type) {
+    static const char *const rows[][2] = {{"estim_export", "EstimResultsExporter"}};
+    if (i < 0 || i >= (int)MN_COUNT(rows)) return 0;
+    *name = rows[i][0];
+    *type = rows[i][1];
+    return 1;
+}
+
+static const char *default_type(const mn_node *map, size_t i) {
+    const char *name, *type;
+    for (int k = 0; map->kind == MN_MAP && mn_default_callback(k, &name, &type); k++)
+        if (strcmp(name, map->keys[i]) == 0) return type;
+    return NULL;
+}
+
 int mn_form_callback(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
     char what[80];
     if ((v->kind != MN_MAP && v->kind != MN_SEQ) || !v->n)
@@ -103,7 +118,8 @@ int mn_form_callback(const mn_check *c, const mn_arg_def *def, const mn_node *v)
         const mn_node *item = v->items[i];
         const int drops = (item->kind == MN_NULL && item->text) || (item->kind == MN_BOOL && !item->i);
         if (drops && v->kind == MN_MAP) continue;
-        MN_TRY(check_spec(c, def->of, item, NULL, NULL));
+        const char *type = default_type(v, i);
+        MN_TRY(mn_spec_check_any(c->ctx, def->of, item, NULL, type, c->part || type));
     }
     return 0;
 }

@@ -57,6 +57,9 @@ int mn_form_construct(const mn_check *c, const mn_arg_def *def,
 const char *mn_implicit_constructor(const char *name);
 int mn_form_init(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* a part of its implicit constructor */
 int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* also null, and empty */
+/* The i-th of the callbacks that are always there (estim_export: EstimResultsExporter), whose entry may leave out the
+ * type; 0 behind the last. */
+int mn_default_callback(int i, const char **name, const char **type);
 int mn_form_callback(const mn_check *c, const mn_arg_def *def,
                      const mn_node *v); /* entries may be null or false; or a list */
 int mn_form_estim(const mn_check *c, const mn_arg_def *def, const mn_node *v); /* the chain of estimators */

@@ -18,7 +18,7 @@ static int run(mn_estim *e) {
     const int scores = mn_estim_can_score(e);
     MN_TRY(mn_estim_begin(e));
     if (!scores) mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: there is no validation data, nothing is scored", e->name);
-    while (e->epoch < e->epochs) {
+    while (mn_estim_goes_on(e)) {
         MN_TRY(mn_estim_train_epoch(e, NULL));
         const int64_t done = e->epoch + 1;
         const int due = done == e->epochs || (s->valid_intv && done % s->valid_intv == 0);

@@ -61,7 +61,7 @@ static int prepare(mn_estim *e) {
 
 static int epochs(mn_estim *e) {
     const sampling *s = e->state;
-    while (e->epoch < e->epochs) {
+    while (mn_estim_goes_on(e)) {
         const int64_t made = e->epoch + 1;
         MN_TRY(mn_estim_train_epoch(e, NULL));
         MN_TRY(mn_arch_apply(s->before));

@@ -93,7 +93,7 @@ static int ask(mn_estim *e) {
 
 static int epochs(mn_estim *e) {
     subnet *s = e->state;
-    while (e->epoch < e->epochs) {
+    while (mn_estim_goes_on(e)) {
         const int rc = s->next == s->n_asked ? ask(e) : 0;
         if (rc == MODNAS_EDONE) mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
         if (rc) return rc == MODNAS_EDONE ? 0 : rc;

@@ -108,7 +108,7 @@ static int run(mn_estim *e) {
     const int goes_on = e->resumed;
     MN_TRY(mn_estim_begin(e));
     if (!goes_on) s->end = 0;
-    while (e->epoch < e->epochs) {
+    while (mn_estim_goes_on(e)) {
         s->interval = interval(e, e->epoch);
         if (is_new_epoch(e)) s->n_updates = 0;
         MN_TRY(mn_estim_train_epoch(e, before_step));

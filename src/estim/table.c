@@ -82,7 +82,7 @@ static int batch(mn_estim *e) {
 }
 
 static int epochs(mn_estim *e) {
-    while (e->epoch < e->epochs) {
+    while (mn_estim_goes_on(e)) {
         const int64_t before = e->n_evaluations;
         const int rc = batch(e);
         if (rc && rc != MODNAS_EDONE) return rc;

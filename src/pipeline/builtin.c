@@ -1,4 +1,5 @@
 /* The library's own components: one line a folder. A component of a folder is listed there. */
+#include "callback/callback.h"
 #include "data/data.h"
 #include "search/search.h"
 #include "space/space.h"
@@ -6,7 +7,8 @@
 
 static int (*const folders[])(modnas_ctx *ctx) = {mn_models_register, mn_space_register, mn_construct_register,
                                                   mn_export_register, mn_data_register,  mn_train_register,
-                                                  mn_optim_register,  mn_estim_register, mn_metrics_register};
+                                                  mn_optim_register,  mn_estim_register, mn_metrics_register,
+                                                  mn_callback_register};
 
 int mn_register_builtins(modnas_ctx *ctx) {
     if (ctx->registry) return 0;

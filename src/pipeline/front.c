@@ -40,19 +40,28 @@ static int has(const mn_front *f, const char *arch) {
     return 0;
 }
 
-int mn_front_add(mn_front *f, const mn_evaluation *v) {
+/* One with the same values. */
+static int has_equal(const mn_front *f, const mn_fitness *x) {
+    for (size_t i = 0; i < f->members.n; i++)
+        if (mn_fitness_order(&at(f, i)->fitness, x) == 0) return 1;
+    return 0;
+}
+
+int mn_front_add(mn_front *f, const mn_evaluation *v, int *is_new) {
+    *is_new = 0;
     if (v->fitness->n < 2 || !mn_fitness_is_feasible(v->fitness) || is_dominated(f, v->fitness)) return 0;
     mn_str json = {.ctx = f->ctx};
     mn_node_json(&json, v->arch);
     const member m = {{mn_str_take(&json), v->score, *v->metrics}, *v->fitness};
     if (!m.found.arch) return MODNAS_ENOMEM;
-    const int is_there = has(f, m.found.arch);
+    const int is_there = has(f, m.found.arch), is_tie = has_equal(f, v->fitness);
     if (is_there || !mn_vec_push(f->ctx, &f->members, &m, 1)) {
         mn_free(f->ctx, m.found.arch);
         return is_there ? 0 : MODNAS_ENOMEM;
     }
     for (size_t i = f->members.n - 1; i-- > 0;)
         if (mn_fitness_compare(&m.fitness, &at(f, i)->fitness) > 0) drop(f, i);
+    *is_new = !is_tie;
     return 0;
 }
 

@@ -137,7 +137,7 @@ static int compare_meta(const mn_pipeline *p, const char *path, const mn_node *t
 static int is_free(const char *key) {
     static const char *const free_keys[] = {"name",   "routine", "backend",    "device_ids", "device",   "threads",
                                             "seed",   "import",  "predefined", "defaults",   "override", "expman",
-                                            "writer", "logging", "test_data",  "pipeline",   "callback", "measure_fn"};
+                                            "writer", "logging", "test_data",  "pipeline",   "measure_fn"};
     for (size_t i = 0; i < MN_COUNT(free_keys); i++)
         if (strcmp(key, free_keys[i]) == 0) return 1;
     return !mn_schema_knows(key); /* sections of routines */

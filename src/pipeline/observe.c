@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pipeline/callbacks.h"
 #include "pipeline/chkpt.h"
 
 /* ---- the host's callbacks ------------------------------------------------------------------------------ */
@@ -47,6 +48,7 @@ static int epoch_done(const mn_progress *p, void *ud) {
     mn_pipeline *run = ud;
     const modnas_progress out = public_progress(p);
     if (run->running) MN_TRY(mn_writer_epoch(&run->writer));
+    if (run->running) MN_TRY(mn_callbacks_epoch_done(run, run->current));
     if (!run->opts.epoch_done) return 0;
     const int32_t before = callback_begin(run);
     return callback_end(run, before, run->opts.epoch_done(run, &out, run->opts.ud), "epoch_done");
@@ -100,22 +102,25 @@ int mn_pipeline_save_model(mn_pipeline *p, const mn_estim *e, const char *tag) {
     return rc;
 }
 
-int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const mn_node *arch) {
-    mn_str text = {.ctx = p->ctx};
+int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const char *tag, const mn_node *arch) {
+    mn_str text = {.ctx = p->ctx}, end = {.ctx = p->ctx};
     if (!arch) return 0;
+    mn_str_addf(&end, "_%s.yaml", tag);
     mn_node_yaml(&text, arch);
-    return mn_expdir_write(&p->dir, "arch_", e->name, "_best.yaml", &text);
+    text.failed |= end.failed;
+    const int rc = mn_expdir_write(&p->dir, "arch_", e->name, end.text ? end.text : "", &text);
+    mn_str_free(&end);
+    return rc;
 }
 
 static int keep(mn_pipeline *p, const mn_evaluation *v) {
     mn_stage *s = stage_of(p, v->estim);
+    int is_new = 0;
     MN_TRY(mn_history_add(&p->history, v));
     if (s) MN_TRY(mn_top_add(&s->top, v));
     if (s) MN_TRY(mn_baseline_note(&s->baseline, v));
-    if (s) MN_TRY(mn_front_add(&s->front, v));
-    if (!s || !v->is_best || !p->is_open) return 0;
-    MN_TRY(mn_pipeline_save_model(p, s->estim, "best"));
-    return mn_pipeline_save_arch(p, s->estim, v->arch);
+    if (s) MN_TRY(mn_front_add(&s->front, v, &is_new));
+    return s && p->is_open ? mn_callbacks_evaluated(p, s->estim, v, v->is_best || is_new) : 0;
 }
 
 static int evaluated(const mn_evaluation *v, void *ud) {

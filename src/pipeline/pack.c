@@ -3,7 +3,7 @@
  *   meta, config          what it is of: compared before anything is loaded
  *   search                which estimator is next or under way, best architectures, history
  *   model, state          tensors; choices, draws, where training is
- *   data, trainer.NAME, optim, estim.NAME
+ *   data, trainer.NAME, optim, estim.NAME, callback.NAME
  *
  * A part is a name and one function that saves and loads (base/state.h), so that both sides have the same ones. */
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 
 #include "base/sections.h"
 #include "modnas/version.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/chkpt.h"
 
 /* ---- the parts ----------------------------------------------------------------------------------------- */
@@ -83,6 +84,11 @@ static int estim_state(void *obj, mn_state *io) {
     return mn_estim_state(e, io, p->under_way && number_of(p, e) == p->at);
 }
 
+static int callback_state(void *obj, mn_state *io) {
+    mn_callback *c = obj;
+    return c->vt->state(c, io);
+}
+
 typedef int (*state_fn)(void *obj, mn_state *io);
 typedef int (*part_fn)(const char *name, state_fn fn, void *obj, void *ud);
 
@@ -93,6 +99,17 @@ static int named_part(modnas_ctx *ctx, const char *kind, const char *name, state
     const int rc = full.failed ? MODNAS_ENOMEM : visit(full.text, fn, obj, ud);
     mn_str_free(&full);
     return rc;
+}
+
+typedef struct visit_to {
+    modnas_ctx *ctx;
+    part_fn fn;
+    void *ud;
+} visit_to;
+
+static int callback_part(const char *name, mn_callback *c, void *ud) {
+    const visit_to *v = ud;
+    return named_part(v->ctx, "callback", name, callback_state, c, v->fn, v->ud);
 }
 
 /* The search comes first: others look at where it is. */
@@ -108,7 +125,7 @@ static int each_part(mn_pipeline *p, part_fn visit, void *ud) {
     if (p->optim) MN_TRY(visit("optim", optim_state, p->optim, ud));
     for (size_t i = 0; i < n_estims(p); i++)
         MN_TRY(named_part(p->ctx, "estim", estim_at(p, i)->name, estim_state, estim_at(p, i), visit, ud));
-    return 0;
+    return mn_callbacks_visit(p, callback_part, &(visit_to){p->ctx, visit, ud});
 }
 
 /* ---- saving -------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "construct/construct.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/chkpt.h"
 
 static int is_given(const mn_node *n) {
@@ -57,7 +58,7 @@ static mn_estim_env env_of(mn_pipeline *p, const char *name, const mn_node *conf
 
 int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
     mn_estim_env env = env_of(p, name, conf);
-    mn_stage stage = {.top = {.ctx = p->ctx}};
+    mn_stage stage = {.top = {.ctx = p->ctx, .most = p->n_top}};
     mn_front_init(&stage.front, p->ctx);
     MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
     MN_TRY(find_trainer(p, name, conf, &env.trainer));
@@ -130,6 +131,7 @@ static int build(mn_pipeline *p) {
     mn_history_init(&p->history, &p->dir);
     mn_chkpt_init(p);
     MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
+    MN_TRY(mn_callbacks_build(p));
     mn_writer_init(&p->writer, &p->dir, p->tree, p->model);
     MN_TRY(mn_pipeline_latency(p));
     MN_TRY(mn_pipeline_data(p));
@@ -194,6 +196,7 @@ void mn_pipeline_free(mn_pipeline *p) {
     mn_estim_free(p->loose);
     mn_history_close(&p->history);
     mn_writer_close(&p->writer);
+    mn_callbacks_free(p);
     mn_optim_free(p->optim);
     mn_exporter_free(p->exporter);
     for (size_t i = 0; i < p->trainers.n; i++) {

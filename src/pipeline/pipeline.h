@@ -7,6 +7,7 @@
 #ifndef MN_PIPELINE_H
 #define MN_PIPELINE_H
 
+#include "callback/callback.h"
 #include "config/config.h"
 #include "modnas/search.h"
 #include "pipeline/history.h"
@@ -51,6 +52,9 @@ struct modnas_search {
     mn_estim *current; /* pulled, or the one that runs */
     mn_estim *begun;   /* whose phase the trainer is in; NULL: nobody's */
     mn_map names;      /* of metrics that hosts told and checkpoints have */
+    mn_vec callbacks;     /* callbacks.c */
+    int32_t n_top;        /* architectures that are kept of each estimator */
+    const char *run_file; /* "results", of outputs/results.json */
     mn_expdir dir;
     mn_history history;
     mn_writer writer;
@@ -87,7 +91,8 @@ int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results);
 mn_observer mn_pipeline_observer(mn_pipeline *p);
 /* Weights into chkpt/model_<estim>_<tag>.safetensors. */
 int mn_pipeline_save_model(mn_pipeline *p, const mn_estim *e, const char *tag);
-int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const mn_node *arch);
+/* An architecture into outputs/arch_<estim>_<tag>.yaml; NULL: none. */
+int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const char *tag, const mn_node *arch);
 
 /* ---- entries of hosts (pull.c) -------------------------------------------------------------------------- */
 

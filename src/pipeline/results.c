@@ -14,11 +14,11 @@ static void drop(mn_top *t, int32_t i) {
 static void insert(mn_top *t, char *arch, const mn_evaluation *v) {
     int32_t at = t->n;
     while (at > 0 && v->score > t->found[at - 1].score) at--;
-    if (at == MN_TOP) {
+    if (at == t->most) {
         mn_free(t->ctx, arch);
         return;
     }
-    if (t->n == MN_TOP) drop(t, MN_TOP - 1);
+    if (t->n == t->most) drop(t, t->most - 1);
     memmove(&t->found[at + 1], &t->found[at], (size_t)(t->n - at) * sizeof t->found[0]);
     t->found[at] = (mn_found){arch, v->score, *v->metrics};
     t->n++;
@@ -45,7 +45,7 @@ int mn_top_add(mn_top *t, const mn_evaluation *v) {
 
 int mn_top_state(mn_top *t, mn_state *io) {
     int32_t n = t->n;
-    MN_TRY(mn_state_range(io, &n, 0, MN_TOP));
+    MN_TRY(mn_state_range(io, &n, 0, t->most));
     if (io->loading) mn_top_free(t);
     for (int32_t i = 0; i < n; i++) {
         mn_found *f = &t->found[i];
@@ -131,6 +131,7 @@ void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_
     add_limits(s, mn_objective_limits(e->objective), &e->best_metrics);
     mn_results_baseline(s, baseline);
     add_collapse(s, &e->collapse);
+    if (e->is_stopped) mn_str_addf(s, ",\"stopped_after\":%" PRId64, e->epoch);
     if (e->calibration_sha256) {
         mn_str_add(s, ",\"calibration_sha256\":");
         mn_str_json(s, e->calibration_sha256);

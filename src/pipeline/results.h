@@ -5,7 +5,8 @@
 #include "pipeline/baseline.h"
 #include "search/search.h"
 
-#define MN_TOP 10 /* architectures that are kept of an estimator */
+#define MN_TOP 10       /* architectures that are kept of an estimator, unless the configuration says another number */
+#define MN_MOST_TOP 100 /* which is at most this */
 
 typedef struct mn_found {
     char *arch; /* one line of JSON; owned */
@@ -16,8 +17,8 @@ typedef struct mn_found {
 /* The best distinct architectures that obey all limits, best first; of equal ones the first found is ahead. */
 typedef struct mn_top {
     modnas_ctx *ctx;
-    int32_t n;
-    mn_found found[MN_TOP];
+    int32_t n, most;
+    mn_found found[MN_MOST_TOP];
 } mn_top;
 
 /* Of several goals: the distinct architectures that none dominates (front.c). */
@@ -27,7 +28,7 @@ typedef struct mn_front {
 } mn_front;
 
 void mn_front_init(mn_front *f, modnas_ctx *ctx);
-int mn_front_add(mn_front *f, const mn_evaluation *v);
+int mn_front_add(mn_front *f, const mn_evaluation *v, int *is_new); /* is_new: 1 if its values are there now, and were not */
 int mn_front_state(mn_front *f, mn_state *io);
 void mn_front_free(mn_front *f);                 /* zeroed is fine */
 void mn_results_front(mn_str *s, const mn_front *f); /* a list, the best by the first goal ahead */

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "modnas/version.h"
+#include "pipeline/callbacks.h"
 #include "pipeline/chkpt.h"
 #include "search/derive.h"
 
@@ -16,7 +17,7 @@
 static int save_current_arch(mn_pipeline *p, mn_estim *e) {
     mn_node *arch;
     MN_TRY(mn_estim_describe(e, NULL, &arch));
-    const int rc = mn_pipeline_save_arch(p, e, arch);
+    const int rc = mn_pipeline_save_arch(p, e, "best", arch);
     mn_node_free(p->ctx, arch);
     return rc;
 }
@@ -118,7 +119,7 @@ static int write_results(mn_pipeline *p, const mn_scores *test, int rc, char **r
     mn_str copy = {.ctx = p->ctx};
     if (!text) return MODNAS_ENOMEM;
     mn_str_add(&copy, text);
-    const int written = mn_expdir_write(&p->dir, "results", NULL, ".json", &copy);
+    const int written = mn_expdir_write(&p->dir, p->run_file, NULL, ".json", &copy);
     if (written || !results)
         mn_free(p->ctx, text);
     else
@@ -154,10 +155,12 @@ static int save_stopped(mn_pipeline *p, const mn_estim *e) {
 }
 
 static int run_estim(mn_pipeline *p, mn_estim *e) {
+    if (!e->resumed) MN_TRY(mn_callbacks_begin(p, e));
     if (!e->resumed) MN_TRY(mn_chkpt_write(p, 0));
     p->running = 1;
-    const int rc = e->vt->run(e);
+    int rc = e->vt->run(e);
     p->running = 0;
+    if (!rc) rc = mn_callbacks_end(p, e);
     if (rc && !is_stop(rc)) return rc;
     MN_TRY(save_last(p, e));
     if (rc) MN_TRY(save_stopped(p, e));

@@ -27,6 +27,7 @@ static int counts_state(mn_estim *e, mn_state *io) {
         if (x < 0) return mn_state_fail(io, "count %zu is %lld", i, (long long)x);
         *counts[i] = x;
     }
+    MN_TRY(mn_state_range(io, &e->is_stopped, 0, 1));
     return mn_state_range(io, &e->epoch_open, 0, 1);
 }
 

@@ -152,6 +152,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     int32_t quiet;                /* > 0: what is measured is one of many: no lines of log, no progress */
     int32_t transient;            /* > 0: weights or the model are to be put back: no checkpoint now */
     int32_t is_given;             /* 1: weight steps train an architecture that the host named */
+    int32_t is_stopped;           /* 1: no epoch follows, though there could be more */
     int32_t epoch_open;           /* 1: the epoch was begun, and not all of its steps were made */
     int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
     int64_t n_arch_steps;         /* architecture steps made */
@@ -214,13 +215,14 @@ int mn_estim_evaluate(mn_estim *e, const mn_arch *proposed);
  * on instead, so that run is written as
  *
  *     MN_TRY(mn_estim_begin(e));
- *     while (e->epoch < e->epochs) {
+ *     while (mn_estim_goes_on(e)) {
  *         MN_TRY(mn_estim_train_epoch(e, before));          what is left of it
  *         MN_TRY(mn_estim_evaluate(e, ...));
  *         MN_TRY(mn_estim_epoch_done(e));                   e->epoch is one more then
  *     }
  */
 int mn_estim_begin(mn_estim *e);
+int mn_estim_goes_on(const mn_estim *e); /* 1: another epoch follows */
 /* Between two steps of its own, where what e and e->state say is all that is needed to go on: a checkpoint is made if
  * one is due. Within mn_estim_train_epoch and mn_estim_epoch_done this is done already. Nothing while e->transient or
  * an evaluation is under way. */

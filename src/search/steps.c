@@ -44,9 +44,13 @@ int mn_estim_begin(mn_estim *e) {
     e->started = mn_seconds();
     e->n_steps = e->n_arch_steps = 0;
     e->epoch = 0;
-    e->epoch_open = 0;
+    e->epoch_open = e->is_stopped = 0;
     e->total_steps = e->trainer ? e->epochs * mn_trainer_n_train(e->trainer) : 0;
     return 0;
+}
+
+int mn_estim_goes_on(const mn_estim *e) {
+    return !e->is_stopped && e->epoch < e->epochs;
 }
 
 int mn_estim_prepare(mn_estim *e) {
