@@ -31,9 +31,9 @@ const step_measure step_measures[STEP_MAX_MEASURES] = {
     [STEP_WEIGHT] = {"weight", "weight step", "ms", "gates", 0, 0},
     [STEP_ARCH] = {"arch", "architecture step", "ms", "gates", 0, 0},
     [STEP_EVAL] = {"eval", "evaluation pass", "ms", "gates", 0, 0},
-    [STEP_WAIT] = {"wait", "waiting for the loader", "%", "gates", 0, 3},
+    [STEP_WAIT] = {"wait", "waiting for the loader", "%", "gates", 0, 1},
     [STEP_SPOS] = {"spos", "SPOS weight step", "ms", "index", 0, 0},
-    [STEP_DARTS] = {"darts", "DARTS step, batch 16", "ms", "sums", 16, 2},
+    [STEP_DARTS] = {"darts", "DARTS step, batch 16", "ms", "sums", 16, 1},
     [STEP_RSS] = {"rss", "peak memory", "MB", NULL, 0, 0},
     [STEP_START] = {"start", "start to first step", "s", NULL, 0, 0},
 };
@@ -49,7 +49,7 @@ const step_side_kind step_sides[STEP_MAX_SIDES] = {
     /* its best: memory is kept, not given back at each step */
     [STEP_TUNED] = {"tuned", "the same with jemalloc", "channels_last", STEPS | BIT(RSS), 4, 1},
     [STEP_ALONE] = {"onednn", "on oneDNN's kernels", "blocked", BIT(WEIGHT) | BIT(ARCH) | BIT(SPOS), 1, 0},
-    [STEP_ONE_THREAD] = {"one_thread", "with one thread", "blocked", BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL), 2, 0},
+    [STEP_ONE_THREAD] = {"one_thread", "with one thread", "blocked", BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL), 4, 0},
 };
 
 static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_MobileNetV2_GPU"};
