@@ -19,13 +19,13 @@ enum { N_MADE_UP = 360 };
 /* A search that has been everywhere: evaluated, told, trained. */
 static void open_search(int row) {
     static char yaml[4096];
-    const modnas_metric m = {"acc_top1", 0.5};
+    const modnas_metric m[] = {{"acc_top1", 0.5}, {"latency_ms", 2}};
     modnas_arch *a;
     snprintf(yaml, sizeof yaml, "backend: ref\n%s", util_resumes[row].yaml);
     search = util_search(yaml, NULL);
     SEARCH_OK(modnas_search_train(search, NULL, 2, NULL));
     SEARCH_OK(modnas_arch_new(modnas_search_model(search), &a));
-    SEARCH_OK(modnas_search_tell(search, a, 0, &m, 1));
+    SEARCH_OK(modnas_search_tell(search, a, 0, m, 2));
     modnas_arch_free(a);
     SEARCH_OK(modnas_search_save(search, "c.chkpt"));
     util_search_hash(search, at_good);
