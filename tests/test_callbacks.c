@@ -262,11 +262,29 @@ START_TEST(another) {
 }
 END_TEST
 
+/* No memory at any of its requests: a status, or the same files; what is left allocated the rig would tell. */
+START_TEST(out_of_memory) {
+    const char *const over[] = {"callback={m: {type: MixedOpStatsReporter, args: {plot_intv: 1}}, estim_export: {args: {desc_intv: 1}}}",
+                                "writer={enabled: true}", "estim.search.epochs=3", NULL};
+    int rc = MODNAS_ENOMEM, n_failed = 0;
+    for (int64_t left = 300; rc; left += 1 + left / 200) {
+        rig.host.left = left;
+        rc = util_rig_yaml(&rig, TABLE, over);
+        ck_assert_msg(!rc || rc == MODNAS_ENOMEM, "%d after %lld requests: %s", rc, (long long)left, rig.error);
+        n_failed += rc != 0;
+    }
+    rig.host.left = -1;
+    ck_assert_int_gt(n_failed, 100);
+    ck_assert_uint_eq((size_t)result("estim.search.evaluations"), 3);
+    ck_assert(util_rig_exists("exp/t/outputs/probs_search.tsv"));
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("callbacks");
     util_add(s, "early stopping", setup, rig_teardown, (const TTest *[]){stops, only_what_evaluates, NULL});
     util_add(s, "files", setup, rig_teardown, (const TTest *[]){files, every_epoch, top, refused, NULL});
-    util_add(s, "statistics", setup, rig_teardown, (const TTest *[]){by_hand, stats_at_the_end, of_logits, NULL});
+    util_add(s, "statistics", setup, rig_teardown, (const TTest *[]){by_hand, stats_at_the_end, of_logits, out_of_memory, NULL});
     util_add(s, "going on", rig_setup, rig_teardown, (const TTest *[]){goes_on, another, NULL});
     return util_run(s);
 }

@@ -49,8 +49,10 @@ int mn_top_state(mn_top *t, mn_state *io) {
     if (io->loading) mn_top_free(t);
     for (int32_t i = 0; i < n; i++) {
         mn_found *f = &t->found[i];
-        if (io->loading) *f = (mn_found){0};
-        t->n = i + 1; /* it is freed with the others from here on */
+        if (io->loading) {
+            *f = (mn_found){0};
+            t->n = i + 1; /* it is freed with the others from here on */
+        }
         MN_TRY(mn_state_text(io, &f->arch));
         if (!f->arch) return mn_state_fail(io, "an architecture is missing");
         MN_TRY(mn_state_real(io, &f->score));
