@@ -1,4 +1,8 @@
-/* What there is: components and backends, as JSON and as text. */
+/* What there is: components and backends, as JSON and as text, and that docs/ has all components. */
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util_rig.h"
@@ -91,8 +95,78 @@ START_TEST(devices) {
 }
 END_TEST
 
+/* ---- documentation ----------------------------------------------------------------------------------- */
+
+static int is_word(char c) {
+    return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Is the name a word of a heading or of a table's row? */
+static int is_in(const char *text, const char *name) {
+    const size_t n = strlen(name);
+    for (const char *at = strstr(text, name); at; at = strstr(at + 1, name)) {
+        const char *line = at;
+        while (line > text && line[-1] != '\n') line--;
+        if ((*line == '#' || *line == '|') && !is_word(at[-1]) && !is_word(at[n])) return 1;
+    }
+    return 0;
+}
+
+/* Names of candidates stand for families: MB3E6 is in the row of MB<k>E<e>. */
+static void family(const char *name, char out[64]) {
+    size_t n = 0;
+    const char *digits[] = {"<k>", "<e>"};
+    for (int i = 0; *name && n < 56; name++) {
+        if (!isdigit((unsigned char)*name)) out[n++] = *name;
+        if (!isdigit((unsigned char)*name) || isdigit((unsigned char)name[1])) continue;
+        n += (size_t)sprintf(out + n, "%s", digits[i++ % 2]);
+    }
+    out[n] = 0;
+}
+
+static char *read_docs(void) {
+    char *all = calloc(1, 1 << 20), path[512];
+    size_t n = 0;
+    DIR *d = opendir("docs");
+    ck_assert_ptr_nonnull(all);
+    ck_assert_msg(d != NULL, "no folder docs: tests run in the folder of the sources");
+    for (struct dirent *e; (e = readdir(d));) {
+        if (!strstr(e->d_name, ".md")) continue;
+        snprintf(path, sizeof path, "docs/%s", e->d_name);
+        char *text = util_rig_read(path, NULL);
+        ck_assert_ptr_nonnull(text);
+        ck_assert_uint_lt(n + strlen(text) + 2, 1 << 20);
+        n += (size_t)sprintf(all + n, "%s\n", text);
+        free(text);
+    }
+    closedir(d);
+    return all;
+}
+
+START_TEST(documented) {
+    char *docs = read_docs(), *json = NULL;
+    rig_setup();
+    ck_assert_int_eq(modnas_list_json(rig.ctx, NULL, &json), 0);
+    mn_node *all = util_rig_parse(&rig, json);
+    modnas_string_free(rig.ctx, json);
+    ck_assert_uint_gt(all->n, 150);
+    for (size_t i = 0; i < all->n; i++) {
+        const char *name = rig_at(all->items[i], "name")->text, *kind = rig_at(all->items[i], "kind")->text;
+        char as[64];
+        family(name, as);
+        ck_assert_msg(is_in(docs, name) || (strcmp(kind, "candidate") == 0 && is_in(docs, as)),
+                      "%s %s is in no heading and no table of docs/*.md", kind, name);
+    }
+    ck_assert(!is_in(docs, "NoSuchOptim"));
+    mn_node_free(rig.ctx, all);
+    free(docs);
+    rig_teardown();
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("list");
     util_add(s, "listing", rig_setup, rig_teardown, (const TTest *[]){list, devices, NULL});
+    util_add(s, "documentation", NULL, NULL, (const TTest *[]){documented, NULL});
     return util_run(s);
 }
