@@ -109,8 +109,7 @@ START_TEST(devices) {
 }
 END_TEST
 
-/* ---- standard output that cannot be written
- * --------------------------------------------------------------------------- */
+/* ---- standard output that cannot be written -------------------------------------------------------------- */
 
 static void close_stdout(void) {
     close(1);

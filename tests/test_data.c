@@ -23,8 +23,7 @@ static void teardown(void) {
     util_ctx_end(&host, ctx);
 }
 
-/* ---- components
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- components ------------------------------------------------------------------------------------------ */
 
 static int build(const char *spec, mn_dataset **d) {
     mn_node *n;
@@ -104,8 +103,7 @@ START_TEST(rand_data_spec) {
 }
 END_TEST
 
-/* ---- files
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------- */
 
 /* A folder with n images of 28 x 28 (all pixels i mod 256) and labels i mod 10, as FOLDER/NAME[.gz] after the prefix.
  */
@@ -265,8 +263,7 @@ START_TEST(out_of_memory) {
 }
 END_TEST
 
-/* ---- the real files
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- the real files -------------------------------------------------------------------------------------- */
 
 /* Hashes of the four unpacked files: data/README.md of the shared data; of two in a row: `(zcat A; zcat B) |
  * sha256sum`. */

@@ -277,8 +277,7 @@ START_TEST(idx_out_of_memory) {
 }
 END_TEST
 
-/* ---- the shared corpus
- * ------------------------------------------------------------------------------------------------ */
+/* ---- the shared corpus ----------------------------------------------------------------------------------- */
 
 static void replay_idx(const char *file, const char *path, const char *verdict) {
     if (strstr(file, "/cifar")) return; /* no IDX */

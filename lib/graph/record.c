@@ -27,8 +27,7 @@ mn_value *mn_root(mn_value *v) {
     return v;
 }
 
-/* ---- life of a run
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- life of a run --------------------------------------------------------------------------------------- */
 
 int mn_run_new(mn_backend *b, int32_t dtype, mn_slab *slab, mn_run **out) {
     modnas_ctx *ctx = mn_backend_ctx(b);
@@ -147,8 +146,7 @@ int32_t mn_run_dtype(const mn_run *run) {
     return run->dtype;
 }
 
-/* ---- values
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- values ---------------------------------------------------------------------------------------------- */
 
 mn_value *mn_value_new(mn_run *run, const int64_t dims[4], int32_t dtype) {
     const size_t chunk = run->n_values / MN_VALUE_CHUNK, at = run->n_values % MN_VALUE_CHUNK;

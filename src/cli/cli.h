@@ -70,8 +70,7 @@ typedef struct cli_command {
     int (*run)(const struct cli_args *args);
 } cli_command;
 
-/* ---- options.c
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- options.c ------------------------------------------------------------------------------------------- */
 
 typedef struct cli_use { /* one option as given, or an operand: option NULL */
     const cli_option *option;
@@ -98,8 +97,7 @@ int cli_read_stdin(char **text, size_t *bytes);
 int cli_args_config(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg);
 void cli_options_print(int command);
 
-/* ---- show.c
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- show.c ---------------------------------------------------------------------------------------------- */
 
 /* Commands on a configuration differ in one call, whose text is printed. It returns the library's status, or one of
  * cli_exit, which is positive, after a message of its own. */
@@ -110,8 +108,7 @@ int cli_read_sizes(const cli_args *args, int32_t input[3], int32_t *batch);
 /* "3x32x32", or one number, into n positive numbers; -1: it is not that. */
 int cli_parse_sizes(const char *text, int32_t *out, int n);
 
-/* ---- text.c
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- text.c ---------------------------------------------------------------------------------------------- */
 
 /* One line "modnas: ..." on standard error; clears the progress line before it. */
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -122,8 +119,7 @@ char *cli_quote(
     const char *text); /* as a double-quoted YAML scalar; the caller frees it; ends the program when out of memory */
 void *cli_grow(void *ptr, size_t bytes); /* realloc that ends the program when out of memory */
 
-/* ---- commands
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------------------- */
 
 extern const cli_command cli_commands[]; /* ends with a NULL name */
 int cli_profile(const cli_args *args);

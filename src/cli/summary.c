@@ -50,8 +50,7 @@ static void print_head(const char *results) {
     printf("\n\n");
 }
 
-/* ---- one row an estimator
- * -------------------------------------------------------------------------------------------------- */
+/* ---- one row an estimator -------------------------------------------------------------------------------- */
 
 typedef struct columns {
     char name[MAX_METRICS][TEXT];
@@ -126,8 +125,7 @@ static void print_rows(const char *estims, const char *test) {
     putchar('\n');
 }
 
-/* ---- architectures
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- architectures --------------------------------------------------------------------------------------- */
 
 typedef struct wrap {
     int width, column;
@@ -174,8 +172,7 @@ static void print_archs(const char *estims) {
     }
 }
 
-/* ---- files
- * ----------------------------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------------------- */
 
 /* One line for a file, if it exists: FOLDER/ with the three parts of its name. */
 static int print_file(const char *what, const char *folder, const char *before, const char *estim, const char *after) {

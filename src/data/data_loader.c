@@ -31,8 +31,7 @@ static int read_batch(const mn_args *a, const char *arg, int32_t *out) {
     return 0;
 }
 
-/* ---- classes
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------------------- */
 
 /* The label that an entry of `classes` means. */
 static int find_class(const mn_args *a, const mn_dataset *d, const mn_node *n, int32_t *label) {
@@ -105,8 +104,7 @@ static int read_classes(const mn_args *a, const mn_dataset *d, uint64_t seed, in
     return 0;
 }
 
-/* ---- building
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- building -------------------------------------------------------------------------------------------- */
 
 static int check_sets(const mn_args *a, const mn_loader_env *env) {
     const mn_dataset *t = env->train, *v = env->valid;

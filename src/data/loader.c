@@ -1,8 +1,9 @@
 /* Loaders: batches in a random order, prepared ahead by one thread.
  *
  *        claimed (thread)      done (thread)       taken (caller)     released (caller)
- *   ... |  being prepared  |  waiting to be taken  |  lent to the caller  |  free again ...       batch b lives in slot
- * b % N_SLOTS
+ *   ... |  being prepared  |  waiting to be taken  |  lent to the caller  |  free again ...
+ *
+ * Batch b lives in slot b % N_SLOTS.
  *
  * The four counters only grow within an epoch, released <= taken <= done <= claimed <= released + N_SLOTS. One mutex
  * guards them (but `taken`, which only the caller touches); a batch's memory is written and read outside of it by
@@ -54,8 +55,7 @@ struct mn_loader {
     int told;    /* 1: the caller knows; its next call tries again */
 };
 
-/* ---- one batch
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- one batch ----------------------------------------------------------------------------------------- */
 
 static int32_t batch_samples(const mn_loader *l, int64_t b) {
     const int64_t left = l->n - b * l->batch;
@@ -82,8 +82,7 @@ static int fill(const mn_loader *l, int64_t b, fault *f) {
     return 0;
 }
 
-/* ---- the thread
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- the thread ------------------------------------------------------------------------------------------ */
 
 static void *prepare_ahead(void *arg) {
     mn_loader *l = arg;
@@ -103,9 +102,8 @@ static void *prepare_ahead(void *arg) {
             l->failed = 1;
             l->fault = f;
             l->claimed = l->n_batches;
-        } else {
-            l->done++;
         }
+        l->done += !failed;
         pthread_cond_signal(&l->ready);
     }
     pthread_mutex_unlock(&l->mutex);
@@ -138,8 +136,7 @@ static int fail_fork(const mn_loader *l) {
                    (long)l->thread_pid, (long)getpid());
 }
 
-/* ---- making and freeing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- making and freeing ---------------------------------------------------------------------------------- */
 
 static int check_opts(modnas_ctx *ctx, const mn_loader_opts *o) {
     if (o->batch < 1) return mn_fail(ctx, MODNAS_EINVAL, "a batch of %d samples", o->batch);
@@ -238,17 +235,13 @@ void mn_loader_free(mn_loader *l) {
         pthread_mutex_destroy(&l->mutex);
     }
     modnas_ctx *ctx = l->ctx;
-    mn_free(ctx, l->label_map);
+    void *const blocks[] = {l->label_map, l->y, l->order, l->index, l};
     mn_free_aligned(ctx, l->x);
-    mn_free(ctx, l->y);
-    mn_free(ctx, l->order);
-    mn_free(ctx, l->index);
-    mn_free(ctx, l);
+    for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(ctx, blocks[i]);
     mn_ctx_drop(ctx);
 }
 
-/* ---- use
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- use ------------------------------------------------------------------------------------------------- */
 
 int64_t mn_loader_n_batches(const mn_loader *l) {
     return l->n_batches;
