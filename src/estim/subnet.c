@@ -12,16 +12,15 @@
 
 #include "config/config.h"
 #include "estim/parts.h"
+#include "estim/proposed.h"
 #include "train/calibrate.h"
 
 typedef struct subnet {
     int64_t epochs; /* of training a candidate */
-    int64_t batch;  /* architectures at a time */
     int32_t rebuild;
     mn_calibration *calibration; /* NULL: statistics stay */
-    mn_arch **archs;             /* batch */
-    int32_t n_asked, next;       /* of them: proposed; evaluated so far */
-    void *kept;                  /* weights and statistics, as they rest; NULL: nothing changes them */
+    mn_proposed proposed;
+    void *kept; /* weights and statistics, as they rest; NULL: nothing changes them */
     int32_t is_kept;
 } subnet;
 
@@ -85,21 +84,15 @@ static int prepare(mn_estim *e) {
     return 0;
 }
 
-static int ask(mn_estim *e) {
-    subnet *s = e->state;
-    s->next = s->n_asked = 0;
-    return e->optim->vt->ask(e->optim, (int32_t)s->batch, s->archs, &s->n_asked);
-}
-
 static int epochs(mn_estim *e) {
-    subnet *s = e->state;
+    mn_proposed *p = &((subnet *)e->state)->proposed;
     while (mn_estim_goes_on(e)) {
-        const int rc = s->next == s->n_asked ? ask(e) : 0;
+        const int rc = p->next == p->n ? mn_proposed_ask(p, e, p->room) : 0;
         if (rc == MODNAS_EDONE) mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
         if (rc) return rc == MODNAS_EDONE ? 0 : rc;
-        for (; s->next < s->n_asked; s->next++) {
+        for (; p->next < p->n; p->next++) {
             MN_TRY(mn_estim_checkpoint(e, 0));
-            MN_TRY(evaluate(e, s->archs[s->next]));
+            MN_TRY(evaluate(e, p->archs[p->next]));
         }
         MN_TRY(mn_estim_epoch_done(e));
     }
@@ -107,11 +100,7 @@ static int epochs(mn_estim *e) {
 }
 
 static int state(mn_estim *e, mn_state *io) {
-    subnet *s = e->state;
-    MN_TRY(mn_state_range(io, &s->n_asked, 0, (int32_t)s->batch));
-    MN_TRY(mn_state_range(io, &s->next, 0, s->n_asked));
-    for (int32_t i = 0; i < s->n_asked; i++) MN_TRY(mn_arch_state(s->archs[i], io));
-    return 0;
+    return mn_proposed_state(&((subnet *)e->state)->proposed, io);
 }
 
 static int run(mn_estim *e) {
@@ -119,7 +108,7 @@ static int run(mn_estim *e) {
     const int goes_on = e->resumed;
     MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(mn_estim_begin(e));
-    if (!goes_on) s->next = s->n_asked = 0;
+    if (!goes_on) s->proposed.next = s->proposed.n = 0;
     e->total_steps = 0; /* not known */
     const int rc = epochs(e), set = e->best_point ? mn_arch_apply(e->best_point) : 0;
     return rc ? rc : set;
@@ -127,8 +116,7 @@ static int run(mn_estim *e) {
 
 static void destroy(mn_estim *e) {
     subnet *s = e->state;
-    for (int64_t i = 0; s->archs && i < s->batch; i++) mn_arch_free(s->archs[i]);
-    mn_free(e->ctx, s->archs);
+    mn_proposed_free(&s->proposed, e);
     mn_free(e->ctx, s->kept);
     mn_calibration_free(s->calibration);
 }
@@ -147,14 +135,11 @@ static const mn_estim_vt vt = {.type = "SubNetEstim",
 static int read_conf(mn_estim *e) {
     subnet *s = e->state;
     mn_estim_conf *conf;
-    char where[256];
     MN_TRY(mn_estim_conf_load(e->ctx, e->conf, &conf));
+    const int64_t batch = conf->arch_update_batch;
     s->epochs = conf->subnet_epochs < 0 ? 0 : conf->subnet_epochs;
-    s->batch = conf->arch_update_batch;
     mn_estim_conf_free(e->ctx, conf);
-    if (s->batch >= 1 && s->batch <= 1 << 20) return 0;
-    return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s.arch_update_batch is %" PRId64 ", it is at least 1",
-                   mn_node_where(e->conf, where, sizeof where), e->name, s->batch);
+    return mn_proposed_init(&s->proposed, e, batch);
 }
 
 static int make_calibration(mn_estim *e, const mn_args *a) {
@@ -169,9 +154,6 @@ static int make_calibration(mn_estim *e, const mn_args *a) {
 
 static int make_room(mn_estim *e) {
     subnet *s = e->state;
-    s->archs = mn_alloc(e->ctx, (size_t)s->batch, sizeof *s->archs);
-    if (!s->archs) return MODNAS_ENOMEM;
-    for (int64_t i = 0; i < s->batch; i++) MN_TRY(mn_arch_new(e->model, &s->archs[i]));
     if (!s->calibration && !s->epochs) return 0;
     s->kept = mn_alloc(e->ctx, mn_store_bytes(e->model->weights) + 1, 1);
     return s->kept ? 0 : MODNAS_ENOMEM;

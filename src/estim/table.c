@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "estim/lookup.h"
 #include "estim/parts.h"
+#include "estim/proposed.h"
 
 typedef struct table_estim {
     mn_lookup table;
@@ -19,8 +20,8 @@ typedef struct table_estim {
     int32_t n_steering; /* those before it are steered by */
     int32_t *gene;      /* by parameter of the table: of an architecture */
     mn_str key;
-    int64_t batch;
-    mn_arch **archs;
+    mn_proposed proposed;
+    int32_t done; /* in this epoch */
 } table_estim;
 
 /* ---- looking up ---------------------------------------------------------------------------------------- */
@@ -59,35 +60,38 @@ static int prepare(mn_estim *e) {
     return 0;
 }
 
-static int evaluate(mn_estim *e, const mn_arch *arch, int64_t at) {
-    const table_estim *s = e->state;
+static int evaluate(mn_estim *e, const mn_arch *arch) {
+    table_estim *s = e->state;
     const mn_scores none = {0, 0, 0, 0};
     mn_metrics m = {0};
     const int rc = mn_estim_measure(e, arch, &m);
     if (rc && rc != MODNAS_ENOTFOUND) return rc;
     MN_TRY(mn_estim_record(e, arch, rc, &m));
-    return mn_estim_tick(e, "eval", at, s->batch, &none);
+    s->proposed.next++;
+    return mn_estim_tick(e, "eval", s->done++, s->proposed.room, &none);
 }
 
-/* An optimizer may give fewer than asked for, where it waits for results. */
-static int batch(mn_estim *e) {
-    const table_estim *s = e->state;
-    for (int64_t done = 0; done < s->batch;) {
-        int32_t n = 0;
-        MN_TRY(e->optim->vt->ask(e->optim, (int32_t)(s->batch - done), s->archs, &n));
-        if (!n) return mn_fail(e->ctx, MODNAS_EDONE, "%s has nothing to propose", e->optim->vt->type);
-        for (int32_t i = 0; i < n; i++) MN_TRY(evaluate(e, s->archs[i], done++));
+/* What is left of an epoch. An optimizer may give fewer than asked for, where it waits for results. */
+static int epoch(mn_estim *e) {
+    table_estim *s = e->state;
+    mn_proposed *p = &s->proposed;
+    while (s->done < p->room) {
+        if (p->next == p->n) MN_TRY(mn_proposed_ask(p, e, p->room - s->done));
+        if (!p->n) return mn_fail(e->ctx, MODNAS_EDONE, "%s has nothing to propose", e->optim->vt->type);
+        MN_TRY(mn_estim_checkpoint(e, 0));
+        MN_TRY(evaluate(e, p->archs[p->next]));
     }
     return 0;
 }
 
 static int epochs(mn_estim *e) {
+    table_estim *s = e->state;
     while (mn_estim_goes_on(e)) {
-        const int64_t before = e->n_evaluations;
-        const int rc = batch(e);
+        const int rc = epoch(e);
         if (rc && rc != MODNAS_EDONE) return rc;
         if (rc) mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
-        if (rc && e->n_evaluations == before) return 0;
+        if (rc && !s->done) return 0;
+        s->done = 0;
         MN_TRY(mn_estim_epoch_done(e));
         if (rc) return 0;
     }
@@ -95,8 +99,11 @@ static int epochs(mn_estim *e) {
 }
 
 static int run(mn_estim *e) {
+    table_estim *s = e->state;
+    const int goes_on = e->resumed;
     MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(mn_estim_begin(e));
+    if (!goes_on) s->done = s->proposed.next = s->proposed.n = 0;
     const int rc = epochs(e), set = e->best_point ? mn_arch_apply(e->best_point) : 0;
     if (e->n_evaluations && !e->best_metrics.n)
         mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: none of %" PRId64 " architectures %s", e->name, e->n_evaluations,
@@ -105,8 +112,9 @@ static int run(mn_estim *e) {
 }
 
 static int state(mn_estim *e, mn_state *io) {
-    (void)e, (void)io; /* between two epochs all estimators know where they are */
-    return 0;
+    table_estim *s = e->state;
+    MN_TRY(mn_state_range(io, &s->done, 0, s->proposed.room));
+    return mn_proposed_state(&s->proposed, io);
 }
 
 static void destroy(mn_estim *e) {
@@ -116,8 +124,7 @@ static void destroy(mn_estim *e) {
     mn_vec_free(e->ctx, &s->columns);
     mn_free(e->ctx, s->gene);
     mn_str_free(&s->key);
-    for (int64_t i = 0; s->archs && i < s->batch; i++) mn_arch_free(s->archs[i]);
-    mn_free(e->ctx, s->archs);
+    mn_proposed_free(&s->proposed, e);
 }
 
 static const mn_estim_vt vt = {.type = "TableEstim",
@@ -165,20 +172,11 @@ static int find_gene(const mn_estim *e, const mn_args *a, const char *name, int3
 }
 
 static int read_batch(mn_estim *e) {
-    table_estim *s = e->state;
     mn_estim_conf *conf;
-    char where[256];
     MN_TRY(mn_estim_conf_load(e->ctx, e->conf, &conf));
     const int64_t n = conf->arch_update_batch;
     mn_estim_conf_free(e->ctx, conf);
-    if (n < 1 || n > 1 << 20)
-        return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s.arch_update_batch is %" PRId64 ", it is at least 1",
-                       mn_node_where(e->conf, where, sizeof where), e->name, n);
-    s->archs = mn_alloc(e->ctx, (size_t)n, sizeof(mn_arch *));
-    if (!s->archs) return MODNAS_ENOMEM;
-    s->batch = n;
-    for (int64_t i = 0; i < n; i++) MN_TRY(mn_arch_new(e->model, &s->archs[i]));
-    return 0;
+    return mn_proposed_init(&((table_estim *)e->state)->proposed, e, n);
 }
 
 static int fill(mn_estim *e, const mn_args *a) {

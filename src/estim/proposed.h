@@ -1,0 +1,19 @@
+/* Architectures that an optimizer proposed, and how many of them were evaluated. */
+#ifndef MN_PROPOSED_H
+#define MN_PROPOSED_H
+
+#include "search/search.h"
+
+typedef struct mn_proposed {
+    int32_t room; /* arch_update_batch */
+    mn_arch **archs;
+    int32_t n, next; /* proposed; evaluated so far */
+} mn_proposed;
+
+int mn_proposed_init(mn_proposed *p, mn_estim *e, int64_t room);
+void mn_proposed_free(mn_proposed *p, const mn_estim *e); /* zeroed is fine */
+/* At most n new ones take the place of the old ones; MODNAS_EDONE when nothing is left to propose. */
+int mn_proposed_ask(mn_proposed *p, mn_estim *e, int32_t n);
+int mn_proposed_state(mn_proposed *p, mn_state *io);
+
+#endif
