@@ -16,23 +16,50 @@ static char *file;
 static size_t n_file;
 enum { N_MADE_UP = 360 };
 
+static void setup(void) {
+    rig_setup();
+    util_resume_table();
+}
+
+/* An outcome for the goals of any row; NULL: of what the model stands for. */
+static int tell(modnas_arch *a, double score) {
+    const modnas_metric m[] = {{"acc_top1", score}, {"acc", score}, {"cost", 1}, {"latency_ms", 2}};
+    return modnas_search_tell(search, a, 0, m, 4);
+}
+
+static int is_table(int row) {
+    return strstr(util_resumes[row].yaml, "TableEstim") != NULL;
+}
+
+/* On by a step; in a table nothing is trained. */
+static void move_on(int row, int n) {
+    if (is_table(row)) {
+        modnas_arch *a;
+        int32_t n_asked;
+        SEARCH_OK(modnas_search_ask(search, 1, &a, &n_asked));
+        if (n > 1) SEARCH_OK(tell(a, 0.25));
+        modnas_arch_free(a);
+    } else {
+        SEARCH_OK(modnas_search_train(search, NULL, n, NULL));
+    }
+}
+
 /* A search that has been everywhere: evaluated, told, trained. */
 static void open_search(int row) {
     static char yaml[4096];
-    const modnas_metric m[] = {{"acc_top1", 0.5}, {"latency_ms", 2}};
     modnas_arch *a;
     snprintf(yaml, sizeof yaml, "backend: ref\n%s", util_resumes[row].yaml);
     search = util_search(yaml, NULL);
-    SEARCH_OK(modnas_search_train(search, NULL, 2, NULL));
+    move_on(row, 2);
     SEARCH_OK(modnas_arch_new(modnas_search_model(search), &a));
-    SEARCH_OK(modnas_search_tell(search, a, 0, m, 2));
+    SEARCH_OK(tell(a, 0.5));
     modnas_arch_free(a);
     SEARCH_OK(modnas_search_save(search, "c.chkpt"));
     util_search_hash(search, at_good);
     file = util_rig_read("c.chkpt", &n_file);
-    SEARCH_OK(modnas_search_train(search, NULL, 1, NULL));
+    move_on(row, 1);
     util_search_hash(search, elsewhere);
-    ck_assert_str_ne(at_good, elsewhere);
+    ck_assert(is_table(row) || strcmp(at_good, elsewhere) != 0);
 }
 
 static void close_search(void) {
@@ -70,7 +97,7 @@ static void check_refused(const char *what, size_t at) {
 
 /* Every byte of the heads and of the small sections, and some of the large ones. */
 START_TEST(flipped) {
-    open_search((int)util_n_resumes - 1);
+    open_search(1);
     for (size_t i = 0; i < n_file; i += i < 4096 || i + 4096 > n_file ? 13 : 151) {
         const char before = file[i];
         file[i] = (char)(before ^ (1 << i % 8));
@@ -118,12 +145,12 @@ static void spoil(mn_section *s, mn_rng *rng) {
     }
 }
 
-static int load_spoilt(const char *section, mn_rng *rng) {
+static int load_spoilt(const char *section, size_t i, mn_rng *rng) {
     mn_sections f;
     int rc = mn_sections_read(rig.ctx, "c.chkpt", &f);
     ck_assert_int_eq(rc, 0);
     mn_section *s = (mn_section *)(uintptr_t)mn_sections_find(&f, section);
-    ck_assert_ptr_nonnull(s);
+    if (!s) s = &MN_AT(f.list, mn_section, i % f.list.n); /* a table has no weights */
     spoil(s, rng);
     SEARCH_OK(mn_sections_write(&f, "x.chkpt"));
     mn_sections_free(&f);
@@ -138,16 +165,15 @@ static int load_spoilt(const char *section, mn_rng *rng) {
 START_TEST(made_up) {
     static const char *const sections[] = {"meta", "config",          "model", "search",      "state",
                                            "data", "trainer.default", "optim", "estim.search"};
-    const modnas_metric m = {"acc_top1", 0.75};
     int n_refused = 0, n_torn = 0;
     mn_rng rng;
     open_search(_i);
     mn_rng_init(&rng, 5, 6, (uint64_t)_i);
     for (int i = 0; i < N_MADE_UP; i++) {
         char now[65];
-        const int rc = load_spoilt(sections[i % (int)MN_COUNT(sections)], &rng);
+        const int rc = load_spoilt(sections[i % (int)MN_COUNT(sections)], (size_t)i, &rng);
         n_refused += rc != 0;
-        n_torn += modnas_search_tell(search, NULL, 0, &m, 1) == MODNAS_EINVAL; /* whatever it holds, it can be used */
+        n_torn += tell(NULL, 0.75) == MODNAS_EINVAL; /* whatever it holds, it can be used */
         SEARCH_OK(modnas_search_load(search, "c.chkpt"));
         util_search_hash(search, now);
         ck_assert_str_eq(now, at_good);
@@ -185,7 +211,7 @@ int main(void) {
     Suite *s = suite_create("chkpt_bad");
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, rig_setup, rig_teardown);
+    tcase_add_checked_fixture(t, setup, rig_teardown);
     tcase_add_test(t, flipped);
     tcase_add_test(t, cut_off);
     tcase_add_loop_test(t, made_up, 0, (int)util_n_resumes);

@@ -28,6 +28,7 @@ static mn_rng rng;
 static void setup(void) {
     cli = (util_cli){.folder = ""};
     util_folder_new(cli.folder);
+    util_resume_table();
 }
 
 static void teardown(void) {

@@ -1,6 +1,9 @@
 /* Searches that tests interrupt (util_resume.h). All are called t. */
 #include "util_resume.h"
 
+#include <check.h>
+#include <stdio.h>
+
 #define DATA                                                                                                           \
     "name: t\nseed: 3\n"                                                                                               \
     "model: {type: MobileNetV2, args: {input: [1, 4, 4], n_classes: 4, width_coeff: 0.05,"                             \
@@ -12,6 +15,17 @@
     " lr_scheduler: CosineAnnealingLR}}}\n"
 #define GATES "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3]}\noptim: BinaryGateOptim\n"
 #define INDEX "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3]}\noptim: RandomSearchOptim\n"
+
+/* Of nine architectures. */
+#define EVOLVES                                                                                                        \
+    "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, MB5E1]}\n"                                              \
+    "optim: {type: EvolutionOptim, args: {pop_size: 3, n_select: 2, mutation_prob: 0.3}}\n"
+/* In the table there are eighteen. */
+#define TABLED(optim)                                                                                                  \
+    "name: t\nseed: 3\noptim: " optim                                                                                  \
+    "\nconstruct: {space: {type: TableSpaceConstructor, args: {path: t.tsv, arch: arch}}}\n"                           \
+    "estim: {search: {type: TableEstim, epochs: 6, arch_update_batch: 3,"                                              \
+    " args: {path: t.tsv, arch: arch, score: acc, metrics: [cost]}}}\n"
 
 #define SUMS(mixed, optim) "mixed_op: {type: " mixed "SumMixedOp, candidates: [MB3E1, MB3E3]}\noptim: " optim "\n"
 #define SEARCH             "estim: {search: {type: SuperNetEstim, epochs: 2}}\n"
@@ -32,21 +46,22 @@ const util_resume util_resumes[] = {
      "  search: {type: SuperNetEstim, epochs: 2, arch_update_intv: 2}\n"
      "  tune: {type: DefaultEstim, epochs: 1}\n",
      1},
-    {"SPOS",
+    {"SPOS at random",
      DATA SGD INDEX "estim:\n"
                     "  train: {type: RandomSamplingEstim, epochs: 2, args: {valid_intv: 1}}\n"
                     "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, args: {num_bn_batch: 2}}\n",
-     1},
+     0},
     {"strictly fair, then trained",
      DATA SGD INDEX "estim:\n"
                     "  train: {type: RandomSamplingEstim, epochs: 2, args: {strict: true}}\n"
                     "  search: {type: SubNetEstim, epochs: 1, subnet_epochs: 1, arch_update_batch: 2}\n",
      0},
     {"measured latency",
-     DATA SGD INDEX "estim:\n"
-                    "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, subnet_epochs: 1, args: {num_bn_batch: 2},"
-                    " metrics: [ValidateMetrics, {type: LatencyMetrics, args: {runs: 3, record: r.tsv}}]}\n"
-                    "objective: {minimize: [latency_ms]}\n",
+     DATA SGD INDEX
+     "estim:\n"
+     "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, subnet_epochs: 1, args: {num_bn_batch: 2},"
+     " metrics: [ValidateMetrics, {type: LatencyMetrics, args: {runs: 3, record: r.tsv}}]}\n"
+     "objective: {minimize: [latency_ms]}\n",
      0},
     {"DARTS", DATA SGD SUMS("Softmax", "DARTSOptim") SEARCH, 0},
     {"SNAS", DATA SGD SUMS("Gumbel", "GumbelAnnealingOptim") SEARCH, 0},
@@ -56,5 +71,26 @@ const util_resume util_resumes[] = {
                     "callback: {early: {type: EarlyStopping, args: {threshold: 2}}, stats: MixedOpStatsReporter}\n",
      1},
     {"DirectGradBiLevel", DATA SGD SUMS("Softmax", "DirectGradBiLevelOptim") SEARCH, 0},
+    {"SPOS and evolution",
+     DATA SGD EVOLVES "estim:\n"
+                      "  train: {type: RandomSamplingEstim, epochs: 2}\n"
+                      "  search: {type: SubNetEstim, epochs: 4, arch_update_batch: 2, args: {num_bn_batch: 2}}\n",
+     1},
+    {"supernet and evolution", DATA SGD EVOLVES "estim: {search: {type: SuperNetEstim, epochs: 3}}\n", 0},
+    {"evolution", TABLED("{type: EvolutionOptim, args: {pop_size: 4, n_select: 2, mutation_prob: 0.3}}"), 0},
+    {"aging evolution", TABLED("{type: RegularizedEvolutionOptim, args: {pop_size: 4, n_select: 2}}"), 0},
+    {"REINFORCE as a policy", TABLED("{type: REINFORCEOptim, args: {batch_size: 4}}"), 0},
+    {"NSGA2", TABLED("{type: NSGA2Optim, args: {pop_size: 4}}") "objective: {maximize: [acc], minimize: [cost]}\n", 0},
+    {"ModelBased", TABLED("{type: ModelBasedOptim, args: {n_next_pts: 4, n_iter: 8, greedy_e: 0.3}}"), 0},
+    {"local search", TABLED("LocalSearchOptim"), 0},
+    {"grid", TABLED("GridSearchOptim"), 0},
 };
 const size_t util_n_resumes = sizeof util_resumes / sizeof util_resumes[0];
+
+void util_resume_table(void) {
+    FILE *f = fopen("t.tsv", "w");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "arch\tacc\tcost\n");
+    for (int i = 0; i < 18; i++) fprintf(f, "%c%d%d\t%d\t%d\n", "abc"[i / 6], i / 2 % 3, i % 2, i * 7 % 18, i * 5 % 11);
+    ck_assert_int_eq(fclose(f), 0);
+}

@@ -12,5 +12,7 @@ typedef struct util_resume {
 /* To add a search to all tests of resuming is to add a row. */
 extern const util_resume util_resumes[];
 extern const size_t util_n_resumes;
+/* t.tsv, which some of them search in, in the folder that the test is in. */
+void util_resume_table(void);
 
 #endif

@@ -35,7 +35,7 @@ int util_rig_yaml(util_rig *r, const char *yaml, const char *const *overrides);
 char *util_rig_read(const char *path, size_t *bytes);
 int util_rig_exists(const char *path);
 int util_rig_same(const char *a, const char *b); /* both there, and the same bytes */
-/* Are history, architecture and weights of estimator `search` the same bytes in exp/A and exp/B? */
+/* Are history, architecture and weights (where there are any) of estimator `search` the same bytes in exp/A and exp/B? */
 int rig_same_run(const char *a, const char *b);
 /* The text as a tree (JSON is YAML), which the caller frees. */
 mn_node *util_rig_parse(util_rig *r, const char *text);
