@@ -1,5 +1,7 @@
 /* A disk that fails at every step of one checkpoint, in every way: what is there afterwards is the old file or the new
  * one, whole; the message says what went wrong; nothing is left behind or leaked. */
+#include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
@@ -90,6 +92,21 @@ static void new_disk(const fault *f, int at) {
     disk.fault = f;
     disk.at = at;
     rig.ctx->files = &disk_ops;
+}
+
+/* The library's readdir in this program: once `n_names` were given no folder can be read. */
+static int n_names = -1; /* negative: all can */
+
+struct dirent *readdir(DIR *folder) {
+    struct dirent *(*next)(DIR *);
+    void *symbol = dlsym(RTLD_NEXT, "readdir");
+    memcpy(&next, &symbol, sizeof next);
+    if (n_names) {
+        n_names -= n_names > 0;
+        return next(folder);
+    }
+    errno = EIO;
+    return NULL;
 }
 
 /* ---- one checkpoint ------------------------------------------------------------------------------------ */
@@ -214,9 +231,32 @@ START_TEST(run_without_checkpoints) {
 }
 END_TEST
 
+/* A folder that cannot be read, or not to its end, is no empty one: the run does not begin anew. */
+START_TEST(unreadable_folder) {
+    const char *const over[] = {"backend=ref", "expman.chkpt_intv_steps=1", NULL};
+    const char *const whole[] = {"backend=ref", "name=whole", NULL};
+    RIG_RUNS(util_resumes[0].yaml, whole);
+    RIG_RUNS(util_resumes[0].yaml, over);
+    rig.opts.resume = 1;
+    int at = 0;
+    for (;; at++) {
+        n_names = at;
+        const int rc = util_rig_yaml(&rig, util_resumes[0].yaml, over);
+        n_names = -1;
+        if (!rc) break; /* the list was read before */
+        ck_assert_msg(rc == MODNAS_EIO && strstr(rig.error, "exp/t/chkpt: Input/output error"), "after %d names: %d: %s",
+                      at, rc, rig.error);
+        ck_assert_uint_eq(n_temporaries("exp/t/chkpt/state_*"), 2);
+    }
+    ck_assert_int_ge(at, 4); /* both files, "." and ".." */
+    RIG_RUNS(util_resumes[0].yaml, over);
+    ck_assert(rig_same_run("whole", "t"));
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("chkpt_faults");
     util_add_loop(s, "each step", rig_setup, rig_teardown, each_step, MN_COUNT(faults));
-    util_add(s, "runs", rig_setup, rig_teardown, (const TTest *[]){flush_fails, run_without_checkpoints, NULL});
+    util_add(s, "runs", rig_setup, rig_teardown, (const TTest *[]){flush_fails, run_without_checkpoints, unreadable_folder, NULL});
     return util_run(s);
 }

@@ -45,16 +45,17 @@ static int list_files(const mn_pipeline *p, mn_vec *out) {
     DIR *folder = opendir(path);
     const int error = errno == ENOMEM ? MODNAS_ENOMEM : MODNAS_EIO;
     int rc = folder ? 0 : mn_fail(p->ctx, error, "%s: %s", path, strerror(errno));
-    mn_free(p->ctx, path);
-    for (struct dirent *entry; !rc && (entry = readdir(folder));) {
-        const int64_t n = number_in(entry->d_name);
+    for (const char *name; !rc && (name = mn_expdir_next(folder));) {
+        const int64_t n = number_in(name);
         size_t i = out->n;
         if (!n) continue;
         if (!mn_vec_push(p->ctx, out, &n, 1)) rc = MODNAS_ENOMEM;
         for (; !rc && i > 0 && by_number(out, i - 1, n); i--) MN_AT(*out, int64_t, i) = MN_AT(*out, int64_t, i - 1);
         if (!rc) MN_AT(*out, int64_t, i) = n;
     }
+    if (!rc && errno) rc = mn_fail(p->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
     if (folder) closedir(folder);
+    mn_free(p->ctx, path);
     return rc;
 }
 

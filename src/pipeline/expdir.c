@@ -146,6 +146,12 @@ static int open_log(mn_expdir *d) {
     return 0;
 }
 
+const char *mn_expdir_next(DIR *folder) {
+    errno = 0; /* readdir leaves it as it is at the end */
+    const struct dirent *entry = readdir(folder);
+    return entry ? entry->d_name : NULL;
+}
+
 /* FILE.tmp-PID-NUMBER, as mn_file_write calls what is not whole yet. */
 static int is_unfinished(const char *name) {
     const char *at = strstr(name, ".tmp-");
@@ -155,8 +161,8 @@ static int is_unfinished(const char *name) {
 /* What a run that was killed left half-written: nobody else is here, and has it open. */
 static void sweep(const char *path) {
     DIR *folder = opendir(path);
-    for (struct dirent *e; folder && (e = readdir(folder));)
-        if (is_unfinished(e->d_name)) unlinkat(dirfd(folder), e->d_name, 0);
+    for (const char *name; folder && (name = mn_expdir_next(folder));)
+        if (is_unfinished(name)) unlinkat(dirfd(folder), name, 0);
     if (folder) closedir(folder);
 }
 

@@ -2,6 +2,8 @@
 #ifndef MN_EXPDIR_H
 #define MN_EXPDIR_H
 
+#include <dirent.h>
+
 #include "config/node.h"
 
 typedef struct mn_expdir {
@@ -29,6 +31,8 @@ void mn_expdir_note(const mn_expdir *d, int32_t level,
 char *mn_expdir_file(const mn_expdir *d, const char *folder, const char *before, const char *estim, const char *after);
 /* Replace a file of outputs/ by the contents of a builder, which is emptied. */
 int mn_expdir_write(const mn_expdir *d, const char *before, const char *estim, const char *after, mn_str *text);
+/* The next name in an open folder; NULL at its end, with errno 0, and where it cannot be read. */
+const char *mn_expdir_next(DIR *folder);
 /* 0, or MODNAS_ECONFIG: `what` (of file and line `at`) is used in file names. */
 int mn_expdir_check_name(modnas_ctx *ctx, const mn_node *at, const char *what, const char *name);
 

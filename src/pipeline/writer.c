@@ -58,13 +58,14 @@ static int tidy_file(mn_writer *w, const char *path, int64_t number) {
 static int tidy(mn_writer *w, const char *folder) {
     DIR *d = opendir(folder);
     int rc = d ? 0 : fail(w, folder);
-    for (struct dirent *e; !rc && (e = readdir(d));) {
-        const int64_t number = number_in(e->d_name);
+    for (const char *name; !rc && (name = mn_expdir_next(d));) {
+        const int64_t number = number_in(name);
         if (!number) continue;
-        char *path = mn_expdir_file(w->dir, "writers/", e->d_name, NULL, "");
+        char *path = mn_expdir_file(w->dir, "writers/", name, NULL, "");
         rc = path ? tidy_file(w, path, number) : MODNAS_ENOMEM;
         mn_free(w->dir->ctx, path);
     }
+    if (!rc && errno) rc = fail(w, folder);
     if (d) closedir(d);
     return rc;
 }
