@@ -122,6 +122,17 @@ START_TEST(every_epoch) {
 }
 END_TEST
 
+/* A search that finds nothing within its limits leaves no file of one before it. */
+START_TEST(of_another_run) {
+    RIG_RUNS(TABLE, NULL);
+    ck_assert(util_rig_exists("exp/t/outputs/arch_search_best.yaml"));
+    RIG_RUNS(TABLE, RIG_OVER("objective={maximize: acc, subject_to: ['cost <= 7']}"));
+    ck_assert(!util_rig_exists("exp/t/outputs/arch_search_best.yaml"));
+    RIG_RUNS(TABLE, RIG_OVER("objective={maximize: acc, subject_to: ['cost <= 8']}"));
+    ck_assert(util_rig_exists("exp/t/outputs/arch_search_best.yaml"));
+}
+END_TEST
+
 START_TEST(top) {
     RIG_RUNS(TABLE, RIG_OVER("callback={estim_export: {args: {top: 4}}}"));
     mn_node *r = util_rig_parse(&rig, rig.results);
@@ -283,7 +294,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("callbacks");
     util_add(s, "early stopping", setup, rig_teardown, (const TTest *[]){stops, only_what_evaluates, NULL});
-    util_add(s, "files", setup, rig_teardown, (const TTest *[]){files, every_epoch, top, refused, NULL});
+    util_add(s, "files", setup, rig_teardown, (const TTest *[]){files, every_epoch, of_another_run, top, refused, NULL});
     util_add(s, "statistics", setup, rig_teardown, (const TTest *[]){by_hand, stats_at_the_end, of_logits, out_of_memory, NULL});
     util_add(s, "going on", rig_setup, rig_teardown, (const TTest *[]){goes_on, another, NULL});
     return util_run(s);

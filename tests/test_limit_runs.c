@@ -138,8 +138,6 @@ static const method methods[] = {
 static void run(const method *m, int seed, const char *objective) {
     char yaml[4096];
     snprintf(yaml, sizeof yaml, NET "seed: %d\n%s%s", seed, m->yaml, objective);
-    remove(EXPORTED("search")); /* of the run before */
-    remove(EXPORTED("warm"));
     RIG_RUNS(yaml, RIG_OVER("estim.search.baseline=false"));
 }
 

@@ -11,6 +11,7 @@ typedef struct mn_callback_env { /* how files are written (pipeline/callbacks.c)
     int (*save_model)(void *ud, const mn_estim *e, const char *tag); /* chkpt/model_<estim>_<tag>.safetensors */
     int (*save_arch)(void *ud, const mn_estim *e, const char *tag, const mn_node *arch); /* outputs/arch_<estim>_<tag>.yaml */
     int (*save_text)(void *ud, const mn_estim *e, const char *before, const char *ending, mn_str *text); /* outputs/ */
+    int (*drop)(void *ud, const mn_estim *e, const char *tag); /* both, of a run before, are there no more */
     int32_t *n_top;        /* how many of the best are kept */
     const char **run_file; /* name of results.json without its ending; lives as long as the callback */
 } mn_callback_env;

@@ -40,6 +40,12 @@ static int epoch_done(mn_callback *c, mn_estim *e) {
     return mn_callback_is_due(e, (double)s->desc_intv) ? save_desc(c, e, tag) : 0;
 }
 
+/* Where nothing obeyed the limits, what an earlier run found in this folder is not what this one did. */
+static int end(mn_callback *c, mn_estim *e) {
+    const exporter *s = c->own;
+    return e->n_evaluations && !e->best_metrics.n ? c->env.drop(c->env.ud, e, s->best_file) : 0;
+}
+
 static void destroy(mn_callback *c) {
     exporter *s = c->own;
     mn_free(c->ctx, s->run_file);
@@ -50,6 +56,7 @@ static const mn_callback_vt vt = {.type = "EstimResultsExporter",
                                   .priority = -1,
                                   .evaluated = evaluated,
                                   .epoch_done = epoch_done,
+                                  .end = end,
                                   .destroy = destroy};
 
 /* ---- making -------------------------------------------------------------------------------------------- */

@@ -30,6 +30,10 @@ static int save_text(void *ud, const mn_estim *e, const char *before, const char
     return mn_expdir_write(&p->dir, before, e->name, ending, text);
 }
 
+static int drop(void *ud, const mn_estim *e, const char *tag) {
+    return mn_pipeline_drop(ud, e, tag);
+}
+
 /* ---- making -------------------------------------------------------------------------------------------- */
 
 /* Behind those of the same priority. Takes name. */
@@ -47,7 +51,7 @@ static int insert(mn_pipeline *p, char *name, mn_callback *c) {
 }
 
 static int add(mn_pipeline *p, const char *name, const mn_node *spec) {
-    const mn_callback_env env = {p->model, p, save_model, save_arch, save_text, &p->n_top, &p->run_file};
+    const mn_callback_env env = {p->model, p, save_model, save_arch, save_text, drop, &p->n_top, &p->run_file};
     mn_callback *c;
     char *copy = mn_strdup(p->ctx, name);
     if (!copy) return MODNAS_ENOMEM;

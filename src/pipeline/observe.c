@@ -1,6 +1,8 @@
 /* What a search does with what its estimators report: history, the files of a new best, and the host's callbacks. */
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pipeline/callbacks.h"
 #include "pipeline/chkpt.h"
@@ -111,6 +113,23 @@ int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const char *tag, co
     const int rc = mn_expdir_write(&p->dir, "arch_", e->name, end.text ? end.text : "", &text);
     mn_str_free(&end);
     return rc;
+}
+
+static int drop_file(mn_pipeline *p, const mn_estim *e, const char *folder, const char *before, const char *tag,
+                     const char *ending) {
+    mn_str end = {.ctx = p->ctx};
+    mn_str_addf(&end, "_%s%s", tag, ending);
+    char *path = end.failed ? NULL : mn_expdir_file(&p->dir, folder, before, e->name, end.text);
+    int rc = path ? 0 : MODNAS_ENOMEM;
+    if (!rc && unlink(path) && errno != ENOENT) rc = mn_fail(p->ctx, MODNAS_EIO, "%s: %s", path, strerror(errno));
+    mn_free(p->ctx, path);
+    mn_str_free(&end);
+    return rc;
+}
+
+int mn_pipeline_drop(mn_pipeline *p, const mn_estim *e, const char *tag) {
+    MN_TRY(drop_file(p, e, "chkpt/", "model_", tag, ".safetensors"));
+    return drop_file(p, e, "outputs/", "arch_", tag, ".yaml");
 }
 
 static int keep(mn_pipeline *p, const mn_evaluation *v) {

@@ -93,6 +93,8 @@ mn_observer mn_pipeline_observer(mn_pipeline *p);
 int mn_pipeline_save_model(mn_pipeline *p, const mn_estim *e, const char *tag);
 /* An architecture into outputs/arch_<estim>_<tag>.yaml; NULL: none. */
 int mn_pipeline_save_arch(mn_pipeline *p, const mn_estim *e, const char *tag, const mn_node *arch);
+/* Neither of the two files is there any more. */
+int mn_pipeline_drop(mn_pipeline *p, const mn_estim *e, const char *tag);
 
 /* ---- entries of hosts (pull.c) -------------------------------------------------------------------------- */
 
