@@ -110,6 +110,13 @@ static double one_step(mn_model *m, int batch, const mn_run_opts *opts, int64_t 
     return loss;
 }
 
+/* Is the block one kernel on dnnl? Without AVX2, oneDNN keeps the weights of a convolution plain when a channel count is no
+ * multiple of 8, and such a block runs as single kernels. */
+static int fuses(const shape *c, const mn_model *dnnl) {
+    const char *version = mn_backend_version(dnnl->backend);
+    return strstr(version, "avx") || (c->in % 8 == 0 && c->out % 8 == 0 && c->in * c->expansion % 8 == 0);
+}
+
 START_TEST(test_equals_ref) {
     const shape *c = &shapes[_i];
     int64_t calls_ref, calls_dnnl;
@@ -118,8 +125,8 @@ START_TEST(test_equals_ref) {
     const double a = one_step(ref, c->batch, &weight_step, &calls_ref),
                  b = one_step(dnnl, c->batch, &weight_step, &calls_dnnl);
     ck_assert_msg(fabs(a - b) <= 1e-5 * fabs(a), "loss %.9g on ref, %.9g on dnnl", a, b);
-    ck_assert_msg(calls_dnnl < calls_ref, "%lld calls on dnnl, %lld on ref: nothing was fused", (long long)calls_dnnl,
-                  (long long)calls_ref);
+    ck_assert_msg(!fuses(c, dnnl) || calls_dnnl < calls_ref, "%lld calls on dnnl, %lld on ref: nothing was fused",
+                  (long long)calls_dnnl, (long long)calls_ref);
     compare_params(c, ref, dnnl);
     mn_model_free(ref);
     mn_model_free(dnnl);
@@ -179,12 +186,12 @@ static double *evaluate(mn_model *m, int batch, int64_t *n_calls, int64_t *n) {
 }
 
 /* Both take over `a` and `b`. Is one kernel run for the block on dnnl, where the batch can be shared out evenly? */
-static void compare_evaluation(const shape *c, mn_model *a, mn_model *b, int fuses) {
+static void compare_evaluation(const shape *c, mn_model *a, mn_model *b, int shares) {
     int64_t calls_ref, calls_dnnl, n, m;
     double *want = evaluate(a, c->batch, &calls_ref, &n), *got = evaluate(b, c->batch, &calls_dnnl, &m);
     ck_assert_int_eq(n, m);
     compare(c, "evaluation", "logits", want, got, n);
-    if (fuses) ck_assert_int_lt(calls_dnnl, calls_ref);
+    if (shares && fuses(c, b)) ck_assert_int_lt(calls_dnnl, calls_ref);
     free(want);
     free(got);
     mn_model_free(a);
