@@ -199,6 +199,52 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* What sha256sum says of a file. */
+static void hash_of(const char *path, char hash[65]) {
+    char command[128];
+    snprintf(command, sizeof command, "sha256sum %s", path);
+    FILE *f = popen(command, "r");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_eq(fscanf(f, "%64s", hash), 1);
+    pclose(f);
+}
+
+/* One number of a table changed: refused with both hashes, nothing written; with the table as it was the run goes on,
+ * and its results say which one it was. */
+START_TEST(other_tables) {
+    static const struct {
+        const char *search, *over, *file, *change, *fact, *key;
+    } rows[] = {{"evolution", "estim.search.epochs=6", "t.tsv", "sed -i '3s/\t7\t/\t8\t/' %s", "table_sha256.search",
+                 "estim.search.table_sha256"},
+                {"a gradient method", "objective={latency_table: l.tsv, maximize: [acc_top1]}", "l.tsv",
+                 "sed -i '3s/2$/3/' %s", "latency_table_sha256", "data_sha256.latency_table"}};
+    const util_resume *r = util_resumes;
+    const char *const over[] = {"backend=ref", "expman.chkpt_intv_steps=1", rows[_i].over, NULL};
+    const char *const whole[] = {"backend=ref", "name=whole", rows[_i].over, NULL};
+    char was[65], is[65], says[256];
+    while (strcmp(r->name, rows[_i].search) != 0) r++;
+    sh("printf 'slot\tcandidate\tlatency_ms\n0\tMB3E1\t1\n0\tMB3E3\t2\n1\tMB3E1\t1\n1\tMB3E3\t2\n' > %s", "l.tsv");
+    run_whole(r->yaml, whole, 0, NULL);
+    ck_assert_int_eq(run(r->yaml, over, 9, 0, NULL), MODNAS_ECANCELED);
+    sh("cp -r %s exp/before", "exp/t");
+    sh("cp %s kept.tsv", rows[_i].file);
+    hash_of("kept.tsv", was);
+    sh(rows[_i].change, rows[_i].file);
+    hash_of(rows[_i].file, is);
+    ck_assert_str_ne(was, is);
+    ck_assert_int_eq(run(r->yaml, over, 0, 1, NULL), MODNAS_ECONFIG);
+    snprintf(says, sizeof says, "it is of another search: %s is \"%s\" there and \"%s\" here", rows[_i].fact, was, is);
+    ck_assert_msg(strstr(rig.error, says) != NULL, "'%s' is not in: %s", says, rig.error);
+    sh("diff -r exp/before/chkpt %s/chkpt && diff -r exp/before/outputs exp/t/outputs", "exp/t");
+    sh("cp kept.tsv %s", rows[_i].file);
+    run_whole(r->yaml, over, 1, NULL);
+    check_same("a table that was put back", 9);
+    mn_node *results = util_rig_parse(&rig, rig.results);
+    ck_assert_str_eq(rig_at(results, rows[_i].key)->text, was);
+    mn_node_free(rig.ctx, results);
+}
+END_TEST
+
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
 /* A checkpoint is a file of weights, too: -p and an estimator's chkpt take it. */
@@ -242,6 +288,7 @@ int main(void) {
     tcase_add_checked_fixture(t, setup, rig_teardown);
     tcase_add_loop_test(t, every_step, 0, (int)util_n_resumes * N_VARIANTS);
     tcase_add_loop_test(t, many_stops, 0, (int)util_n_resumes);
+    tcase_add_loop_test(t, other_tables, 0, 2);
     suite_add_tcase(s, t);
     util_add(s, "files", setup, rig_teardown,
              (const TTest *[]){newest_good_one, what_a_kill_leaves, refused, as_weights, out_of_memory, NULL});

@@ -155,6 +155,8 @@ static int walk(reading *r) {
     int rc = mn_source_open(r->t->ctx, r->path, MN_SOURCE_AUTO, &s);
     if (!rc) {
         rc = mn_table_walk(r->t->ctx, s, note_line, r);
+        mn_sha256 sha = mn_source_sha256(s);
+        mn_sha256_hex(&sha, r->t->sha256);
         mn_source_close(s);
     }
     if (rc == MODNAS_ENOTFOUND || rc == MODNAS_EFORMAT || rc == MODNAS_EIO)

@@ -18,6 +18,7 @@ typedef struct mn_lookup {
     mn_map rows;        /* by key: 1 + number of the row */
     mn_vec values;      /* double, n_values a row; NaN: missing */
     const char *joiner; /* between the choices of a key */
+    char sha256[65];    /* of the unpacked file */
 } mn_lookup;
 
 /* Read the table of a component's args path, arch and params, and of its columns `values` (n of them) the numbers.

@@ -186,6 +186,7 @@ static int fill(mn_estim *e, const mn_args *a) {
     MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(read_columns(e, a));
     MN_TRY(mn_lookup_read(a, s->columns.data, (int32_t)s->columns.n, &s->table));
+    e->table_sha256 = s->table.sha256;
     s->gene = mn_alloc(e->ctx, (size_t)s->table.n_params, sizeof *s->gene);
     if (!s->gene) return MODNAS_ENOMEM;
     for (int32_t i = 0; i < s->table.n_params; i++) MN_TRY(find_gene(e, a, s->table.params[i], &s->gene[i]));

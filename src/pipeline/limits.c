@@ -22,7 +22,7 @@ int mn_pipeline_latency(mn_pipeline *p) {
     const mn_node *path = mn_node_path(p->tree, "objective.latency_table");
     char where[256];
     if (!path || path->kind == MN_NULL) return 0;
-    const int rc = mn_latency_load(p->model, path->text, &p->latency);
+    const int rc = mn_latency_load(p->model, path->text, &p->latency, p->latency_sha256);
     if (!rc) p->model->latency = &p->latency;
     if (!rc || rc == MODNAS_ENOMEM) return rc;
     return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: objective.latency_table: %s", mn_node_where(path, where, sizeof where),

@@ -50,9 +50,26 @@ static int add_space(mn_str *s, const mn_pipeline *p) {
     return rc;
 }
 
+static void add_hash(mn_str *s, const char *key, const char *hash) {
+    add_text(s, key, hash && *hash ? hash : NULL);
+}
+
+/* Of all that is read and not kept in the checkpoint. */
 static void add_data(mn_str *s, const mn_pipeline *p) {
-    add_text(s, "train_sha256", p->train && p->train->sha256[0] ? p->train->sha256 : NULL);
-    add_text(s, "valid_sha256", p->valid && p->valid->sha256[0] ? p->valid->sha256 : NULL);
+    add_hash(s, "train_sha256", p->train ? p->train->sha256 : NULL);
+    add_hash(s, "valid_sha256", p->valid ? p->valid->sha256 : NULL);
+    add_hash(s, "latency_table_sha256", p->latency_sha256);
+    int n = 0;
+    add_key(s, "table_sha256");
+    for (size_t i = 0; i < p->stages.n; i++) {
+        const mn_estim *e = MN_AT(p->stages, mn_stage, i).estim;
+        if (!e->table_sha256) continue;
+        mn_str_add(s, n++ ? "," : "{");
+        mn_str_json(s, e->name);
+        mn_str_add(s, ":");
+        mn_str_json(s, e->table_sha256);
+    }
+    mn_str_add(s, n ? "}" : "null");
 }
 
 int mn_pipeline_meta(const mn_pipeline *p, mn_str *s) {
@@ -113,20 +130,28 @@ static int refuse(const mn_pipeline *p, const char *path, const char *what, cons
     return rc;
 }
 
+static int compare_key(const mn_pipeline *p, const char *path, const char *key, const mn_node *x, const mn_node *y) {
+    mn_str at = {.ctx = p->ctx};
+    int differ;
+    mn_str_add(&at, key);
+    int rc = at.failed ? MODNAS_ENOMEM : mn_node_differ(p->ctx, &at, &x, &y, &differ);
+    if (!rc && differ) rc = refuse(p, path, at.text, x, y);
+    mn_str_free(&at);
+    return rc;
+}
+
 /* Facts of meta: those that have to be the same, and those that should. */
 static int compare_meta(const mn_pipeline *p, const char *path, const mn_node *theirs, const mn_node *ours) {
     static const struct {
         const char *key;
         int must;
-    } facts[] = {{"space_size", 1},   {"space", 1},   {"threads", 1},         {"seed", 1}, {"train_sha256", 1},
-                 {"valid_sha256", 1}, {"backend", 0}, {"backend_version", 0}, {"isa", 0},  {"library", 0}};
+    } facts[] = {{"space_size", 1}, {"space", 1}, {"threads", 1}, {"seed", 1}, {"train_sha256", 1}, {"valid_sha256", 1},
+                 {"latency_table_sha256", 1}, {"table_sha256", 1}, {"backend", 0}, {"backend_version", 0}, {"isa", 0},
+                 {"library", 0}};
     for (size_t i = 0; i < MN_COUNT(facts); i++) {
-        const mn_node *x = mn_node_get(theirs, facts[i].key), *y = mn_node_get(ours, facts[i].key);
-        mn_str at = {.ctx = p->ctx};
-        int differ;
-        MN_TRY(mn_node_differ(p->ctx, &at, &x, &y, &differ));
-        if (!differ) continue;
-        const int rc = refuse(p, path, facts[i].key, x, y);
+        const char *key = facts[i].key;
+        const int rc = compare_key(p, path, key, mn_node_get(theirs, key), mn_node_get(ours, key));
+        if (!rc) continue;
         if (facts[i].must || rc != MODNAS_ECONFIG) return rc;
         mn_log(p->ctx, MODNAS_LOG_WARN, "%s; what follows may differ in its last digits", modnas_errmsg(p->ctx));
     }
@@ -141,16 +166,6 @@ static int is_free(const char *key) {
     for (size_t i = 0; i < MN_COUNT(free_keys); i++)
         if (strcmp(key, free_keys[i]) == 0) return 1;
     return !mn_schema_knows(key); /* sections of routines */
-}
-
-static int compare_key(const mn_pipeline *p, const char *path, const char *key, const mn_node *x, const mn_node *y) {
-    mn_str at = {.ctx = p->ctx};
-    int differ;
-    mn_str_add(&at, key);
-    int rc = at.failed ? MODNAS_ENOMEM : mn_node_differ(p->ctx, &at, &x, &y, &differ);
-    if (!rc && differ) rc = refuse(p, path, at.text, x, y);
-    mn_str_free(&at);
-    return rc;
 }
 
 static int compare_config(const mn_pipeline *p, const char *path, const mn_node *theirs, const mn_node *ours) {

@@ -46,6 +46,7 @@ struct modnas_search {
     mn_exporter *exporter;
     mn_limits *limits; /* the objective's; NULL: none */
     mn_costs latency;  /* of its latency_table; zeroed: there is none */
+    char latency_sha256[65]; /* of that file; empty: there is none */
     mn_vec stages;     /* mn_stage, in order */
     mn_estim *loose;   /* pulled by hosts whose configuration has no estimator; NULL: it has */
     mn_estim *pulled;  /* the host's outside of a run */

@@ -113,6 +113,12 @@ static void add_collapse(mn_str *s, const mn_collapse *c) {
     mn_str_addf(s, ",\"alarm\":%s}", c->is_alarm ? "true" : "false");
 }
 
+static void add_hash(mn_str *s, const char *key, const char *hash) {
+    if (!hash) return;
+    mn_str_addf(s, ",\"%s\":", key);
+    mn_str_json(s, hash);
+}
+
 void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_front *front,
                       const mn_baseline *baseline) {
     mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
@@ -134,9 +140,7 @@ void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_
     mn_results_baseline(s, baseline);
     add_collapse(s, &e->collapse);
     if (e->is_stopped) mn_str_addf(s, ",\"stopped_after\":%" PRId64, e->epoch);
-    if (e->calibration_sha256) {
-        mn_str_add(s, ",\"calibration_sha256\":");
-        mn_str_json(s, e->calibration_sha256);
-    }
+    add_hash(s, "calibration_sha256", e->calibration_sha256);
+    add_hash(s, "table_sha256", e->table_sha256);
     mn_str_add(s, "}");
 }

@@ -58,13 +58,14 @@ static void add_versions(mn_str *s, const mn_pipeline *p) {
 
 static void add_hashes(mn_str *s, const mn_pipeline *p) {
     const mn_dataset *const sets[] = {p->train, p->valid, p->test};
-    static const char *const names[] = {"train", "valid", "test"};
+    static const char *const names[] = {"train", "valid", "test", "latency_table"};
     int n = 0;
     mn_str_add(s, ",\"data_sha256\":{");
-    for (size_t i = 0; i < MN_COUNT(sets); i++) {
-        if (!sets[i] || !sets[i]->sha256[0]) continue;
+    for (size_t i = 0; i < MN_COUNT(names); i++) {
+        const char *hash = i == MN_COUNT(sets) ? p->latency_sha256 : sets[i] ? sets[i]->sha256 : "";
+        if (!*hash) continue;
         if (n++) mn_str_add(s, ",");
-        add_text(s, names[i], sets[i]->sha256);
+        add_text(s, names[i], hash);
     }
     mn_str_add(s, "}");
 }

@@ -225,13 +225,15 @@ int mn_latency_costs(const mn_latency *t, mn_model *model, mn_costs *out) {
     return rc;
 }
 
-int mn_latency_load(mn_model *model, const char *path, mn_costs *out) {
+int mn_latency_load(mn_model *model, const char *path, mn_costs *out, char sha256[65]) {
     mn_source *s;
     mn_latency t = {.ctx = NULL};
     MN_TRY(mn_source_open(model->ctx, path, MN_SOURCE_AUTO, &s));
     int rc = mn_latency_read(model->ctx, s, MN_LATENCY_PLACES, &t);
+    mn_sha256 sha = mn_source_sha256(s);
     mn_source_close(s);
     if (!rc) rc = mn_latency_costs(&t, model, out);
+    if (!rc) mn_sha256_hex(&sha, sha256);
     mn_latency_free(&t);
     return rc;
 }

@@ -40,7 +40,7 @@ const mn_latency_row *mn_latency_find(const mn_latency *t, const char *key); /* 
  * MODNAS_ECONFIG: candidates without a row (the first ones are named), rows of Slots that the model does not have, or
  * choices that are no mixed op's at a Slot. */
 int mn_latency_costs(const mn_latency *t, mn_model *model, mn_costs *out);
-/* Both of a file. */
-int mn_latency_load(mn_model *model, const char *path, mn_costs *out);
+/* Both of a file, whose unpacked bytes have the hash. */
+int mn_latency_load(mn_model *model, const char *path, mn_costs *out, char sha256[65]);
 
 #endif

@@ -159,6 +159,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     double started, lr;
     mn_scores scores, arch_scores;  /* of the weight and of the architecture steps of this epoch */
     const char *calibration_sha256; /* of the samples that statistics are taken from; NULL: none are */
+    const char *table_sha256;       /* of the table that it looks architectures up in; NULL: in none */
     void *state;                    /* owned block */
 };
 typedef struct mn_estim_env {
