@@ -33,7 +33,9 @@ void mn_dataset_free(mn_dataset *d) {
 
 int mn_dataset_same(const mn_dataset *a, const mn_dataset *b) {
     if (a == b || (a->state && a->state == b->state)) return 1;
-    return a->n == b->n && a->sha256[0] && !strcmp(a->sha256, b->sha256);
+    if (a->n != b->n) return 0;
+    if (a->n_files == 1 && b->n_files == 1) return mn_dataset_shared_file(a, b) != NULL;
+    return a->sha256[0] && !strcmp(a->sha256, b->sha256);
 }
 
 const char *mn_dataset_shared_file(const mn_dataset *a, const mn_dataset *b) {
