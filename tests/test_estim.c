@@ -1,5 +1,4 @@
-/* Estimators: when SuperNetEstim updates, which evaluation is the best, what is measured, and what the derived network
- * counts. */
+/* Estimators: which evaluation is the best, what is measured, and what the derived network counts. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,127 +6,11 @@
 #include "search/derive.h"
 #include "util_small.h"
 
-#define NET       "backend: ref\n" UTIL_SMALL_NET
-#define INDEX_OPS "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, MB5E3, MB5E1]}\n"
+#define NET "backend: ref\n" UTIL_SMALL_NET
 
 static util_small s;
 
 #define MUST(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(s.ctx))
-
-static int build_optim(const char *spec, mn_optim **o) {
-    const mn_optim_env env = {.model = s.model, .seed = s.model->seed};
-    return util_build(s.ctx, "optim", spec, &env, o);
-}
-
-/* ---- SuperNetEstim ----------------------------------------------------------------------------------- */
-
-/* An optimizer that only says when it was asked to step. */
-typedef struct witness {
-    int n;
-    int64_t epoch[64], step[64];
-} witness;
-
-static witness seen_steps;
-
-static int witness_step(mn_optim *o, mn_estim *e) {
-    (void)o;
-    seen_steps.epoch[seen_steps.n] = e->epoch;
-    seen_steps.step[seen_steps.n++] = e->n_steps % mn_trainer_n_train(e->trainer);
-    return 0;
-}
-
-static const mn_optim_vt witness_vt = {.type = "Witness", .step = witness_step};
-
-/* 5 training batches and 2 of validation. From spec 6.2: update when (t + 1) // I exceeds the updates of the epoch; -1:
- * I = 5 / 2. */
-START_TEST(update_times) {
-    static const struct {
-        const char *conf;
-        int n;
-        int64_t epoch[8], step[8];
-    } rows[] = {
-        {"epochs: 1, arch_update_intv: -1", 2, {0, 0}, {2, 4}}, /* (t + 1) / 2.5: 1.2 at t = 2, 2 at t = 4 */
-        {"epochs: 1, arch_update_intv: 2", 2, {0, 0}, {1, 3}},
-        {"epochs: 1, arch_update_intv: 0", 1, {0}, {4}},
-        {"epochs: 1, arch_update_intv: 1", 5, {0, 0, 0, 0, 0}, {0, 1, 2, 3, 4}},
-        {"epochs: 1, arch_update_intv: 6", 0, {0}, {0}},
-        {"epochs: 2, arch_update_intv: 3, arch_update_batch: 2", 4, {0, 0, 1, 1}, {2, 2, 2, 2}},
-        {"epochs: 4, arch_update_intv: 0, arch_update_epoch_start: 1, arch_update_epoch_intv: 2", 2, {1, 3}, {4, 4}}};
-    char conf[256];
-    mn_node *node;
-    util_small_open(&s, "backend: ref\n" UTIL_SMALL_NET_OF("trn_batch_size: 8, val_batch_size: 4, valid_size: 8")
-                            UTIL_SMALL_GATES);
-    mn_optim optim = {.vt = &witness_vt, .ctx = s.ctx, .model = s.model};
-    snprintf(conf, sizeof conf, "{type: SuperNetEstim, metrics: ValidateMetrics, %s}", rows[_i].conf);
-    mn_estim *e = util_small_estim(&s, conf, &optim, (mn_observer){.ud = NULL}, &node);
-    ck_assert_int_eq(mn_trainer_n_train(s.trainer), 5);
-    ck_assert_int_eq(mn_trainer_n_valid(s.trainer), 2);
-    memset(&seen_steps, 0, sizeof seen_steps);
-    MUST(e->vt->run(e));
-    ck_assert_int_eq(seen_steps.n, rows[_i].n);
-    for (int i = 0; i < rows[_i].n; i++) {
-        ck_assert_int_eq(seen_steps.epoch[i], rows[_i].epoch[i]);
-        ck_assert_int_eq(seen_steps.step[i], rows[_i].step[i]);
-    }
-    ck_assert_int_eq(e->n_evaluations, e->epochs);
-    mn_estim_free(e);
-    mn_node_free(s.ctx, node);
-    util_small_close(&s);
-}
-END_TEST
-
-/* With index ops every weight step trains the path that the optimizer proposes, and no path twice before all were seen.
- */
-typedef struct paths {
-    int n, seen[256], twice;
-} paths;
-
-static int watch_paths(const mn_progress *p, void *ud) {
-    paths *w = ud;
-    int x = 0;
-    if (strcmp(p->phase, "train") != 0) return 0;
-    for (int i = 0; i < 4; i++) x = 4 * x + mn_space_categorical_at(s.model->space, i)->index;
-    w->twice += w->seen[x]++ > 0;
-    w->n++;
-    return 0;
-}
-
-START_TEST(index_ops_follow_the_optimizer) {
-    paths w = {0};
-    mn_node *node;
-    mn_optim *o;
-    util_small_open(&s, NET INDEX_OPS);
-    MUST(build_optim("RandomSearchOptim", &o));
-    mn_estim *e = util_small_estim(&s, "{type: SuperNetEstim, epochs: 20, metrics: ValidateMetrics}", o,
-                                   (mn_observer){.progress = watch_paths, .ud = &w}, &node);
-    MUST(e->vt->run(e));
-    ck_assert_int_eq(w.n, 60);
-    ck_assert_int_eq(w.twice, 0);
-    mn_estim_free(e);
-    mn_optim_free(o);
-    mn_node_free(s.ctx, node);
-    util_small_close(&s);
-}
-END_TEST
-
-/* A space of 2 paths runs out at once: the run goes on with paths at random and says so. */
-START_TEST(exhausted_space) {
-    paths w = {0};
-    mn_node *node;
-    mn_optim *o;
-    util_small_open(&s, NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n");
-    MUST(build_optim("RandomSearchOptim", &o));
-    mn_estim *e = util_small_estim(&s, "{type: SuperNetEstim, epochs: 2, metrics: ValidateMetrics}", o,
-                                   (mn_observer){.progress = watch_paths, .ud = &w}, &node);
-    MUST(e->vt->run(e));
-    ck_assert_int_eq(w.n, 6);
-    ck_assert_ptr_nonnull(strstr(s.host.log, "at random"));
-    mn_estim_free(e);
-    mn_optim_free(o);
-    mn_node_free(s.ctx, node);
-    util_small_close(&s);
-}
-END_TEST
 
 /* ---- evaluations ------------------------------------------------------------------------------------- */
 
@@ -301,11 +184,6 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("estim");
-    TCase *t = tcase_create("loops");
-    tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, update_times, 0, 7);
-    suite_add_tcase(suite, t);
-    util_add(suite, "supernet", NULL, NULL, (const TTest *[]){index_ops_follow_the_optimizer, exhausted_space, NULL});
     util_add(suite, "evaluations", NULL, NULL,
              (const TTest *[]){first_of_equals, score_direction, evaluates_the_derived, criteria_by_mode,
                                metrics_in_order, derived_counts, NULL});

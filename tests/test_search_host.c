@@ -108,7 +108,7 @@ static int count_right(modnas_search *search, const modnas_arch *arch, const mod
     return 0;
 }
 
-/* SuperNetEstim with one step an epoch trains, measures and tells every proposal: an optimizer and a metric of the host
+/* SuperNetEstim measures and tells a proposal an epoch: an optimizer and a metric of the host
  * find the metric's optimum in a run of the library's estimator. */
 START_TEST(metric_and_optimizer_steer_a_run) {
     const modnas_metrics_vt vt = {sizeof vt, count_right};

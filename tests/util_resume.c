@@ -33,8 +33,9 @@
 const util_resume util_resumes[] = {
     {"a gradient method", DATA SGD GATES "estim: {search: {type: SuperNetEstim, epochs: 3, arch_update_batch: 2}}\n",
      1},
-    /* The space of four is used up in the second epoch. */
-    {"a sampling method", DATA SGD INDEX "estim: {search: {type: SuperNetEstim, epochs: 3}}\n", 0},
+    /* The space of four is used up before the third epoch. */
+    {"a sampling method", DATA SGD INDEX "estim: {search: {type: SuperNetEstim, epochs: 3, arch_update_batch: 2}}\n",
+     0},
     {"a chain",
      DATA GATES
      "trainer:\n"
@@ -76,7 +77,9 @@ const util_resume util_resumes[] = {
                       "  train: {type: RandomSamplingEstim, epochs: 2}\n"
                       "  search: {type: SubNetEstim, epochs: 4, arch_update_batch: 2, args: {num_bn_batch: 2}}\n",
      1},
-    {"supernet and evolution", DATA SGD EVOLVES "estim: {search: {type: SuperNetEstim, epochs: 3}}\n", 0},
+    {"supernet and evolution",
+     DATA SGD EVOLVES "estim: {search: {type: SuperNetEstim, epochs: 3, arch_update_intv: 2, arch_update_batch: 2}}\n",
+     0},
     {"evolution", TABLED("{type: EvolutionOptim, args: {pop_size: 4, n_select: 2, mutation_prob: 0.3}}"), 0},
     {"aging evolution", TABLED("{type: RegularizedEvolutionOptim, args: {pop_size: 4, n_select: 2}}"), 0},
     {"REINFORCE as a policy", TABLED("{type: REINFORCEOptim, args: {batch_size: 4}}"), 0},

@@ -197,7 +197,8 @@ MODNAS_API MODNAS_MUST_USE int modnas_search_tell(modnas_search *search, const m
                                                   const modnas_metric *metrics, int32_t n);
 /** Weight steps on the training data, with the rate of the schedule; epochs follow each other by themselves.
  *
- * @param arch     trains this path alone; NULL: as the mixed ops draw and choices are set. These are afterwards as
+ * @param arch     trains this path alone; NULL: as the estimator draws it (RandomSamplingEstim, SuperNetEstim beside an
+ *                 optimizer that proposes), else as the mixed ops draw and choices are set. These are afterwards as
  *                 before
  * @param n_steps  0 or more
  * @param loss     [out] may be NULL: mean over the samples of these steps; NaN without a step

@@ -59,19 +59,6 @@ static int put(mn_estim *e) {
     return mn_store_restore(e->model->weights, s->kept);
 }
 
-/* Outcomes, not ends of the run. */
-static int is_outcome(int rc) {
-    return rc == MODNAS_ENUMERIC || rc == MODNAS_ESHAPE || rc == MODNAS_EUNSUPPORTED;
-}
-
-static int evaluate(mn_estim *e, const mn_arch *arch) {
-    MN_TRY(mn_arch_apply(arch));
-    const int rc = mn_estim_evaluate(e, arch);
-    if (!is_outcome(rc)) return rc;
-    mn_log(e->ctx, MODNAS_LOG_WARN, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
-    return mn_estim_record(e, arch, rc, NULL);
-}
-
 /* ---- the loop ------------------------------------------------------------------------------------------ */
 
 static int prepare(mn_estim *e) {
@@ -90,10 +77,7 @@ static int epochs(mn_estim *e) {
         const int rc = p->next == p->n ? mn_proposed_ask(p, e, p->room) : 0;
         if (rc == MODNAS_EDONE) mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s", e->name, modnas_errmsg(e->ctx));
         if (rc) return rc == MODNAS_EDONE ? 0 : rc;
-        for (; p->next < p->n; p->next++) {
-            MN_TRY(mn_estim_checkpoint(e, 0));
-            MN_TRY(evaluate(e, p->archs[p->next]));
-        }
+        while (p->next < p->n) MN_TRY(mn_proposed_evaluate(p, e));
         MN_TRY(mn_estim_epoch_done(e));
     }
     return 0;

@@ -1,86 +1,122 @@
 /* SuperNetEstim: weights and architecture in turns.
  *
- *   epoch:  for each training batch:
- *               architecture steps, when they are due;  the next path of a proposing optimizer;  a weight step
- *           then evaluate the current best architecture with the shared weights
+ *   gradients  epoch:  for each training batch:  architecture steps, when they are due;  a weight step
+ *                      evaluate the current best architecture with the shared weights
+ *   proposals  epoch:  for each training batch:  a weight step on a path drawn uniformly;  then, when they are due, ask
+ *                      for architectures;  evaluate each with the shared weights, and tell
  *
- * Architecture steps are due in epochs from arch_update_epoch_start on, every arch_update_epoch_intv-th of them, there
- * whenever floor((step + 1) / I) exceeds the updates made in this epoch: I = arch_update_intv, or with -1 the number of
- * training batches over that of validation batches (at least 1: one pass over each an epoch), or with 0 all batches of
- * the epoch (once, at its last step). Each time arch_update_batch steps are made.
+ * These are due in epochs from arch_update_epoch_start on, every arch_update_epoch_intv-th of them, there whenever
+ * floor(weight steps of the epoch / I) exceeds the updates made in it, the step to come counted for gradients. I =
+ * arch_update_intv, or with 0 all batches of the epoch (once), or with -1 the number of training batches over that of
+ * validation batches (at least 1): one pass over each an epoch, which is what one evaluation takes, so for proposals -1
+ * is as 0. Each time it is arch_update_batch steps or architectures.
  *
- * A proposing optimizer (RandomSearchOptim on index ops) names the path of every weight step. When it has proposed the
- * whole space, paths are drawn at random from then on, repeats included. At the end of an epoch the path of its last
- * step is evaluated and told. */
+ * Proposals are not what is trained: an optimizer would have to wait for results of many, and those that it favours
+ * would be favoured by their weights too. When the whole space was proposed, architectures drawn at random are
+ * evaluated in their place. Draws are keyed by the steps and evaluations made. */
 #include <inttypes.h>
 #include <math.h>
 
 #include "config/config.h"
 #include "estim/parts.h"
+#include "estim/proposed.h"
 
 typedef struct supernet {
     int64_t epoch_start, epoch_intv, intv, batch;
     int64_t n_updates; /* in this epoch */
     int64_t end;       /* of e->n_arch_steps: those that the updates so far want */
     double interval;   /* between updates; 0: none in this epoch */
-    mn_arch *arch;     /* path of a proposing optimizer; NULL: none was proposed */
+    mn_arch *path;     /* trained beside an optimizer that proposes; NULL: none did */
+    mn_proposed proposed;
     int32_t collapse_alarm;
-    int32_t exhausted; /* it has nothing left to propose */
-    uint64_t n_drawn;
+    int32_t exhausted; /* the optimizer has nothing left to propose */
 } supernet;
 
 static int is_gradient(const mn_estim *e) {
     return e->optim->vt->step != NULL;
 }
 
+/* ---- proposals ----------------------------------------------------------------------------------------- */
+
+/* Room for an optimizer that proposes, which a host may have put in after this was made. */
+static int make_room(mn_estim *e) {
+    supernet *s = e->state;
+    if (!s->path) MN_TRY(mn_arch_new(e->model, &s->path));
+    return s->proposed.room < s->batch ? mn_proposed_init(&s->proposed, e, s->batch) : 0;
+}
+
+static void draw(const mn_estim *e, const char *stream, int64_t key, mn_arch *arch) {
+    mn_rng rng;
+    mn_rng_init(&rng, e->model->seed, mn_stream(stream), (uint64_t)key);
+    for (int32_t i = 0; i < arch->n; i++) {
+        const mn_arch_param *p = mn_space_gene(e->model->space, i);
+        if (p->type == MN_CATEGORICAL) arch->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)p->n);
+    }
+}
+
+static int ask(mn_estim *e) {
+    supernet *s = e->state;
+    mn_proposed *p = &s->proposed;
+    const int64_t left = s->end - e->n_arch_steps;
+    const int32_t n = left < p->room ? (int32_t)left : p->room;
+    const int rc = s->exhausted ? MODNAS_EDONE : mn_proposed_ask(p, e, n);
+    if ((rc && rc != MODNAS_EDONE) || (!rc && p->n)) return rc;
+    if (!s->exhausted)
+        mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s has nothing left to propose; from here on it is at random",
+               e->name, e->optim->vt->type);
+    s->exhausted = 1;
+    p->next = 0;
+    for (p->n = 0; p->n < n; p->n++) draw(e, "SuperNetEstim.proposed", e->n_evaluations + p->n, p->archs[p->n]);
+    return 0;
+}
+
+static int evaluate(mn_estim *e) {
+    mn_proposed *p = &((supernet *)e->state)->proposed;
+    if (p->next == p->n) MN_TRY(ask(e));
+    MN_TRY(mn_proposed_evaluate(p, e));
+    e->n_arch_steps++;
+    return 0;
+}
+
+static int weight_step(mn_estim *e, mn_scores *scores) {
+    const supernet *s = e->state;
+    if (!is_gradient(e)) {
+        MN_TRY(make_room(e));
+        draw(e, "SuperNetEstim", e->n_steps, s->path);
+        MN_TRY(mn_arch_apply(s->path));
+    }
+    return mn_trainer_step(e->trainer, scores);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------------ */
+
 static double interval(const mn_estim *e, int64_t epoch) {
     const supernet *s = e->state;
     const double n_train = (double)mn_trainer_n_train(e->trainer), n_valid = (double)mn_trainer_n_valid(e->trainer);
-    if (!is_gradient(e) || epoch < s->epoch_start || (epoch - s->epoch_start) % s->epoch_intv) return 0;
+    if (epoch < s->epoch_start || (epoch - s->epoch_start) % s->epoch_intv) return 0;
     if (s->intv > 0) return (double)s->intv;
-    if (s->intv == 0) return n_train;
+    if (s->intv == 0 || !is_gradient(e)) return n_train;
     return n_valid > 0 && n_train > n_valid ? n_train / n_valid : 1;
 }
 
-static int update_arch(mn_estim *e, int64_t step) {
+/* steps: weight steps of the epoch that count. */
+static int update_arch(mn_estim *e, int64_t steps) {
     supernet *s = e->state;
-    if (s->interval != 0 && floor((double)(step + 1) / s->interval) > (double)s->n_updates) {
+    if (s->interval != 0 && floor((double)steps / s->interval) > (double)s->n_updates) {
         s->n_updates++;
         s->end += s->batch;
     }
-    while (e->n_arch_steps < s->end) MN_TRY(mn_estim_arch_step(e, NULL));
+    while (e->n_arch_steps < s->end) MN_TRY(is_gradient(e) ? mn_estim_arch_step(e, NULL) : evaluate(e));
     return 0;
-}
-
-static int draw(mn_estim *e) {
-    supernet *s = e->state;
-    mn_rng rng;
-    mn_rng_init(&rng, e->model->seed, mn_stream("SuperNetEstim"), s->n_drawn++);
-    for (int32_t i = 0; i < s->arch->n; i++) {
-        const mn_arch_param *p = mn_space_gene(e->model->space, i);
-        if (p->type == MN_CATEGORICAL) s->arch->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)p->n);
-    }
-    return 0;
-}
-
-static int next_path(mn_estim *e) {
-    supernet *s = e->state;
-    int32_t n;
-    if (!e->optim->vt->ask) return 0;
-    if (!s->arch) MN_TRY(mn_arch_new(e->model, &s->arch)); /* the host put in another optimizer */
-    int rc = s->exhausted ? draw(e) : e->optim->vt->ask(e->optim, 1, &s->arch, &n);
-    if (rc == MODNAS_EDONE) {
-        mn_log(e->ctx, MODNAS_LOG_INFO, "estim.%s: %s; from here on paths are drawn at random", e->name,
-               modnas_errmsg(e->ctx));
-        s->exhausted = 1;
-        rc = draw(e);
-    }
-    return rc ? rc : mn_arch_apply(s->arch);
 }
 
 static int before_step(mn_estim *e, int64_t step) {
-    MN_TRY(update_arch(e, step));
-    return next_path(e);
+    return update_arch(e, is_gradient(e) ? step + 1 : step);
+}
+
+/* What an epoch ends with: the derived network, or the proposals that are due. */
+static int after_steps(mn_estim *e) {
+    return is_gradient(e) ? mn_estim_evaluate(e, NULL) : update_arch(e, mn_trainer_n_train(e->trainer));
 }
 
 /* 1 unless it was interrupted in the middle of it. */
@@ -103,24 +139,33 @@ static int watch(mn_estim *e) {
     return 0;
 }
 
-static int run(mn_estim *e) {
+static int epochs(mn_estim *e) {
     supernet *s = e->state;
-    const int goes_on = e->resumed;
-    MN_TRY(mn_estim_begin(e));
-    if (!goes_on) s->end = 0;
     while (mn_estim_goes_on(e)) {
         s->interval = interval(e, e->epoch);
         if (is_new_epoch(e)) s->n_updates = 0;
         MN_TRY(mn_estim_train_epoch(e, before_step));
-        MN_TRY(mn_estim_evaluate(e, s->arch));
+        MN_TRY(after_steps(e));
         MN_TRY(watch(e));
         MN_TRY(mn_estim_epoch_done(e));
     }
     return 0;
 }
 
+static int run(mn_estim *e) {
+    supernet *s = e->state;
+    const int goes_on = e->resumed;
+    if (!is_gradient(e)) MN_TRY(make_room(e));
+    MN_TRY(mn_estim_begin(e));
+    if (!goes_on) s->end = s->exhausted = s->proposed.next = s->proposed.n = 0;
+    const int rc = epochs(e), set = !is_gradient(e) && e->best_point ? mn_arch_apply(e->best_point) : 0;
+    return rc ? rc : set;
+}
+
 static void destroy(mn_estim *e) {
-    mn_arch_free(((supernet *)e->state)->arch);
+    supernet *s = e->state;
+    mn_arch_free(s->path);
+    mn_proposed_free(&s->proposed, e);
 }
 
 static int state(mn_estim *e, mn_state *io) {
@@ -128,18 +173,19 @@ static int state(mn_estim *e, mn_state *io) {
     MN_TRY(mn_state_i64(io, &s->n_updates));
     MN_TRY(mn_state_i64(io, &s->end));
     MN_TRY(mn_state_range(io, &s->exhausted, 0, 1));
-    MN_TRY(mn_state_u64(io, &s->n_drawn));
     MN_TRY(mn_state_range(io, &e->collapse.is_alarm, 0, 1)); /* was it said? */
-    int32_t has_arch = s->arch != NULL;
-    MN_TRY(mn_state_range(io, &has_arch, 0, 1));
-    if (has_arch && !s->arch) MN_TRY(mn_arch_new(e->model, &s->arch));
-    return has_arch ? mn_arch_state(s->arch, io) : 0;
+    int32_t proposes = s->path != NULL;
+    MN_TRY(mn_state_range(io, &proposes, 0, 1));
+    if (!proposes) return 0;
+    MN_TRY(make_room(e));
+    return mn_proposed_state(&s->proposed, io);
 }
 
 static const mn_estim_vt vt = {.type = "SuperNetEstim",
                                .prepare = mn_estim_prepare,
                                .run = run,
                                .destroy = destroy,
+                               .weight_step = weight_step,
                                .state = state,
                                .searches = MN_SEARCHES_MOVING};
 
@@ -175,7 +221,7 @@ static int fill(mn_estim *e, const mn_args *a) {
     s->collapse_alarm = mn_args_bool(a, "collapse_alarm");
     MN_TRY(read_conf(e));
     MN_TRY(mn_estim_check_score(e));
-    return e->optim->vt->ask ? mn_arch_new(e->model, &s->arch) : 0;
+    return is_gradient(e) ? 0 : make_room(e);
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
