@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "modnas/search.h"
 #include "search/derive.h"
 #include "search/limit.h"
 #include "util_mixed.h"
@@ -61,11 +62,12 @@ START_TEST(most_probable_that_obeys) {
     const int64_t params_low = mn_costs_min(&params), params_high = mn_costs_max(&params),
                   macs_low = mn_costs_min(&macs), macs_high = mn_costs_max(&macs);
     mn_rng_init(&rng, 1, mn_stream("limit"), 0);
+    int n_impossible = 0;
     for (int t = 0; t < 20; t++) {
         double logp[4][4];
         char text[256];
         const int64_t most = params_low + (params_high - params_low) * (t + 4) / 24,
-                      least = macs_low + (macs_high - macs_low) * (t % 4) / 12;
+                      least = t ? macs_low + (macs_high - macs_low) * (t % 4) / 12 : macs_high;
         for (int i = 0; i < 4; i++) {
             double sum = 0, alpha[4];
             for (int k = 0; k < 4; k++) sum += exp(alpha[k] = (float)(2 * mn_rng_normal(&rng)));
@@ -77,8 +79,17 @@ START_TEST(most_probable_that_obeys) {
         mn_limits *l = limits_of(text, names);
         const double want = brute(logp, most, least);
         const int rc = mn_limits_ready(l);
-        if (want == -INFINITY) {
+        if (want == -INFINITY) { /* each on its own is obeyed; both ranges are told */
+            char says[256];
             ck_assert_int_eq(rc, MODNAS_ECONFIG);
+            snprintf(says, sizeof says,
+                     "nothing in the space obeys all of its 2 limits on costs at once: 'params <= %lld' (params goes "
+                     "from %lld "
+                     "to %lld), 'macs >= %lld' (macs goes from %lld to %lld)",
+                     (long long)most, (long long)params_low, (long long)params_high, (long long)least,
+                     (long long)macs_low, (long long)macs_high);
+            ck_assert_msg(strstr(modnas_errmsg(s.ctx), says) != NULL, "'%s' is not in: %s", says, modnas_errmsg(s.ctx));
+            n_impossible++;
             mn_limits_free(l);
             continue;
         }
@@ -91,13 +102,93 @@ START_TEST(most_probable_that_obeys) {
         ck_assert_int_le(mn_derived_params(s.model), most);
         MUST(mn_derived_macs(s.model, input, &counted));
         ck_assert_int_ge(counted, least);
-        mn_derive_end(s.model);
+        modnas_arch *a; /* what the host gets is the same, while the model is reduced and after */
+        int32_t forced[4];
+        for (int i = 0; i < 4; i++) forced[i] = mn_model_mixed(s.model, i)->forced;
+        for (int k = 0; k < 2; k++) {
+            MUST(modnas_arch_new(s.model, &a));
+            for (int i = 0; i < 4; i++) ck_assert_int_eq(modnas_arch_get(a, i), forced[i]);
+            modnas_arch_free(a);
+            if (!k) mn_derive_end(s.model);
+        }
         ck_assert_msg(fabs(got - want) <= 1e-9, "%.12g, brute force has %.12g", got, want);
         s.model->limits = NULL;
         mn_limits_free(l);
     }
+    ck_assert_int_eq(n_impossible, 1); /* few parameters and the most multiply-adds */
     mn_costs_free(&params);
     mn_costs_free(&macs);
+    util_small_close(&s);
+}
+END_TEST
+
+/* Two of four ops forced, by all 16 pairs: the best of what is left by brute force; where nothing obeys, that is said
+ * with the costs that are left, and nothing is forced. */
+START_TEST(partly_forced) {
+    static const int32_t input[3] = {3, 8, 8};
+    static const char *const names[] = {"params", NULL};
+    int n_none = 0, n_some = 0;
+    mn_costs c;
+    util_small_open(&s, "backend: ref\n" UTIL_SMALL_NET UTIL_SMALL_GATES);
+    MUST(mn_costs_named(s.model, "params", input, &c));
+    const int64_t most = mn_costs_min(&c) + (mn_costs_max(&c) - mn_costs_min(&c)) / 4;
+    char text[256];
+    snprintf(text, sizeof text, "{subject_to: ['params <= %lld']}", (long long)most);
+    mn_limits *l = limits_of(text, names);
+    MUST(mn_limits_ready(l));
+    s.model->limits = l;
+    for (int i = 0; i < 4; i++)
+        MUST(mn_mixed_set_alpha(mn_model_mixed(s.model, i), (double[]){0.1 * i, 0.5, 1 + 0.3 * i, -1}));
+    for (int pair = 0; pair < 16; pair++) {
+        const int32_t set[2] = {pair & 3, pair >> 2};
+        int64_t low = INT64_MAX, high = 0;
+        double want = -INFINITY, got = 0;
+        for (int code = 0; code < 16; code++) { /* sums of logits differ from those of log p by a constant */
+            const int32_t index[4] = {set[0], code & 3, set[1], code >> 2};
+            const int64_t cost = mn_costs_of(&c, index);
+            double alpha[2][4], sum;
+            for (int k = 0; k < 2; k++) MUST(mn_mixed_alpha(mn_model_mixed(s.model, 2 * k + 1), alpha[k]));
+            sum = alpha[0][index[1]] + alpha[1][index[3]];
+            if (cost <= most) want = fmax(want, sum);
+            low = cost < low ? cost : low;
+            high = cost > high ? cost : high;
+        }
+        for (int k = 0; k < 2; k++) mn_mixed_force(mn_model_mixed(s.model, 2 * k), set[k]);
+        modnas_arch *a = NULL;
+        const int of_host = modnas_arch_new(s.model, &a), rc = mn_derive_begin(s.model);
+        ck_assert_int_eq(of_host, rc);
+        if (want == -INFINITY) {
+            ck_assert_int_eq(rc, MODNAS_ENOTFOUND);
+            snprintf(
+                text, sizeof text,
+                "objective: nothing in the space, with the options that are set, obeys 'params <= %lld': params goes "
+                "from %lld to %lld",
+                (long long)most, (long long)low, (long long)high);
+            ck_assert_str_eq(modnas_errmsg(s.ctx), text);
+            ck_assert_ptr_null(a);
+            for (int i = 0; i < 4; i++) ck_assert_int_eq(mn_model_mixed(s.model, i)->forced, -1);
+            n_none++;
+            continue;
+        }
+        MUST(rc);
+        for (int k = 0; k < 2; k++) {
+            double alpha[4];
+            mn_mixed *m = mn_model_mixed(s.model, 2 * k + 1);
+            MUST(mn_mixed_alpha(m, alpha));
+            got += alpha[m->forced];
+            ck_assert_int_eq(mn_model_mixed(s.model, 2 * k)->forced, set[k]);
+        }
+        for (int i = 0; i < 4; i++) ck_assert_int_eq(modnas_arch_get(a, i), mn_model_mixed(s.model, i)->forced);
+        ck_assert_int_le(mn_derived_params(s.model), most);
+        ck_assert_msg(fabs(got - want) <= 1e-6, "%.9g, brute force has %.9g", got, want);
+        modnas_arch_free(a);
+        mn_derive_end(s.model);
+        n_some++;
+    }
+    ck_assert(n_none > 0 && n_some > 0);
+    s.model->limits = NULL;
+    mn_limits_free(l);
+    mn_costs_free(&c);
     util_small_close(&s);
 }
 END_TEST
@@ -210,7 +301,8 @@ START_TEST(losses_by_formula) {
         double grad[3];
         ck_assert_int_eq(mn_param_get_grad(mixed(m, k)->param->tensor, grad), 0);
         for (int i = 0; i < 3; i++)
-            ck_assert_msg(fabs(grad[i] - outer[loss_of] * slope[k][i]) <= 1e-10 * (1e-3 + fabs(outer[loss_of] * slope[k][i])),
+            ck_assert_msg(fabs(grad[i] - outer[loss_of] * slope[k][i]) <=
+                              1e-10 * (1e-3 + fabs(outer[loss_of] * slope[k][i])),
                           "%d %d: %.12g, not %.12g", k, i, grad[i], outer[loss_of] * slope[k][i]);
     }
     mn_run_free(run);
@@ -226,6 +318,6 @@ int main(void) {
     tcase_add_checked_fixture(loops, model_setup, model_teardown);
     tcase_add_loop_test(loops, losses_by_formula, 0, 6);
     suite_add_tcase(suite, loops);
-    util_add(suite, "choosing", NULL, NULL, (const TTest *[]){most_probable_that_obeys, borders, NULL});
+    util_add(suite, "choosing", NULL, NULL, (const TTest *[]){most_probable_that_obeys, partly_forced, borders, NULL});
     return util_run(suite);
 }

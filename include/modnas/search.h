@@ -30,10 +30,12 @@ typedef struct modnas_arch modnas_arch;
 
 enum { MODNAS_OPEN = -1 }; /* instead of an option: none was chosen, the model does as it would by itself */
 
-/** Make the architecture that the model stands for now: its choices, and the most probable candidate of all logits.
+/** Make the architecture that the model stands for now: its choices, and the most probable candidate of all logits; of
+ * the model of a search with limits on costs (objective.subject_to) of all together the most probable ones that obey.
  *
  * @param out  [out] freed by the caller with modnas_arch_free
- * @return 0; MODNAS_EINVAL; MODNAS_ENUMERIC (logits that are not finite); MODNAS_ENOMEM
+ * @return 0; MODNAS_EINVAL; MODNAS_ENUMERIC (logits that are not finite); MODNAS_ENOTFOUND (the choices that are set leave
+ *         none that obeys: the text has the limits and the costs that are left); MODNAS_ENOMEM
  * Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_arch_new(modnas_model *model, modnas_arch **out);
 /** The same once more. Since 0.1. */

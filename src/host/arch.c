@@ -1,5 +1,6 @@
 /* Architectures as hosts hold them. */
 #include "host/host.h"
+#include "search/derive.h"
 
 int modnas_arch_new(modnas_model *model, modnas_arch **out) {
     mn_arch *a;
@@ -7,7 +8,7 @@ int modnas_arch_new(modnas_model *model, modnas_arch **out) {
     MN_ENTER(model->ctx);
     if (!out) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_arch_new: out is NULL");
     MN_TRY(mn_arch_new(model, &a));
-    const int rc = mn_arch_derive(a);
+    const int rc = mn_derive_arch(a);
     if (rc)
         mn_arch_free(a);
     else

@@ -2,6 +2,7 @@
  * component's arguments each time, which are kept with the object. */
 #include "host/host.h"
 #include "pipeline/pipeline.h"
+#include "search/derive.h"
 
 typedef struct kept { /* state of each of them */
     const mn_host *host;
@@ -190,7 +191,7 @@ static int run_exporter(mn_exporter *e, mn_model *model, mn_node **desc) {
     const char *yaml = NULL;
     mn_arch *arch;
     MN_TRY(mn_arch_new(model, &arch));
-    int rc = mn_arch_derive(arch);
+    int rc = mn_derive_arch(arch);
     if (!rc) {
         mn_callback_begin(e->ctx);
         rc =

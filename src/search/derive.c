@@ -16,6 +16,11 @@ int mn_derive_begin(mn_model *m) {
     return rc;
 }
 
+int mn_derive_arch(mn_arch *a) {
+    if (a->model->limits) MN_TRY(mn_limits_choose(a->model->limits, a->model, a->index));
+    return mn_arch_derive(a);
+}
+
 void mn_derive_end(mn_model *m) {
     if (--m->derived) return;
     for (int32_t i = 0; i < mn_model_n_mixed(m); i++) mn_mixed_force(mn_model_mixed(m, i), -1);

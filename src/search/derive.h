@@ -9,6 +9,8 @@
  * nested: the outermost pair counts. */
 int mn_derive_begin(mn_model *m);
 void mn_derive_end(mn_model *m);
+/* What is open in an architecture becomes what its model would be reduced to; MODNAS_ENOTFOUND as mn_limits_choose. */
+int mn_derive_arch(mn_arch *a);
 
 /* Trainable weights and biases of the modules that a derived network keeps. Between begin and end. */
 int64_t mn_derived_params(const mn_model *m);

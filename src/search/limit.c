@@ -93,17 +93,40 @@ static int allocate(mn_limits *l, const mn_costs *c) {
     return 0;
 }
 
-/* The limit that no architecture obeys on its own; NULL: each is obeyed by one. */
-static const mn_limit *hopeless(const mn_limits *l) {
-    int32_t at = 0;
-    for (int32_t i = 0; i < l->n; i++) {
+/* ---- saying that nothing obeys ------------------------------------------------------------------------- */
+
+/* The least cost, times sign, of options that may be taken. */
+static int64_t least(const mn_limits *l, const mn_costs *c, int sign) {
+    int64_t sum = sign * c->fixed;
+    for (int32_t i = 0; i < c->n; i++) {
+        int64_t best = INT64_MAX;
+        for (int32_t o = c->first[i]; o < c->first[i + 1]; o++)
+            if (l->value[o] > -INFINITY && sign * c->of[o] < best) best = sign * c->of[o];
+        sum += best;
+    }
+    return sum;
+}
+
+/* where: of which architectures none obeys. One limit that none obeys on its own is reason enough. */
+static int fail_none(const mn_limits *l, int status, const char *where) {
+    mn_str all = {.ctx = l->ctx};
+    int rc = 0;
+    for (int32_t i = 0; i < l->n && !rc; i++) {
         const mn_limit *x = &l->all[i];
         if (!x->is_kept) continue;
-        const int64_t least = x->is_least ? -mn_costs_max(&x->costs) : mn_costs_min(&x->costs);
-        const int64_t fixed = x->is_least ? -x->costs.fixed : x->costs.fixed;
-        if (least - fixed > l->knapsack.room[at++]) return x;
+        const int64_t low = least(l, &x->costs, 1), high = -least(l, &x->costs, -1), bound = mn_limit_bound(x);
+        const double from = (double)low / x->unit, to = (double)high / x->unit;
+        mn_str_addf(&all, "%s'%s' (%s goes from %.15g to %.15g)", all.n ? ", " : "", x->text, x->metric, from, to);
+        if (x->is_least ? high < bound : low > bound)
+            rc = mn_fail(l->ctx, status, "objective: nothing %s obeys '%s': %s goes from %.15g to %.15g", where, x->text,
+                         x->metric, from, to);
     }
-    return NULL;
+    if (!rc && all.failed) rc = MODNAS_ENOMEM;
+    if (!rc)
+        rc = mn_fail(l->ctx, status, "objective: nothing %s obeys all of its %d limits on costs at once: %s", where,
+                     l->n_kept, all.text);
+    mn_str_free(&all);
+    return rc;
 }
 
 int mn_limits_ready(mn_limits *l) {
@@ -112,15 +135,8 @@ int mn_limits_ready(mn_limits *l) {
         if (l->all[i].is_kept) first = &l->all[i];
     if (!first) return 0;
     MN_TRY(allocate(l, &first->costs));
-    const mn_limit *x = hopeless(l);
-    if (x)
-        return mn_fail(l->ctx, MODNAS_ECONFIG, "objective: nothing in the space obeys '%s': %s goes from %.15g to %.15g",
-                       x->text, x->metric, (double)mn_costs_min(&x->costs) / x->unit,
-                       (double)mn_costs_max(&x->costs) / x->unit);
     const int rc = mn_knapsack_solve(l->ctx, &l->knapsack, l->index); /* all values are 0 */
-    if (rc != MODNAS_ENOTFOUND) return rc;
-    return mn_fail(l->ctx, MODNAS_ECONFIG,
-                   "objective: nothing in the space obeys all of its %d limits on costs at once", l->n_kept);
+    return rc == MODNAS_ENOTFOUND ? fail_none(l, MODNAS_ECONFIG, "in the space") : rc;
 }
 
 /* ---- choosing ------------------------------------------------------------------------------------------ */
@@ -146,35 +162,46 @@ static int log_probs(const mn_mixed *m, double *value) {
     return 0;
 }
 
-/* Values of gene i's options. *is_free: it may be chosen. */
-static int fill_gene(mn_limits *l, const mn_model *model, int32_t i, int *is_free) {
+/* Values of gene i's options: `taken` alone, or what is left open. *is_free: several may be chosen. */
+static int fill_gene(mn_limits *l, const mn_model *model, int32_t i, int32_t taken, int *is_free) {
     const mn_arch_param *p = mn_space_gene(model->space, i);
     const mn_mixed *m = p->type == MN_TENSOR ? op_of(model, p) : NULL;
     const int32_t first = l->knapsack.first[i];
-    *is_free = m && m->forced < 0;
+    *is_free = m && taken == MN_ARCH_OPEN;
     if (*is_free) return log_probs(m, l->value + first);
-    const int32_t taken = p->type == MN_CATEGORICAL ? p->index : m ? m->forced : 0;
+    if (taken == MN_ARCH_OPEN) taken = p->type == MN_CATEGORICAL ? p->index : 0;
     for (int32_t o = 0; o < p->n; o++) l->value[first + o] = o == taken ? 0 : -INFINITY;
     return 0;
 }
 
-int mn_limits_force(mn_limits *l, mn_model *model) {
+int mn_limits_choose(mn_limits *l, const mn_model *model, int32_t *index) {
     int n_free = 0, is_free;
     if (!l->n_kept) return 0;
     for (int32_t i = 0; i < l->knapsack.n; i++) {
-        MN_TRY(fill_gene(l, model, i, &is_free));
+        MN_TRY(fill_gene(l, model, i, index[i], &is_free));
         n_free += is_free;
     }
     if (!n_free) return 0;
     const int rc = mn_knapsack_solve(l->ctx, &l->knapsack, l->index);
-    if (rc) return rc == MODNAS_ENOTFOUND ? 0 : rc;
-    for (int32_t i = 0; i < mn_model_n_mixed(model); i++) {
+    if (rc == MODNAS_ENOTFOUND) return fail_none(l, rc, "in the space, with the options that are set,");
+    for (int32_t i = 0; i < l->knapsack.n && !rc; i++)
+        if (index[i] == MN_ARCH_OPEN) index[i] = l->index[i];
+    return rc;
+}
+
+int mn_limits_force(mn_limits *l, mn_model *model) {
+    mn_arch *a;
+    if (!l->n_kept) return 0;
+    MN_TRY(mn_arch_new(model, &a));
+    int rc = mn_limits_choose(l, model, a->index);
+    for (int32_t i = 0; i < mn_model_n_mixed(model) && !rc; i++) {
         mn_mixed *m = mn_model_mixed(model, i);
         if (m->param->type != MN_TENSOR || m->forced >= 0) continue;
-        for (int32_t g = 0; g < l->knapsack.n; g++)
-            if (mn_space_gene(model->space, g) == m->param) mn_mixed_force(m, l->index[g]);
+        for (int32_t g = 0; g < a->n; g++)
+            if (mn_space_gene(model->space, g) == m->param && a->index[g] >= 0) mn_mixed_force(m, a->index[g]);
     }
-    return 0;
+    mn_arch_free(a);
+    return rc;
 }
 
 int64_t mn_limit_bound(const mn_limit *l) {

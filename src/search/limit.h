@@ -35,8 +35,11 @@ void mn_limits_free(mn_limits *l); /* NULL is fine */
 int mn_limits_keep(mn_limits *l, int32_t i, mn_costs *costs, double unit);
 /* After the last mn_limits_keep. MODNAS_ECONFIG: nothing in the space obeys, which is certain; the text says why. */
 int mn_limits_ready(mn_limits *l);
-/* Force the most probable candidates that obey on the mixed ops that have logits and are free (mn_derive_begin). Those
- * that are forced and choices stay; where these leave no room, nothing is forced. */
+/* Of the options of an architecture of the model, what is open becomes the most probable ones that obey; those that are
+ * set, and choices, stay. With nothing open, or no costs, nothing is done. MODNAS_ENOTFOUND: what is set leaves none
+ * that obeys, which is certain, and the text says why; nothing is done. */
+int mn_limits_choose(mn_limits *l, const mn_model *model, int32_t *index);
+/* The same of the model: the candidates are forced on the mixed ops that have logits and are free (mn_derive_begin). */
 int mn_limits_force(mn_limits *l, mn_model *model);
 /* Of one that is kept: the least or the most that its costs may be. */
 int64_t mn_limit_bound(const mn_limit *l);

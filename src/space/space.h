@@ -65,7 +65,7 @@ void mn_arch_free(mn_arch *a); /* NULL is fine */
 /* As the model is set now: choices as they are, logits open unless their mixed op is forced. Applying it later puts that
  * back. */
 void mn_arch_read(mn_arch *a);
-int mn_arch_derive(mn_arch *a); /* what is open becomes what the model would be reduced to: the most probable candidate */
+int mn_arch_derive(mn_arch *a); /* what is open becomes the most probable candidate; limits are kept by mn_derive_arch */
 int mn_arch_check(const mn_arch *a, int32_t i, int32_t option); /* MODNAS_EINVAL names the parameter and the option */
 /* Set choices, force candidates (open: unforce): all or, with MODNAS_EINVAL, nothing. model->version moves if anything
  * did. */
