@@ -20,12 +20,22 @@ static int fill(mn_points *p, const mn_optim_env *env, int32_t n) {
     return mn_visited_init(&p->visited, p->ctx, p->choices, n);
 }
 
+/* Logits are no choices: who only proposes would leave them as they are. */
+static int check_mixed(const mn_args *a, const mn_model *model, const char *type) {
+    for (int32_t i = 0; i < mn_model_n_mixed(model); i++) {
+        const mn_mixed *m = mn_model_mixed(model, i);
+        if (m->param->type != MN_CATEGORICAL)
+            return mn_fail(a->ctx, MODNAS_ECONFIG,
+                           "%s does not work with %s (mixed op %d of model %s), only with choices (IndexMixedOp)", type,
+                           m->vt->type, i, model->type);
+    }
+    return 0;
+}
+
 int mn_points_init(mn_points *p, const mn_args *a, const mn_optim_env *env, const char *type) {
     const int32_t n = env->model->space ? mn_space_n_categorical(env->model->space) : 0;
-    if (!n)
-        return mn_fail(a->ctx, MODNAS_ECONFIG, "%s: model %s has no categorical parameters (its mixed ops: %s)", type,
-                       env->model->type,
-                       mn_model_n_mixed(env->model) ? mn_model_mixed(env->model, 0)->vt->type : "none");
+    MN_TRY(check_mixed(a, env->model, type));
+    if (!n) return mn_fail(a->ctx, MODNAS_ECONFIG, "%s: model %s has nothing to choose", type, env->model->type);
     p->ctx = a->ctx;
     p->type = type;
     p->seed = mn_args_given(a, "seed") ? (uint64_t)mn_args_int(a, "seed") : env->seed;
@@ -131,8 +141,7 @@ void mn_warn_unused(const mn_args *a) {
 int mn_points_count(const mn_args *a, const char *name, int32_t least, int32_t *out) {
     enum { MOST = 1 << 20 };
     const int64_t n = mn_args_int(a, name);
-    if (n < least || n > MOST)
-        return mn_args_fail(a, name, "is %lld, it is %d to %d", (long long)n, least, (int)MOST);
+    if (n < least || n > MOST) return mn_args_fail(a, name, "is %lld, it is %d to %d", (long long)n, least, (int)MOST);
     *out = (int32_t)n;
     return 0;
 }

@@ -19,7 +19,8 @@ typedef struct mn_points {
     mn_visited visited;
 } mn_points;
 
-/* For the model of env: seed from the arg `seed`, else the run's. MODNAS_ECONFIG: it has no choices to make. */
+/* For the model of env: seed from the arg `seed`, else the run's. MODNAS_ECONFIG: it has no choices to make, or
+ * a mixed op whose candidate is none (with both names). */
 int mn_points_init(mn_points *p, const mn_args *a, const mn_optim_env *env, const char *type);
 void mn_points_free(mn_points *p); /* zeroed is fine */
 int mn_points_state(mn_points *p, mn_state *io);
