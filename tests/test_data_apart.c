@@ -41,6 +41,14 @@ static int sample(int64_t index, float *dst, int32_t *label, void *ud) {
     return 0;
 }
 
+/* Class 2 is bright, class 0 dark. */
+static int bright(int64_t index, float *dst, int32_t *label, void *ud) {
+    (void)ud;
+    *label = (int32_t)(index % 4);
+    for (int i = 0; i < SIDE * SIDE; i++) dst[i] = (*label == 2 ? 1.f : -1.f) + (float)((index * 7 + i * 3) % 5) * 0.1f;
+    return 0;
+}
+
 static void use(int from, int to, int what) {
     ck_assert_int_le(n_asked, ASKED_MOST);
     ck_assert_int_le(to, n_asked);
@@ -90,14 +98,15 @@ static void setup(void) {
 
 static const struct form {
     const char *data, *loader, *args;
-    int n_train, n_valid, of, n_labels; /* of: the source of the validation samples */
+    int n_train, n_valid, of, n_labels; /* of: the source of the validation samples; with labels of the test set, two
+                                           classes are chosen */
 } forms[] = {
     {"train_data: Train", "DefaultDataLoader", "valid_size: 16", 44, 16, TRAIN, 0},
     {"train_data: Train", "DefaultDataLoader", "valid_ratio: 0.25", 45, 15, TRAIN, 0},
     {"train_data: Train", "DefaultDataLoader", "train_size: 40, valid_ratio: 0.25", 30, 10, TRAIN, 0},
     {"train_data: Train", "DefaultDataLoader", "train_ratio: 0.5, valid_size: 6, valid_seed: 5", 24, 6, TRAIN, 0},
     {"train_data: Train", "ImageClsDataLoader", "valid_size: 16", 44, 16, TRAIN, N_MOST},
-    {"train_data: Train", "ImageClsDataLoader", "classes: [0, 2], valid_ratio: 0.2", 24, 6, TRAIN, N_MOST},
+    {"train_data: Train", "ImageClsDataLoader", "classes: [0, 2], valid_ratio: 0.2", 24, 6, TRAIN, N_MOST + N_TEST},
     {"train_data: Train\nvalid_data: Train", "DefaultDataLoader", "valid_size: 20", 40, 20, TRAIN, 0},
     {"data: Train\nvalid_data: {args: {}}", "DefaultDataLoader", "valid_ratio: 0.5", 30, 30, TRAIN, 0},
     {"train_data: Train\nvalid_data: Valid", "DefaultDataLoader", "train_ratio: 1", 60, 24, VALID, 0},
@@ -163,8 +172,11 @@ START_TEST(apart) {
     RIG_RUNS(yaml, NULL);
     const int before = s->n_statistics; /* of the network that is tested */
     use(0, before, FOR_STATISTICS);
-    ck_assert_msg(n_asked == before + N_TEST, "%s, %s: %d samples after the last step", s->what, f->args, n_asked);
-    for (int i = 0; i < N_TEST; i++) ck_assert(asks[before + i].source == TEST && asks[before + i].index == i);
+    const int step = f->n_labels > N_MOST ? 2 : 1; /* labels 0 and 2 are those of even samples */
+    ck_assert_msg(n_asked == before + N_TEST / step, "%s, %s: %d samples after the last step", s->what, f->args,
+                  n_asked);
+    for (int i = 0; i < N_TEST / step; i++)
+        ck_assert(asks[before + i].source == TEST && asks[before + i].index == i * step);
     ck_assert_int_eq(count(TEST, ~0, 0), 0);
     const int n_train = count(TRAIN, FOR_WEIGHTS | FOR_ARCH, FOR_SCORES), n_scored = count(f->of, FOR_SCORES, 0);
     ck_assert_msg(n_train == f->n_train, "%s, %s: %d train", s->what, f->args, n_train);
@@ -194,6 +206,27 @@ START_TEST(weights_know_nothing_of_them) {
         snprintf(path[k], sizeof path[k], "exp/%s/chkpt/model_%s_last.safetensors", k ? "other" : "t", estims[_i % 2]);
     ck_assert_msg(util_rig_same(path[0], path[1]), "%s differs", path[1]);
     ck_assert(!util_rig_same("exp/t/outputs/history.tsv", "exp/other/outputs/history.tsv")); /* the scores do not */
+}
+END_TEST
+
+/* With two classes chosen, a network of two outputs that learnt to tell them by brightness tells those of the test set,
+ * whose labels there are 0 and 2. */
+START_TEST(classes_of_the_test_set) {
+    static const struct form f = {
+        "train_data: Bright\ntest_data: Dark", "ImageClsDataLoader", "classes: [0, 2], valid_size: 8", 0, 0, 0, 0};
+    static const struct search s = {"", "estim: {search: {type: DefaultEstim, epochs: 12}}\nexport: null\n", 0, 0};
+    rig.opts.progress = NULL;
+    for (int i = 0; i < 2; i++) {
+        const modnas_data_source d = {
+            .size = sizeof d, .n = i ? 20 : 60, .dims = {1, SIDE, SIDE}, .n_classes = 4, .sample = bright};
+        ck_assert_int_eq(modnas_data_register(rig.ctx, i ? "Dark" : "Bright", &d), 0);
+    }
+    RIG_RUNS(yaml_of(&f, &s, ""), RIG_OVER("model.args.n_classes=2"));
+    mn_node *r = util_rig_parse(&rig, rig.results);
+    ck_assert(rig_at(r, "estim.search.best.metrics.acc_top1")->r == 1);
+    ck_assert(rig_at(r, "test.acc_top1")->r == 1);
+    ck_assert_int_eq(rig_at(r, "test.n")->i, 10);
+    mn_node_free(rig.ctx, r);
 }
 END_TEST
 
@@ -241,6 +274,6 @@ int main(void) {
     Suite *s = suite_create("data_apart");
     util_add_loop(s, "read", setup, rig_teardown, apart, MN_COUNT(forms) * MN_COUNT(searches));
     util_add_loop(s, "weights", setup, rig_teardown, weights_know_nothing_of_them, 6);
-    util_add(s, "refused", setup, rig_teardown, (const TTest *const[]){refused, NULL});
+    util_add(s, "refused", setup, rig_teardown, (const TTest *const[]){refused, classes_of_the_test_set, NULL});
     return util_run(s);
 }

@@ -80,8 +80,11 @@ typedef struct mn_loaders {
     mn_loader *train, *valid; /* valid NULL: no validation data */
 } mn_loaders;                 /* out of kind "data_loader": mn_loaders * */
 
-/* All samples of a set in order, not augmented, one pass; for the test set. */
+/* All samples of a set in order, not augmented, one pass. */
 int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **out);
+/* The same for the test set: in batches of another loader's size, of its classes with their new labels. MODNAS_ESHAPE: it
+ * chose of other classes than the set has; MODNAS_EINVAL: no sample is of them. */
+int mn_loader_test(const mn_loader *of, mn_dataset *d, mn_loader **out);
 
 /* At most n samples of a loader, always the same ones of the same set and split, in a fixed order, not augmented; in
  * batches of its size. */
@@ -91,6 +94,7 @@ int64_t mn_loader_n_batches(const mn_loader *l);
 int64_t mn_loader_n_samples(const mn_loader *l);
 int32_t mn_loader_batch_size(const mn_loader *l);
 int32_t mn_loader_n_classes(const mn_loader *l); /* fewer than the set's when `classes` selects some */
+const int32_t *mn_loader_label_map(const mn_loader *l); /* by the set's labels: the new ones, -1: not used; NULL: all stay */
 const mn_dataset *mn_loader_dataset(const mn_loader *l);
 /* Begin epoch e (0-based): the order is a permutation keyed by (seed, e). Batches prepared ahead are dropped. A loader
  * that was never started begins with epoch 0 at its first batch. */

@@ -158,6 +158,35 @@ static int make_loaders(const mn_args *a, const mn_loader_env *env, const mn_spl
     return rc;
 }
 
+int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **out) {
+    const mn_loader_opts o = {.set = d, .batch = batch, .prefetch = 1, .stream = "data.order.plain"};
+    return mn_loader_new(ctx, &o, out);
+}
+
+int mn_loader_test(const mn_loader *of, mn_dataset *d, mn_loader **out) {
+    const int32_t *map = mn_loader_label_map(of), *labels;
+    const mn_dataset *set = mn_loader_dataset(of);
+    if (!map) return mn_loader_plain(d->ctx, d, mn_loader_batch_size(of), out);
+    if (d->n_classes != set->n_classes)
+        return mn_fail(d->ctx, MODNAS_ESHAPE, "%s has %d classes, %s, of which some were chosen, %d", d->name,
+                       d->n_classes, set->name, set->n_classes);
+    MN_TRY(mn_dataset_labels(d, &labels));
+    int32_t *index = mn_alloc(d->ctx, (size_t)d->n, sizeof *index);
+    if (!index) return MODNAS_ENOMEM;
+    mn_loader_opts o = {.set = d,
+                        .index = index,
+                        .label_map = map,
+                        .n_classes = mn_loader_n_classes(of),
+                        .batch = mn_loader_batch_size(of),
+                        .prefetch = 1,
+                        .stream = "data.order.plain"};
+    for (int32_t i = 0; i < d->n; i++)
+        if (map[labels[i]] >= 0) index[o.n++] = i;
+    const int rc = mn_loader_new(d->ctx, &o, out);
+    mn_free(d->ctx, index);
+    return rc;
+}
+
 static int build(const mn_component *c, const mn_args *a, const void *env_, void *out) {
     const flavour *f = c->data;
     const mn_loader_env *env = env_;

@@ -194,11 +194,6 @@ int mn_loader_new(modnas_ctx *ctx, const mn_loader_opts *o, mn_loader **out) {
     return rc;
 }
 
-int mn_loader_plain(modnas_ctx *ctx, mn_dataset *d, int32_t batch, mn_loader **out) {
-    const mn_loader_opts o = {.set = d, .batch = batch, .prefetch = 1, .stream = "data.order.plain"};
-    return mn_loader_new(ctx, &o, out);
-}
-
 int mn_loader_sample(const mn_loader *of, int64_t n, mn_loader **out) {
     enum { SEED = 1 }; /* not the run's: runs are calibrated on the same samples */
     int32_t *index = mn_alloc(of->ctx, (size_t)of->n, sizeof *index);
@@ -254,6 +249,9 @@ int32_t mn_loader_batch_size(const mn_loader *l) {
 }
 int32_t mn_loader_n_classes(const mn_loader *l) {
     return l->n_classes;
+}
+const int32_t *mn_loader_label_map(const mn_loader *l) {
+    return l->label_map;
 }
 const mn_dataset *mn_loader_dataset(const mn_loader *l) {
     return l->set;

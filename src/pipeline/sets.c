@@ -78,10 +78,11 @@ int mn_pipeline_test_loader(mn_pipeline *p) {
     if (!t) return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: test_data without train_data: nothing is trained", where);
     MN_TRY(check_apart(p, p->train, "train_data"));
     MN_TRY(check_apart(p, p->valid, "valid_data"));
-    if (d->c != t->c || d->h != t->h || d->w != t->w || d->n_classes > p->model->n_classes)
+    const mn_loader *like = p->loaders.valid ? p->loaders.valid : p->loaders.train;
+    const int32_t n_classes = mn_loader_n_classes(like) < t->n_classes ? mn_loader_n_classes(like) : d->n_classes;
+    if (d->c != t->c || d->h != t->h || d->w != t->w || n_classes > p->model->n_classes)
         return mn_fail(p->ctx, MODNAS_ECONFIG,
                        "%s: test images are %dx%dx%d of %d classes, training images %dx%dx%d, the model has %d outputs",
-                       where, d->c, d->h, d->w, d->n_classes, t->c, t->h, t->w, p->model->n_classes);
-    const mn_loader *like = p->loaders.valid ? p->loaders.valid : p->loaders.train;
-    return mn_loader_plain(p->ctx, p->test, mn_loader_batch_size(like), &p->test_loader);
+                       where, d->c, d->h, d->w, n_classes, t->c, t->h, t->w, p->model->n_classes);
+    return mn_loader_test(like, p->test, &p->test_loader);
 }
