@@ -8,7 +8,11 @@
 
 /* A table, one line an operation. */
 /* clang-format off */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__ /* checks of every lane, everywhere: minutes to compile */
+#define VEC_FN static __attribute__((noinline, unused))
+#else
 #define VEC_FN static inline __attribute__((always_inline, unused))
+#endif
 #define VEC_NAME(name) name##_portable
 enum { VL = 8 };
 #define VEC_STRIP_WIDTHS(X) X(4) X(2) X(1) /* depthwise strips */
