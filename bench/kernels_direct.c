@@ -229,7 +229,25 @@ static dnnl_status_t add_residual(direct *d, const_dnnl_memory_desc_t x) {
     return add_step(d, pd);
 }
 
-/* Only ReLU is part of oneDNN's batch norm, and not behind a residual. The residual's gradient is the incoming one. */
+/* The residual's gradient: a copy of an argument of the first step. */
+static dnnl_status_t copy_gradient(direct *d, const_dnnl_memory_desc_t x, int arg) {
+    dnnl_primitive_desc_t pd;
+    dnnl_memory_t copy;
+    const dnnl_memory_t gradient = first_memory(d, arg);
+    step *s = &d->steps[d->n_steps];
+    TRY(new_memory(d, x, &copy));
+    TRY(dnnl_reorder_primitive_desc_create(&pd, x, d->engine, x, d->engine, NULL));
+    const dnnl_status_t status = dnnl_primitive_create(&s->primitive, pd);
+    dnnl_primitive_desc_destroy(pd);
+    TRY(status);
+    s->args[s->n_args++] = (dnnl_exec_arg_t){DNNL_ARG_SRC, gradient};
+    s->args[s->n_args++] = (dnnl_exec_arg_t){DNNL_ARG_DST, copy};
+    d->n_steps++;
+    return dnnl_success;
+}
+
+/* Only ReLU is part of oneDNN's batch norm, and not behind a residual. The residual's gradient is the incoming one,
+ * behind the activation. */
 static dnnl_status_t batch_norm(direct *d, const modnas_kernel *k) {
     const_dnnl_memory_desc_t x = images(d, &k->src);
     const int residual = k->flags & MODNAS_KF_RESIDUAL, forward = k->pass == MODNAS_FORWARD;
@@ -239,11 +257,13 @@ static dnnl_status_t batch_norm(direct *d, const modnas_kernel *k) {
                            (k->flags & MODNAS_KF_AFFINE ? dnnl_use_scale | dnnl_use_shift : 0);
     dnnl_primitive_desc_t fwd, bwd = NULL;
     if (apart && !forward) TRY(activation(d, k));
+    if (apart && !forward && residual) TRY(copy_gradient(d, x, DNNL_ARG_DIFF_SRC));
     TRY(dnnl_batch_normalization_forward_primitive_desc_create(&fwd, d->engine, prop(k), x, x, 1e-5f, flags, NULL));
     if (!forward) {
         const dnnl_status_t status = dnnl_batch_normalization_backward_primitive_desc_create(
             &bwd, d->engine, dnnl_backward, x, x, x, 1e-5f, flags, fwd, NULL);
-        return add_backward(d, fwd, status, bwd);
+        TRY(add_backward(d, fwd, status, bwd));
+        return residual && !apart ? copy_gradient(d, x, DNNL_ARG_DIFF_DST) : dnnl_success;
     }
     TRY(add_step(d, fwd));
     if (residual) TRY(add_residual(d, x));
