@@ -1,10 +1,11 @@
 /* Moving channels: copy of a box (concat, split, slice, crop, constant padding, sub-sampling) and channel shuffle.
  *
- * A plan lists the channels: number from[i] of the source goes to number to[i] of the destination. A channel's pixels
- * are a run of floats with a fixed step (1 in a plain tensor, B in a blocked one), so any mixture of layouts and any
- * channel counts take the same loop. Runs are short (RUN_PIXELS), and all channels of a run are moved before the next,
- * so that the B channels that share cache lines find them in the cache. Where whole blocks of channels go to whole
- * blocks, vectors are moved instead of floats. */
+ *   channels in the order of the destination -> moves of one channel or of a whole block of the destination -> runs of
+ *   pixels, as many as lie at a fixed step in both tensors (a row, or all of an image)
+ *
+ * A channel's pixels are floats with a fixed step (1 in a plain tensor, B in a blocked one), so any mixture of layouts
+ * and any channel counts take the same loops. A plan knows where each channel lies. Runs are short (RUN_PIXELS), and
+ * all moves are made for a run before the next, so that channels which share cache lines find them in the cache. */
 #include <string.h>
 
 #include "backend/dnnl/layout.h"
@@ -13,17 +14,30 @@
 
 enum { RUN_PIXELS = 64 };
 
-typedef struct copy_plan {
-    mn_dnnl_plan base;
-    modnas_box box;              /* axis 1 is taken from the lists */
-    int64_t n_channels, n_whole; /* the first n_whole channels are moved by blocks */
-    int32_t *from, *to;          /* one piece of memory */
-} copy_plan;
-
 /* Where the elements of a tensor lie: offset = n image + h row + w pixel + that of the channel. */
 typedef struct strides {
     int64_t image, row, pixel, block, width; /* block: from one channel block to the next; width: channels of a block */
 } strides;
+
+/* How channels move: one; those of a block, each from where it lies; or a block as it is. */
+enum { MOVE_ONE, MOVE_EACH, MOVE_BLOCK };
+
+typedef struct copy_move {
+    int32_t how;
+    int64_t to;          /* offsets of floats */
+    const int64_t *from; /* of each channel */
+} copy_move;
+
+typedef struct copy_plan {
+    mn_dnnl_plan base;
+    modnas_box box; /* axis 1 is taken from the moves */
+    strides src, dst;
+    int64_t x_step, y_step;          /* from pixel to pixel of a run */
+    int64_t images, lines, n_pixels; /* of a line: where lines follow one another, an image is one line */
+    int64_t n_channels, n_moves;
+    copy_move *moves; /* one piece of memory with `from` */
+    int64_t *from;
+} copy_plan;
 
 static strides strides_of(const mn_dnnl *s, const modnas_tdesc *t) {
     const int64_t hw = t->dims[2] * t->dims[3];
@@ -36,126 +50,167 @@ static int64_t channel_at(const strides *t, int64_t c) {
     return c / t->width * t->block + c % t->width;
 }
 
+/* ---- runs ---- */
+
 typedef struct copy_job {
     const copy_plan *p;
     const float *x;
     float *y;
-    strides src, dst;
 } copy_job;
 
-static void move_run(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i * y_step] = x[i * x_step];
+static void move_one(const float *restrict x, int64_t x_step, float *restrict y, int64_t y_step, int64_t n) {
+    if (x_step == 1 && y_step == 1)
+        memcpy(y, x, (size_t)n * sizeof *y);
+    else
+        for (int64_t i = 0; i < n; i++) y[i * y_step] = x[i * x_step];
 }
 
-static void move_blocks(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t width, int64_t n) {
-    for (int64_t i = 0; i < n; i++) memcpy(y + i * y_step, x + i * x_step, (size_t)width * sizeof *y);
+/* `width` is a constant where these are called: the channels of a pixel are one vector. */
+#define MOVE_FN static inline __attribute__((always_inline)) void
+MOVE_FN move_each(const float *restrict x, const int64_t *from, int64_t x_step, float *restrict y, int64_t y_step,
+                  int64_t n, int width) {
+    for (int64_t i = 0; i < n; i++, x += x_step, y += y_step)
+        for (int l = 0; l < width; l++) y[l] = x[from[l]];
 }
 
-/* All channels of n pixels of a row; x and y point at the first pixel. */
-static void move_pixels(const copy_job *j, const float *x, float *y, int64_t n) {
-    const copy_plan *p = j->p;
-    const int64_t x_step = p->box.src_step[3] * j->src.pixel, y_step = p->box.dst_step[3] * j->dst.pixel;
-    for (int64_t c = 0; c < p->n_whole; c += j->dst.width)
-        move_blocks(x + channel_at(&j->src, p->from[c]), x_step, y + channel_at(&j->dst, p->to[c]), y_step,
-                    j->dst.width, n);
-    for (int64_t c = p->n_whole; c < p->n_channels; c++)
-        move_run(x + channel_at(&j->src, p->from[c]), x_step, y + channel_at(&j->dst, p->to[c]), y_step, n);
+/* Vector by vector: a memcpy of the whole run is slower here. */
+MOVE_FN move_block(const float *x, int64_t x_step, float *y, int64_t y_step, int64_t n, int width) {
+    for (int64_t i = 0; i < n; i++, x += x_step, y += y_step) memcpy(y, x, (size_t)width * sizeof *y);
 }
 
-/* Rows of the box (image, line) are shared out. */
+MOVE_FN move_vectors(const copy_plan *p, const copy_move *m, const float *x, float *y, int64_t n, int width) {
+    if (m->how == MOVE_BLOCK)
+        move_block(x + m->from[0], p->x_step, y + m->to, p->y_step, n, width);
+    else
+        move_each(x, m->from, p->x_step, y + m->to, p->y_step, n, width);
+}
+
+/* One move for n pixels; x and y point at the first of them. */
+static void move_pixels(const copy_plan *p, const copy_move *m, const float *x, float *y, int64_t n) {
+    if (m->how == MOVE_ONE)
+        move_one(x + m->from[0], p->x_step, y + m->to, p->y_step, n);
+    else if (p->dst.width == 8)
+        move_vectors(p, m, x, y, n, 8);
+    else
+        move_vectors(p, m, x, y, n, 16);
+}
+
+/* All moves for n pixels of a line. */
+static void move_line(const copy_plan *p, const float *x, float *y, int64_t n) {
+    for (int64_t w = 0; w < n; w += RUN_PIXELS)
+        for (int64_t i = 0; i < p->n_moves; i++)
+            move_pixels(p, &p->moves[i], x + w * p->x_step, y + w * p->y_step, n - w < RUN_PIXELS ? n - w : RUN_PIXELS);
+}
+
+static int64_t line_at(const strides *t, const int32_t *start, const int32_t *step, int64_t image, int64_t line) {
+    return (start[0] + image * step[0]) * t->image + (start[2] + line * step[2]) * t->row + start[3] * t->pixel;
+}
+
+/* Pixels of the box are shared out. */
 static void copy_part(const void *job, int32_t part, int32_t parts) {
     const copy_job *j = job;
-    const modnas_box *b = &j->p->box;
-    int64_t begin, end;
-    mn_dnnl_range((int64_t)b->count[0] * b->count[2], 1, part, parts, &begin, &end);
-    for (int64_t r = begin; r < end; r++) {
-        const int64_t n = r / b->count[2], h = r % b->count[2];
-        const float *x = j->x + (b->src_start[0] + n * b->src_step[0]) * j->src.image +
-                         (b->src_start[2] + h * b->src_step[2]) * j->src.row;
-        float *y = j->y + (b->dst_start[0] + n * b->dst_step[0]) * j->dst.image +
-                   (b->dst_start[2] + h * b->dst_step[2]) * j->dst.row;
-        for (int64_t w = 0; w < b->count[3]; w += RUN_PIXELS) {
-            const int64_t left = b->count[3] - w;
-            move_pixels(j, x + (b->src_start[3] + w * b->src_step[3]) * j->src.pixel,
-                        y + (b->dst_start[3] + w * b->dst_step[3]) * j->dst.pixel,
-                        left < RUN_PIXELS ? left : RUN_PIXELS);
-        }
+    const copy_plan *p = j->p;
+    const modnas_box *b = &p->box;
+    int64_t at, end, n;
+    mn_dnnl_range(p->images * p->lines * p->n_pixels, 1, part, parts, &at, &end);
+    for (; at < end; at += n) {
+        const int64_t line = at / p->n_pixels, image = line / p->lines, h = line % p->lines, w = at % p->n_pixels;
+        n = p->n_pixels - w < end - at ? p->n_pixels - w : end - at;
+        move_line(p, j->x + line_at(&p->src, b->src_start, b->src_step, image, h) + w * p->x_step,
+                  j->y + line_at(&p->dst, b->dst_start, b->dst_step, image, h) + w * p->y_step, n);
     }
 }
 
 static int copy_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
     const copy_plan *p = (const copy_plan *)base;
-    const int back = base->k.pass == MODNAS_BACKWARD_DATA; /* of shuffle: g_y to g_x */
-    const modnas_tdesc *from = back ? &base->k.dst : &base->k.src, *to = back ? &base->k.src : &base->k.dst;
-    const copy_job j = {
-        .p = p, .x = mn_dnnl_arg(r, 0), .y = mn_dnnl_arg(r, 1), .src = strides_of(s, from), .dst = strides_of(s, to)};
-    const modnas_box *b = &p->box;
-    const int64_t floats = p->n_channels * b->count[0] * b->count[2] * b->count[3];
-    if (base->k.kind == MODNAS_KERNEL_SHUFFLE) mn_dnnl_clear_padding(s, to, j.y);
+    const copy_job j = {.p = p, .x = mn_dnnl_arg(r, 0), .y = mn_dnnl_arg(r, 1)};
+    const int64_t floats = p->n_channels * p->images * p->lines * p->n_pixels;
+    if (base->k.kind == MODNAS_KERNEL_SHUFFLE)
+        mn_dnnl_clear_padding(s, base->k.pass == MODNAS_FORWARD ? &base->k.dst : &base->k.src, j.y);
     mn_dnnl_parallel(mn_dnnl_parts(s, 2 * floats * (int64_t)sizeof(float)), copy_part, &j);
     return 0;
 }
 
 /* ---- plans ---- */
 
-/* How many channels, from the first on, go in whole blocks to whole blocks in order. */
-static int64_t whole_channels(const mn_dnnl *s, const copy_plan *p) {
-    const int64_t b = s->simd->block;
-    if (p->base.k.src.layout != MODNAS_LAYOUT_BLOCKED || p->base.k.dst.layout != MODNAS_LAYOUT_BLOCKED) return 0;
-    int64_t n = 0;
-    for (; n < p->n_channels; n++) {
-        const int64_t lane = n % b;
-        const int fits = lane == 0 ? p->from[n] % b == 0 && p->to[n] % b == 0
-                                   : p->from[n] == p->from[n - 1] + 1 && p->to[n] == p->to[n - 1] + 1;
-        if (!fits) break;
+/* Room for n channels, and where their tensors lie. */
+static int plan_new(mn_dnnl *s, copy_plan *p, const modnas_tdesc *src, const modnas_tdesc *dst) {
+    const modnas_box *b = &p->box;
+    const int64_t n = b->count[1];
+    p->moves = mn_dnnl_alloc(s, (size_t)n * (sizeof *p->moves + sizeof *p->from));
+    if (!p->moves) return MODNAS_ENOMEM;
+    p->from = (int64_t *)(p->moves + n);
+    p->n_channels = n;
+    p->src = strides_of(s, src);
+    p->dst = strides_of(s, dst);
+    p->x_step = b->src_step[3] * p->src.pixel;
+    p->y_step = b->dst_step[3] * p->dst.pixel;
+    p->images = b->count[0];
+    p->lines = b->count[2];
+    p->n_pixels = b->count[3];
+    if (b->src_step[2] * p->src.row == p->n_pixels * p->x_step &&
+        b->dst_step[2] * p->dst.row == p->n_pixels * p->y_step) {
+        p->n_pixels *= p->lines;
+        p->lines = 1;
     }
-    return n / b * b;
+    return 0;
 }
 
-static int lists_new(mn_dnnl *s, copy_plan *p, int64_t n) {
-    p->from = mn_dnnl_alloc(s, 2 * (size_t)n * sizeof *p->from);
-    if (!p->from) return MODNAS_ENOMEM;
-    p->to = p->from + n;
-    p->n_channels = n;
-    return 0;
+/* The move of the plan's i-th channel, and of as many after it as go along; `to` is its number in the destination,
+ * where channels are `step` apart. */
+static copy_move move_of(const copy_plan *p, int64_t i, int64_t to, int64_t step) {
+    const int64_t width = p->dst.width;
+    copy_move m = {.how = MOVE_ONE, .to = channel_at(&p->dst, to), .from = p->from + i};
+    if (width == 1 || step != 1 || to % width != 0 || i + width > p->n_channels) return m;
+    int64_t same = 1;
+    while (same < width && m.from[same] == m.from[0] + same) same++;
+    m.how = p->src.width == width && same == width ? MOVE_BLOCK : MOVE_EACH;
+    return m;
+}
+
+static void moves_make(copy_plan *p, int64_t to, int64_t step) {
+    for (int64_t i = 0; i < p->n_channels; p->n_moves++) {
+        const copy_move m = move_of(p, i, to + i * step, step);
+        p->moves[p->n_moves] = m;
+        i += m.how == MOVE_ONE ? 1 : p->dst.width;
+    }
 }
 
 static int copy_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     copy_plan *p = (copy_plan *)base;
-    p->box = base->k.u.box;
-    const int rc = lists_new(s, p, p->box.count[1]);
+    const modnas_box *b = &base->k.u.box;
+    const int64_t last = b->count[1] - 1;
+    const int down = b->dst_step[1] < 0;
+    p->box = *b;
+    const int rc = plan_new(s, p, &base->k.src, &base->k.dst);
     if (rc) return rc;
-    for (int32_t i = 0; i < p->box.count[1]; i++) {
-        p->from[i] = p->box.src_start[1] + i * p->box.src_step[1];
-        p->to[i] = p->box.dst_start[1] + i * p->box.dst_step[1];
-    }
-    p->n_whole = whole_channels(s, p);
+    for (int64_t i = 0; i <= last; i++)
+        p->from[i] = channel_at(&p->src, b->src_start[1] + (down ? last - i : i) * b->src_step[1]);
+    moves_make(p, b->dst_start[1] + (down ? last * b->dst_step[1] : 0), down ? -b->dst_step[1] : b->dst_step[1]);
     return 0;
 }
 
-/* Channel i (C/groups) + j goes to j groups + i, and back. */
+/* Channel i (C/groups) + j goes to j groups + i; backward is the forward of C/groups groups. */
 static int shuffle_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     copy_plan *p = (copy_plan *)base;
     const int64_t *d = base->k.src.dims;
-    const int32_t groups = base->k.groups, channels = (int32_t)d[1], each = channels / groups;
-    const int rc = lists_new(s, p, channels);
-    if (rc) return rc;
-    int32_t *forward_from = base->k.pass == MODNAS_FORWARD ? p->from : p->to;
-    int32_t *forward_to = base->k.pass == MODNAS_FORWARD ? p->to : p->from;
-    for (int32_t c = 0; c < channels; c++) {
-        forward_from[c] = c;
-        forward_to[c] = c % each * groups + c / each;
-    }
+    const int forward = base->k.pass == MODNAS_FORWARD;
+    const int64_t groups = forward ? base->k.groups : d[1] / base->k.groups, each = d[1] / groups;
     for (int i = 0; i < 4; i++) {
         p->box.count[i] = (int32_t)d[i];
         p->box.src_step[i] = p->box.dst_step[i] = 1;
     }
+    const modnas_tdesc *a = &base->k.src, *b = &base->k.dst;
+    const int rc = forward ? plan_new(s, p, a, b) : plan_new(s, p, b, a);
+    if (rc) return rc;
+    for (int64_t c = 0; c < d[1]; c++) p->from[c] = channel_at(&p->src, c % groups * each + c / groups);
+    moves_make(p, 0, 1);
     return 0;
 }
 
 static void copy_drop(mn_dnnl *s, mn_dnnl_plan *base) {
     copy_plan *p = (copy_plan *)base;
-    if (p->from) s->host.free(s->host.host, p->from);
+    if (p->moves) s->host.free(s->host.host, p->moves);
 }
 
 static int axis_fits(int64_t start, int64_t step, int64_t count, int64_t size) {
