@@ -21,7 +21,8 @@ VEC_FN int64_t taps_before(const mn_simd_pool_axis *a, int64_t first, int64_t bo
 }
 
 VEC_FN span span_of(const mn_simd_pool_axis *a, int64_t out) {
-    const int64_t first = out * a->stride - a->pad_begin;
+    const int64_t first = out * a->stride - a->pad_begin, last = first + (a->kernel - 1) * a->dilation;
+    if (first >= 0 && last < a->in) return (span){0, a->kernel, first, a->kernel}; /* most windows: no division */
     span s = {taps_before(a, first, 0), taps_before(a, first, a->in), 0, taps_before(a, first, a->in + a->pad_end)};
     s.at = first + s.begin * a->dilation;
     return s;
