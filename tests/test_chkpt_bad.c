@@ -16,11 +16,6 @@ static char *file;
 static size_t n_file;
 enum { N_MADE_UP = 144 };
 
-static void setup(void) {
-    rig_setup();
-    util_resume_table();
-}
-
 /* An outcome for the goals of any row; NULL: of what the model stands for. */
 static int tell(modnas_arch *a, double score) {
     const modnas_metric m[] = {{"acc_top1", score}, {"acc", score}, {"cost", 1}, {"latency_ms", 2}};
@@ -211,7 +206,7 @@ int main(void) {
     Suite *s = suite_create("chkpt_bad");
     TCase *t = tcase_create("all");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, rig_teardown);
+    tcase_add_checked_fixture(t, util_resume_setup, rig_teardown);
     tcase_add_test(t, flipped);
     tcase_add_test(t, cut_off);
     tcase_add_loop_test(t, made_up, 0, (int)util_n_resumes);

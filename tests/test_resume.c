@@ -38,11 +38,6 @@ static void run_whole(const char *yaml, const char *const *over, int resume, int
     ck_assert_msg(run(yaml, over, 0, resume, n) == 0, "%s", rig.error);
 }
 
-static void setup(void) {
-    rig_setup();
-    util_resume_table();
-}
-
 static void check_same(const char *what, int at) {
     ck_assert_msg(rig_same_run("whole", "t"), "%s differs after a stop at call %d", what, at);
 }
@@ -285,12 +280,12 @@ int main(void) {
     Suite *s = suite_create("resume");
     TCase *t = tcase_create("every step");
     tcase_set_timeout(t, 120);
-    tcase_add_checked_fixture(t, setup, rig_teardown);
+    tcase_add_checked_fixture(t, util_resume_setup, rig_teardown);
     tcase_add_loop_test(t, every_step, 0, (int)util_n_resumes * N_VARIANTS);
     tcase_add_loop_test(t, many_stops, 0, (int)util_n_resumes);
     tcase_add_loop_test(t, other_tables, 0, 2);
     suite_add_tcase(s, t);
-    util_add(s, "files", setup, rig_teardown,
+    util_add(s, "files", util_resume_setup, rig_teardown,
              (const TTest *[]){newest_good_one, what_a_kill_leaves, refused, as_weights, out_of_memory, NULL});
     return util_run(s);
 }

@@ -318,8 +318,8 @@ int main(void) {
     util_add(s, "crc32c", NULL, NULL, (const TTest *[]){rfc3720, NULL});
     util_add(s, "tags", rig_setup, rig_teardown,
              (const TTest *[]){off_by_default, trainer_tags, evaluation_tags, probabilities, begun_anew, no_folder, NULL});
-    util_add_loop(s, "stopped", rig_setup, rig_teardown, stopped, util_n_resumes);
-    util_add_loop(s, "nothing else moves", rig_setup, rig_teardown, nothing_else_moves, util_n_resumes);
+    util_add_loop(s, "stopped", util_resume_setup, rig_teardown, stopped, util_n_resumes);
+    util_add_loop(s, "nothing else moves", util_resume_setup, rig_teardown, nothing_else_moves, util_n_resumes);
     util_add(s, "going on", rig_setup, rig_teardown, (const TTest *[]){killed, starts, NULL});
     util_add(s, "tensorboard", rig_setup, rig_teardown, (const TTest *[]){tensorboard, NULL});
     return util_run(s);

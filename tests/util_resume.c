@@ -4,6 +4,8 @@
 #include <check.h>
 #include <stdio.h>
 
+#include "util_rig.h"
+
 #define DATA                                                                                                           \
     "name: t\nseed: 3\n"                                                                                               \
     "model: {type: MobileNetV2, args: {input: [1, 4, 4], n_classes: 4, width_coeff: 0.05,"                             \
@@ -96,4 +98,9 @@ void util_resume_table(void) {
     fprintf(f, "arch\tacc\tcost\n");
     for (int i = 0; i < 18; i++) fprintf(f, "%c%d%d\t%d\t%d\n", "abc"[i / 6], i / 2 % 3, i % 2, i * 7 % 18, i * 5 % 11);
     ck_assert_int_eq(fclose(f), 0);
+}
+
+void util_resume_setup(void) {
+    rig_setup();
+    util_resume_table();
 }

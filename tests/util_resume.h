@@ -14,5 +14,6 @@ extern const util_resume util_resumes[];
 extern const size_t util_n_resumes;
 /* t.tsv, which some of them search in, in the folder that the test is in. */
 void util_resume_table(void);
+void util_resume_setup(void); /* rig_setup, and t.tsv */
 
 #endif
