@@ -121,34 +121,33 @@ void mn_callbacks_free(mn_pipeline *p) {
 
 /* ---- calling ------------------------------------------------------------------------------------------- */
 
-int mn_callbacks_begin(mn_pipeline *p, mn_estim *e) {
+enum { BEGIN, EPOCH_DONE, END };
+
+static int each(mn_pipeline *p, mn_estim *e, int moment) {
     for (size_t i = 0; i < p->callbacks.n; i++) {
         mn_callback *c = at(p, i)->callback;
-        if (c->vt->begin) MN_TRY(c->vt->begin(c, e));
+        int (*const fns[])(mn_callback *, mn_estim *) = {c->vt->begin, c->vt->epoch_done, c->vt->end};
+        if (fns[moment]) MN_TRY(fns[moment](c, e));
     }
     return 0;
+}
+
+int mn_callbacks_begin(mn_pipeline *p, mn_estim *e) {
+    return each(p, e, BEGIN);
+}
+
+int mn_callbacks_epoch_done(mn_pipeline *p, mn_estim *e) {
+    return each(p, e, EPOCH_DONE);
+}
+
+int mn_callbacks_end(mn_pipeline *p, mn_estim *e) {
+    return each(p, e, END);
 }
 
 int mn_callbacks_evaluated(mn_pipeline *p, mn_estim *e, const mn_evaluation *v, int is_new) {
     for (size_t i = 0; i < p->callbacks.n; i++) {
         mn_callback *c = at(p, i)->callback;
         if (c->vt->evaluated) MN_TRY(c->vt->evaluated(c, e, v, is_new));
-    }
-    return 0;
-}
-
-int mn_callbacks_epoch_done(mn_pipeline *p, mn_estim *e) {
-    for (size_t i = 0; i < p->callbacks.n; i++) {
-        mn_callback *c = at(p, i)->callback;
-        if (c->vt->epoch_done) MN_TRY(c->vt->epoch_done(c, e));
-    }
-    return 0;
-}
-
-int mn_callbacks_end(mn_pipeline *p, mn_estim *e) {
-    for (size_t i = 0; i < p->callbacks.n; i++) {
-        mn_callback *c = at(p, i)->callback;
-        if (c->vt->end) MN_TRY(c->vt->end(c, e));
     }
     return 0;
 }
