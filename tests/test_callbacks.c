@@ -17,16 +17,9 @@ static const char digits[] = "arch\tacc\tcost\n0\t5\t9\n1\t7\t9\n2\t9\t9\n3\t9\t
     "estim: {search: {type: TableEstim, epochs: 10, args: {path: t.tsv, arch: arch, score: acc, metrics: [cost]}}}\n"
 #define STOP "callback={early: {type: EarlyStopping, args: {threshold: %d}}}"
 
-static void write_text(const char *path, const char *text) {
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 static void setup(void) {
     rig_setup();
-    write_text("t.tsv", digits);
+    util_write_text("t.tsv", digits);
 }
 
 static double result(const char *path) {
@@ -178,7 +171,7 @@ END_TEST
 
 /* By grid, the first digit fastest: a0 b0 a1 | b1 a2 b2; means by hand. */
 START_TEST(by_hand) {
-    write_text("t.tsv", "arch\tacc\tcost\na0\t1\t1\na1\t2\t1\na2\t3\t1\nb0\t4\t1\nb1\t5\t1\nb2\t6\t1\n");
+    util_write_text("t.tsv", "arch\tacc\tcost\na0\t1\t1\na1\t2\t1\na2\t3\t1\nb0\t4\t1\nb1\t5\t1\nb2\t6\t1\n");
     RIG_RUNS(TABLE, RIG_OVER(STATS, "estim.search.epochs=6"));
     char *text = util_rig_read("exp/t/outputs/probs_search.tsv", NULL);
     ck_assert_str_eq(text, HEAD "3\tx0\ta\t-\t2\t1.5\n3\tx0\tb\t-\t1\t4\n"
@@ -227,36 +220,19 @@ END_TEST
 
 /* ---- going on ------------------------------------------------------------------------------------------ */
 
-static int n_calls, stop_at;
-
-static int stop(const modnas_progress *p, void *ud) {
-    (void)p, (void)ud;
-    if (++n_calls == stop_at) modnas_cancel(rig.ctx);
-    return 0;
-}
-
-static int run(const char *yaml, const char *const *over, int at, int resume) {
-    n_calls = 0;
-    stop_at = at;
-    rig.opts.progress = stop;
-    rig.opts.resume = resume;
-    const int rc = util_rig_yaml(&rig, yaml, over);
-    rig.opts.resume = 0;
-    return rc;
-}
-
 #define ALL "callback={m: {type: MixedOpStatsReporter, args: {plot_intv: 1}}, e: {type: EarlyStopping, args: {threshold: 1}}}"
 
 /* A search that would go on for six epochs is stopped by the callback where it is when nobody interrupts it. */
 START_TEST(goes_on) {
     const char *yaml = util_resumes[0].yaml;
     const char *const whole[] = {"name=whole", "backend=ref", "estim.search.epochs=6", ALL, NULL}, *const *over = whole + 1;
-    ck_assert_msg(run(yaml, whole, 0, 0) == 0, "%s", rig.error);
-    const int n = n_calls, after = (int)result("estim.search.stopped_after");
+    int n;
+    ck_assert_msg(util_resume_run(yaml, whole, 0, 0, &n) == 0, "%s", rig.error);
+    const int after = (int)result("estim.search.stopped_after");
     ck_assert(after > 0 && after < 6);
     for (int at = 2; at < n; at += 3) {
-        ck_assert_int_eq(run(yaml, over, at, 0), MODNAS_ECANCELED);
-        ck_assert_msg(run(yaml, over, 0, 1) == 0, "%s", rig.error);
+        ck_assert_int_eq(util_resume_run(yaml, over, at, 0, NULL), MODNAS_ECANCELED);
+        ck_assert_msg(util_resume_run(yaml, over, 0, 1, NULL) == 0, "%s", rig.error);
         ck_assert_int_eq((int)result("estim.search.stopped_after"), after);
         ck_assert(rig_same_run("whole", "t"));
         ck_assert(util_rig_same("exp/whole/outputs/probs_search.tsv", "exp/t/outputs/probs_search.tsv"));
@@ -267,8 +243,8 @@ END_TEST
 /* Another threshold would have stopped elsewhere: it is another search. */
 START_TEST(another) {
     const char *const over[] = {"backend=ref", ALL, NULL}, *const none[] = {"backend=ref", NULL};
-    ck_assert_int_eq(run(util_resumes[0].yaml, over, 5, 0), MODNAS_ECANCELED);
-    ck_assert_int_eq(run(util_resumes[0].yaml, none, 0, 1), MODNAS_ECONFIG);
+    ck_assert_int_eq(util_resume_run(util_resumes[0].yaml, over, 5, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(util_resumes[0].yaml, none, 0, 1, NULL), MODNAS_ECONFIG);
     ck_assert_msg(strstr(rig.error, "callback") != NULL, "%s", rig.error);
 }
 END_TEST

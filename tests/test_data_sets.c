@@ -47,13 +47,6 @@ static void write_records(const char *name, int first, int n, int n_labels) {
     ck_assert_int_eq(gzclose(f), Z_OK);
 }
 
-static void write_text(const char *name, const char *text) {
-    FILE *f = fopen(at(name), "w");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 /* PREFIX data_batch_1 .. 5 of two records each, test_batch of three. */
 static void write_cifar10(const char *prefix, const char *suffix) {
     char name[128];
@@ -201,7 +194,7 @@ START_TEST(wrong_files) {
     expect_fail("dataset: cifar10, root: %s/flat, files: [test_batch.bin, test_batch.bin]", MODNAS_ECONFIG,
                 "test_batch.bin and test_batch.bin hold the same bytes");
     expect_fail("dataset: cifar10, files: [%s/flat]", MODNAS_EIO, "/flat");
-    write_text("flat/data_batch_4.bin", "x");
+    util_write_text(at("flat/data_batch_4.bin"), "x");
     expect_fail("dataset: cifar10, root: %s/flat", MODNAS_EFORMAT, "data_batch_4.bin: 1 bytes");
     ck_assert_int_eq(unlink(at("flat/data_batch_4.bin")), 0);
     expect_fail("dataset: cifar10, root: %s/flat", MODNAS_ECONFIG, "no data_batch_4.bin");
@@ -213,7 +206,7 @@ END_TEST
 /* ---- names of classes ---------------------------------------------------------------------------------- */
 
 START_TEST(names) {
-    write_text("flat/batches.meta.txt", "a0\na1\r\na2\na3\na4\na5\na6\na7\na8\n\na 9\n\n\n"); /* the real one ends so */
+    util_write_text(at("flat/batches.meta.txt"), "a0\na1\r\na2\na3\na4\na5\na6\na7\na8\n\na 9\n\n\n"); /* the real one ends so */
     mn_dataset *d = must_build("dataset: cifar10, root: %s/flat");
     ck_assert_str_eq(d->class_names[0], "a0");
     ck_assert_str_eq(d->class_names[1], "a1");
@@ -222,10 +215,10 @@ START_TEST(names) {
     d = must_build("dataset: cifar10, files: [%s/flat/test_batch.bin]");
     ck_assert_str_eq(d->class_names[8], "a8");
     mn_dataset_free(d);
-    write_text("flat/batches.meta.txt", "a0\na1\n");
+    util_write_text(at("flat/batches.meta.txt"), "a0\na1\n");
     expect_fail("dataset: cifar10, root: %s/flat", MODNAS_EFORMAT,
                 "batches.meta.txt: 2 names of classes; cifar10 has 10");
-    write_text("flat/batches.meta.txt", "");
+    util_write_text(at("flat/batches.meta.txt"), "");
     expect_fail("dataset: cifar10, root: %s/flat", MODNAS_EFORMAT, "0 names");
 }
 END_TEST
@@ -295,7 +288,7 @@ static void shared_setup(void) {
 /* ---- memory -------------------------------------------------------------------------------------------- */
 
 START_TEST(out_of_memory) {
-    write_text("flat/batches.meta.txt", "a0\na1\na2\na3\na4\na5\na6\na7\na8\na9\n");
+    util_write_text(at("flat/batches.meta.txt"), "a0\na1\na2\na3\na4\na5\na6\na7\na8\na9\n");
     const int64_t live = host.live;
     int rc = MODNAS_ENOMEM, tries = 0;
     for (; rc; tries++) {

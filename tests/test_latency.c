@@ -160,13 +160,6 @@ END_TEST
 
 /* ---- runs ---------------------------------------------------------------------------------------------- */
 
-static void write_table(const char *text) {
-    FILE *f = fopen("t.tsv", "w");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 /* What an exported description, [[MB3E1], ...] or [MB3E1, ...], takes by the table. */
 static double ms_of_arch(const mn_node *arch) {
     double sum = fixed_ms;
@@ -205,7 +198,7 @@ START_TEST(searches_obey) {
         {"IndexMixedOp", "{type: RegularizedEvolutionOptim, args: {pop_size: 6, n_select: 3}}",
          "SubNetEstim, epochs: 10, subnet_epochs: 0, arch_update_batch: 2, baseline: false"},
     };
-    write_table(table_text(0, ""));
+    util_write_text("t.tsv", table_text(0, ""));
     for (int seed = 0; seed < 2; seed++) {
         char yaml[3072];
         const double most = seed ? 2.0 : 2.4;
@@ -223,7 +216,7 @@ END_TEST
 START_TEST(borders) {
     static const char *const limits[] = {"1.97", "1.969999", "1.97 ms"};
     modnas_search *search;
-    write_table(table_text(0, ""));
+    util_write_text("t.tsv", table_text(0, ""));
     for (size_t i = 0; i < MN_COUNT(limits); i++) {
         char yaml[3072];
         snprintf(yaml, sizeof yaml,
@@ -246,9 +239,9 @@ START_TEST(refused) {
          "objective.latency_table"},
     };
     modnas_search *search;
-    write_table(NAMES "0\tMB3E1\tx\n");
+    util_write_text("t.tsv", NAMES "0\tMB3E1\tx\n");
     ck_assert_int_eq(rename("t.tsv", "bad.tsv"), 0);
-    write_table(table_text(8, ""));
+    util_write_text("t.tsv", table_text(8, ""));
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
         char yaml[3072];
         snprintf(yaml, sizeof yaml, UTIL_SEARCH_GATES "---\n%s\n", rows[i].more);
@@ -262,7 +255,7 @@ END_TEST
 START_TEST(paths_within) {
     static const char *const ranges[] = {"[2.0, 2.1]", "[1.97, 1.97]", "[1.5, 1.969999]"};
     modnas_search *search;
-    write_table(table_text(0, ""));
+    util_write_text("t.tsv", table_text(0, ""));
     for (size_t i = 0; i < MN_COUNT(ranges); i++) {
         char yaml[3072];
         snprintf(yaml, sizeof yaml,
@@ -383,7 +376,7 @@ START_TEST(timing_refused) {
          "LatencyMetrics.runs: is 0, it is 1 to 100000"},
     };
     modnas_search *search;
-    write_table(table_text(0, ""));
+    util_write_text("t.tsv", table_text(0, ""));
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
         char yaml[3072];
         snprintf(yaml, sizeof yaml, TIMED "---\n%s\n", rows[i].more);

@@ -22,13 +22,6 @@ static int profile(const char *yaml, const modnas_profile_opts *opts, char **tex
     return rc;
 }
 
-static void write_file(const char *path, const char *text) {
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    fputs(text, f);
-    fclose(f);
-}
-
 /* ---- jobs ---------------------------------------------------------------------------------------------- */
 
 /* Of inverted residuals (Sandler et al. 2018, table 1: without expansion depthwise 3x3, norm, ReLU6, 1x1, norm). Three
@@ -90,7 +83,7 @@ START_TEST(measured_elsewhere) {
     ck_assert_ptr_nonnull(strstr(table, "\n0\tMB5E1\t4.5\t-\t-\t"));
     ck_assert_ptr_nonnull(strstr(table, "\n2\tMB3E3\t10.5\t-\t-\t"));
     /* a search takes it: the least is 0.5 + 1.5 + 5.5 + 9.5 + 13.5, and that alone obeys */
-    write_file("t.tsv", table);
+    util_write_text("t.tsv", table);
     RIG_RUNS(UTIL_SEARCH_GATES "objective: {latency_table: t.tsv, subject_to: ['latency_ms <= 30.5']}\n"
                                "estim: {search: {type: SuperNetEstim, epochs: 1, baseline: false}}\n",
              NULL);
@@ -197,7 +190,7 @@ START_TEST(measured_here) {
     ck_assert_double_gt(ms_of(table, "\n0\tMB5E3\t"), 2 * ms_of(table, "\n0\tMB3E1\t"));
     ck_assert_double_gt(ms_of(table, "\n1\tMB5E3\t"), ms_of(table, "\n1\tMB3E1\t"));
     /* recorded once, a search on it is the same bytes again */
-    write_file("t.tsv", table);
+    util_write_text("t.tsv", table);
     static const char yaml[] = UTIL_SEARCH_GATES "objective: {latency_table: t.tsv}\n"
                                                  "estim: {search: {type: SuperNetEstim, epochs: 1, arch_update_intv: 1, "
                                                  "baseline: false, criterion: [{type: AddMetricsLoss, mode: valid, "

@@ -10,32 +10,8 @@
 
 /* ---- stopping at every step ---------------------------------------------------------------------------- */
 
-typedef struct stopper {
-    int at, n; /* canceled in which call; calls so far */
-} stopper;
-
-static int stop(const modnas_progress *p, void *ud) {
-    stopper *s = ud;
-    (void)p;
-    if (++s->n == s->at) modnas_cancel(rig.ctx);
-    return 0;
-}
-
-/* Run with a wish to stop at call `at` (0: none); n: calls that were made. */
-static int run(const char *yaml, const char *const *over, int at, int resume, int *n) {
-    stopper s = {.at = at};
-    rig.opts.progress = stop;
-    rig.opts.progress_ud = &s;
-    rig.opts.resume = resume;
-    const int rc = util_rig_yaml(&rig, yaml, over);
-    rig.opts.progress = NULL;
-    rig.opts.resume = 0;
-    if (n) *n = s.n;
-    return rc;
-}
-
 static void run_whole(const char *yaml, const char *const *over, int resume, int *n) {
-    ck_assert_msg(run(yaml, over, 0, resume, n) == 0, "%s", rig.error);
+    ck_assert_msg(util_resume_run(yaml, over, 0, resume, n) == 0, "%s", rig.error);
 }
 
 static void check_same(const char *what, int at) {
@@ -60,7 +36,7 @@ START_TEST(every_step) {
     run_whole(r->yaml, whole, 0, &n_calls);
     ck_assert_int_gt(n_calls, 10);
     for (int at = 1 + _i % 3; at < n_calls; at += _i % N_VARIANTS ? 4 : 1) {
-        ck_assert_int_eq(run(r->yaml, over, at, 0, &first), MODNAS_ECANCELED);
+        ck_assert_int_eq(util_resume_run(r->yaml, over, at, 0, &first), MODNAS_ECANCELED);
         ck_assert_int_eq(first, at);
         run_whole(r->yaml, over, 1, &rest);
         ck_assert_msg(first + rest >= n_calls && first + rest <= n_calls + 24, "%d and %d calls of %d", first, rest,
@@ -78,7 +54,7 @@ START_TEST(many_stops) {
     int rc = MODNAS_ECANCELED, n_stops = 0;
     run_whole(r->yaml, whole, 0, NULL);
     for (int resume = 0; rc; resume = 1, n_stops++) {
-        rc = run(r->yaml, over, 6, resume, NULL);
+        rc = util_resume_run(r->yaml, over, 6, resume, NULL);
         ck_assert_msg(!rc || rc == MODNAS_ECANCELED, "%s", rig.error);
     }
     ck_assert_int_gt(n_stops, 2);
@@ -124,7 +100,7 @@ START_TEST(newest_good_one) {
     char path[128], other[128];
     int rest;
     run_whole(yaml, whole, 0, NULL);
-    ck_assert_int_eq(run(yaml, often, 12, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(yaml, often, 12, 0, NULL), MODNAS_ECANCELED);
     ck_assert_int_eq(n_files(), 2);
     newest(0, path);
     sh("truncate -s 1000 %s", path);
@@ -141,7 +117,7 @@ START_TEST(newest_good_one) {
     run_whole(yaml, often, 1, &rest);
     ck_assert_int_gt(rest, 20); /* all of it */
     check_same("both torn", 0);
-    ck_assert_int_eq(run(yaml, often, 1, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(yaml, often, 1, 0, NULL), MODNAS_ECANCELED);
     ck_assert_int_le(n_files(), 2);
     newest(0, path);
     ck_assert_ptr_nonnull(strstr(path, "state_00000"));
@@ -153,7 +129,7 @@ START_TEST(what_a_kill_leaves) {
     const char *yaml = util_resumes[2].yaml;
     const char *const whole[] = {"backend=ref", "name=whole", NULL};
     run_whole(yaml, whole, 0, NULL);
-    ck_assert_int_eq(run(yaml, often, 18, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(yaml, often, 18, 0, NULL), MODNAS_ECANCELED);
     sh("printf '99\\tsearch\\tnull\\t0\\t9\\n1' >> %s", "exp/t/outputs/history.tsv");
     sh("touch %s", "exp/t/chkpt/state_000099.chkpt.tmp-123-0");
     run_whole(yaml, often, 1, NULL);
@@ -179,11 +155,11 @@ START_TEST(refused) {
                 {"data_loader.args.trn_batch_size=4", {"trn_batch_size", "8 there", "4 here"}},
                 {"optim={type: BinaryGateOptim, args: {n_samples: 1}}", {"optim", "there", "n_samples"}}};
     const char *yaml = util_resumes[0].yaml;
-    ck_assert_int_eq(run(yaml, often, 9, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(yaml, often, 9, 0, NULL), MODNAS_ECANCELED);
     sh("cp -r %s exp/before", "exp/t");
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
         const char *const over[] = {"backend=ref", rows[i].over, NULL};
-        ck_assert_msg(run(yaml, over, 0, 1, NULL) == MODNAS_ECONFIG, "%s", rows[i].over);
+        ck_assert_msg(util_resume_run(yaml, over, 0, 1, NULL) == MODNAS_ECONFIG, "%s", rows[i].over);
         ck_assert_int_eq(rig.started, 0);
         for (int k = 0; k < 3; k++)
             ck_assert_msg(strstr(rig.error, rows[i].words[k]), "'%s' has no %s", rig.error, rows[i].words[k]);
@@ -220,14 +196,14 @@ START_TEST(other_tables) {
     while (strcmp(r->name, rows[_i].search) != 0) r++;
     sh("printf 'slot\tcandidate\tlatency_ms\n0\tMB3E1\t1\n0\tMB3E3\t2\n1\tMB3E1\t1\n1\tMB3E3\t2\n' > %s", "l.tsv");
     run_whole(r->yaml, whole, 0, NULL);
-    ck_assert_int_eq(run(r->yaml, over, 9, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(r->yaml, over, 9, 0, NULL), MODNAS_ECANCELED);
     sh("cp -r %s exp/before", "exp/t");
     sh("cp %s kept.tsv", rows[_i].file);
     hash_of("kept.tsv", was);
     sh(rows[_i].change, rows[_i].file);
     hash_of(rows[_i].file, is);
     ck_assert_str_ne(was, is);
-    ck_assert_int_eq(run(r->yaml, over, 0, 1, NULL), MODNAS_ECONFIG);
+    ck_assert_int_eq(util_resume_run(r->yaml, over, 0, 1, NULL), MODNAS_ECONFIG);
     snprintf(says, sizeof says, "it is of another search: %s is \"%s\" there and \"%s\" here", rows[_i].fact, was, is);
     ck_assert_msg(strstr(rig.error, says) != NULL, "'%s' is not in: %s", says, rig.error);
     sh("diff -r exp/before/chkpt %s/chkpt && diff -r exp/before/outputs exp/t/outputs", "exp/t");
@@ -264,10 +240,10 @@ START_TEST(out_of_memory) {
     const char *const whole[] = {"backend=ref", "name=whole", NULL};
     int n = 0, rc = MODNAS_ENOMEM;
     run_whole(yaml, whole, 0, NULL);
-    ck_assert_int_eq(run(yaml, often, 14, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(yaml, often, 14, 0, NULL), MODNAS_ECANCELED);
     for (int64_t left = 0; rc; left += 1 + left / 32, n++) {
         rig.host.left = left;
-        rc = run(yaml, often, 0, 1, NULL);
+        rc = util_resume_run(yaml, often, 0, 1, NULL);
         rig.host.left = -1;
         ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d after %lld: %s", rc, (long long)left, rig.error);
     }

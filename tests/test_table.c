@@ -21,16 +21,9 @@ static const char table[] = "arch\tacc\tcost\ttest\n"
 #define COLUMNS "path: t.tsv, arch: arch, score: acc, report: test, metrics: [cost]"
 #define SEARCH  SPACE "optim: RandomSearchOptim\nestim: {search: {type: TableEstim, epochs: 10, args: {" COLUMNS "}}}\n"
 
-static void write_text(const char *path, const char *text) {
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 static void setup(void) {
     rig_setup();
-    write_text("t.tsv", table);
+    util_write_text("t.tsv", table);
 }
 
 static void expect_refused(const char *yaml, const char *says) {
@@ -86,7 +79,7 @@ START_TEST(batches_and_columns) {
     mn_node *r = results();
     ck_assert_int_eq(rig_at(r, "estim.search.evaluations")->i, 4);
     mn_node_free(rig.ctx, r);
-    write_text("c.tsv", "size\tkind\tacc\n10\tx y\t3\n4\tx y\t5\n10\tz\t4\n");
+    util_write_text("c.tsv", "size\tkind\tacc\n10\tx y\t3\n4\tx y\t5\n10\tz\t4\n");
     RIG_RUNS("backend: none\nname: c\n"
              "construct: {space: {type: TableSpaceConstructor, args: {path: c.tsv, params: [kind, size]}}}\n"
              "optim: RandomSearchOptim\n"
@@ -204,9 +197,9 @@ START_TEST(describe) {
     snprintf(wide, sizeof wide, "arch\tacc\n%s\t1\n", row);
     memset(row, 'b', 70);
     snprintf(wide + strlen(wide), sizeof wide - strlen(wide), "%s\t2", row);
-    write_text("t.tsv", wide);
+    util_write_text("t.tsv", wide);
     expect_size(SPACE, "1180591620717411303424");
-    write_text("t.tsv", "arch\tacc\n\xc3\xa4z\t1\r\n\xc3\xb6z\t2\r\n");
+    util_write_text("t.tsv", "arch\tacc\n\xc3\xa4z\t1\r\n\xc3\xb6z\t2\r\n");
     expect_size(SPACE, "2");
 }
 END_TEST
@@ -226,7 +219,7 @@ START_TEST(bad_tables) {
         {"", "0 bytes"},
     };
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
-        write_text("t.tsv", rows[i].text);
+        util_write_text("t.tsv", rows[i].text);
         expect_refused(SEARCH, rows[i].says);
     }
     remove("t.tsv");

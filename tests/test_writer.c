@@ -144,22 +144,6 @@ END_TEST
 
 /* ---- going on ------------------------------------------------------------------------------------------ */
 
-static int n_calls, stop_at;
-
-static int stop(const modnas_progress *p, void *ud) {
-    (void)p, (void)ud;
-    if (++n_calls == stop_at) modnas_cancel(rig.ctx);
-    return 0;
-}
-
-static int run(const char *yaml, const char *const *over, int at, int resume) {
-    n_calls = 0;
-    stop_at = at;
-    rig.opts.progress = stop;
-    rig.opts.resume = resume;
-    return util_rig_yaml(&rig, yaml, over);
-}
-
 /* Each scalar of `whole` once in `e`, with the same bits; and none besides. */
 static void check_same(const util_events *whole, const util_events *e, int at) {
     ck_assert_msg(whole->n == e->n, "%zu scalars of %zu after a stop at call %d", e->n, whole->n, at);
@@ -176,12 +160,12 @@ static const char *const often[] = {ON, "backend=ref", "threads=1", "expman.chkp
 START_TEST(stopped) {
     const util_resume *r = &util_resumes[_i];
     util_events whole, e;
-    ck_assert_msg(run(r->yaml, often, 0, 0) == 0, "%s", rig.error);
-    const int n = n_calls;
+    int n;
+    ck_assert_msg(util_resume_run(r->yaml, often, 0, 0, &n) == 0, "%s", rig.error);
     util_events_read(WRITERS, &whole);
     for (int at = 1; at < n; at += 7) {
-        ck_assert_int_eq(run(r->yaml, often, at, 0), MODNAS_ECANCELED);
-        ck_assert_msg(run(r->yaml, often, 0, 1) == 0, "%s", rig.error);
+        ck_assert_int_eq(util_resume_run(r->yaml, often, at, 0, NULL), MODNAS_ECANCELED);
+        ck_assert_msg(util_resume_run(r->yaml, often, 0, 1, NULL) == 0, "%s", rig.error);
         util_events_read(WRITERS, &e);
         check_same(&whole, &e, at);
         util_events_free(&e);
@@ -195,16 +179,16 @@ END_TEST
 START_TEST(killed) {
     const util_resume *r = &util_resumes[0];
     util_events whole, e;
-    ck_assert_msg(run(r->yaml, never, 0, 0) == 0, "%s", rig.error);
-    const int n = n_calls;
+    int n;
+    ck_assert_msg(util_resume_run(r->yaml, never, 0, 0, &n) == 0, "%s", rig.error);
     util_events_read(WRITERS, &whole);
     for (int at = 4; at < n; at += 7) {
-        ck_assert_int_eq(run(r->yaml, at % 2 ? often : never, at, 0), MODNAS_ECANCELED);
+        ck_assert_int_eq(util_resume_run(r->yaml, at % 2 ? often : never, at, 0, NULL), MODNAS_ECANCELED);
         /* as if it had not lived to make the last one */
         ck_assert_int_eq(system("rm $(ls exp/t/chkpt/state_*.chkpt | tail -n 1);"
                                 "printf '\\30\\0\\0\\0\\0\\0\\0\\0torn' >>$(ls " WRITERS "/*)"),
                          0);
-        ck_assert_msg(run(r->yaml, never, 0, 1) == 0, "%s", rig.error);
+        ck_assert_msg(util_resume_run(r->yaml, never, 0, 1, NULL) == 0, "%s", rig.error);
         util_events_read(WRITERS, &e);
         check_same(&whole, &e, at);
         ck_assert_int_eq(e.n_files, 2);
@@ -219,10 +203,10 @@ END_TEST
 START_TEST(starts) {
     const util_resume *r = &util_resumes[0];
     util_events e;
-    ck_assert_int_eq(run(r->yaml, never, 6, 0), MODNAS_ECANCELED);
+    ck_assert_int_eq(util_resume_run(r->yaml, never, 6, 0, NULL), MODNAS_ECANCELED);
     ck_assert_int_eq(system("cp -r exp/t/chkpt kept; echo mine >" WRITERS "/note.modnas"), 0);
     for (int i = 0; i < 3; i++) {
-        ck_assert_msg(run(r->yaml, never, 0, 1) == 0, "%s", rig.error);
+        ck_assert_msg(util_resume_run(r->yaml, never, 0, 1, NULL) == 0, "%s", rig.error);
         ck_assert_int_eq(system("rm -r exp/t/chkpt; cp -r kept exp/t/chkpt"), 0);
         util_events_read(WRITERS, &e);
         ck_assert_int_eq(e.n_files, 2);
@@ -236,8 +220,8 @@ END_TEST
 /* The same bytes with it and without. */
 START_TEST(nothing_else_moves) {
     const char *const off[] = {"name=off", "backend=ref", "threads=1", NULL};
-    ck_assert_msg(run(util_resumes[_i].yaml, never, 0, 0) == 0, "%s", rig.error);
-    ck_assert_msg(run(util_resumes[_i].yaml, off, 0, 0) == 0, "%s", rig.error);
+    ck_assert_msg(util_resume_run(util_resumes[_i].yaml, never, 0, 0, NULL) == 0, "%s", rig.error);
+    ck_assert_msg(util_resume_run(util_resumes[_i].yaml, off, 0, 0, NULL) == 0, "%s", rig.error);
     ck_assert(rig_same_run("t", "off"));
 }
 END_TEST
@@ -300,8 +284,8 @@ START_TEST(tensorboard) {
         printf("tensorboard: skipped, '%s' has no tensorboard: tools/tensorboard.sh installs it\n", python);
         return;
     }
-    ck_assert_int_eq(run(util_resumes[0].yaml, never, 6, 0), MODNAS_ECANCELED);
-    ck_assert_msg(run(util_resumes[0].yaml, never, 0, 1) == 0, "%s", rig.error);
+    ck_assert_int_eq(util_resume_run(util_resumes[0].yaml, never, 6, 0, NULL), MODNAS_ECANCELED);
+    ck_assert_msg(util_resume_run(util_resumes[0].yaml, never, 0, 1, NULL) == 0, "%s", rig.error);
     util_events_read(WRITERS, &e);
     FILE *f = fopen("read.py", "w");
     ck_assert(f && fputs(script, f) >= 0 && fclose(f) == 0);

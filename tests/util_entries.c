@@ -182,13 +182,6 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
 
 #define OK(call) ck_assert_msg((call) == 0, "%s: %s", #call, modnas_errmsg(s->ctx))
 
-static void write_file(const char *path, const char *text) {
-    FILE *f = fopen(path, "w");
-    ck_assert_ptr_nonnull(f);
-    ck_assert_int_ge(fputs(text, f), 0);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 /* What stands, and no result. */
 static void bare(const util_subject *s, util_subject *out) {
     memset(out, 0, sizeof *out);
@@ -203,7 +196,7 @@ static void bare(const util_subject *s, util_subject *out) {
 void util_subject_open(util_subject *s, modnas_ctx *ctx, const char *backend) {
     memset(s, 0, sizeof *s);
     s->ctx = ctx;
-    write_file("entry.yaml", "seed: 9\n");
+    util_write_text("entry.yaml", "seed: 9\n");
     OK(modnas_config_new(ctx, &s->cfg));
     OK(modnas_config_add_text(s->cfg, net, strlen(net), "t.yaml"));
     OK(modnas_config_set(s->cfg, "backend", backend));

@@ -65,6 +65,13 @@ void util_folder_new(char folder[64]) {
     ck_assert_int_eq(chdir(folder), 0);
 }
 
+void util_write_text(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
 void util_folder_free(const char *folder) {
     char command[128];
     snprintf(command, sizeof command, "rm -rf '%s'", folder);

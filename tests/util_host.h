@@ -28,6 +28,7 @@ void util_add_loop(Suite *s, const char *name, void (*before)(void), void (*afte
 
 /* Make a folder of one's own and go there; in memory where there is such a place, since runs sync what they write. */
 void util_folder_new(char folder[64]);
+void util_write_text(const char *path, const char *text); /* a file of it */
 /* Leave and remove it. */
 void util_folder_free(const char *folder);
 

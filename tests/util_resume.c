@@ -104,3 +104,26 @@ void util_resume_setup(void) {
     rig_setup();
     util_resume_table();
 }
+
+typedef struct stopper {
+    int at, n; /* canceled in which call; calls so far */
+} stopper;
+
+static int stop(const modnas_progress *p, void *ud) {
+    stopper *s = ud;
+    (void)p;
+    if (++s->n == s->at) modnas_cancel(rig.ctx);
+    return 0;
+}
+
+int util_resume_run(const char *yaml, const char *const *over, int at, int resume, int *n) {
+    stopper s = {.at = at};
+    rig.opts.progress = stop;
+    rig.opts.progress_ud = &s;
+    rig.opts.resume = resume;
+    const int rc = util_rig_yaml(&rig, yaml, over);
+    rig.opts.progress = NULL;
+    rig.opts.resume = 0;
+    if (n) *n = s.n;
+    return rc;
+}

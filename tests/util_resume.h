@@ -16,4 +16,7 @@ extern const size_t util_n_resumes;
 void util_resume_table(void);
 void util_resume_setup(void); /* rig_setup, and t.tsv */
 
+/* Run in the rig, with a wish to stop at progress call `at` (0: none); n: calls that were made; may be NULL. */
+int util_resume_run(const char *yaml, const char *const *over, int at, int resume, int *n);
+
 #endif
