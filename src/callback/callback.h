@@ -5,6 +5,8 @@
 
 #include "search/search.h"
 
+#define MN_MOST_TOP 100 /* of the best that may be kept */
+
 typedef struct mn_callback_env { /* how files are written (pipeline/callbacks.c) */
     mn_model *model;
     void *ud;

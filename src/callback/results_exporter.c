@@ -5,8 +5,6 @@
 
 #include "callback/parts.h"
 
-enum { MOST_TOP = 100 };
-
 typedef struct exporter {
     char *run_file, *best_file;
     int64_t chkpt_intv, desc_intv;
@@ -85,7 +83,7 @@ static int fill(mn_callback *c, const mn_args *a) {
     MN_TRY(read_intv(a, "desc_intv", &s->desc_intv));
     s->saves_chkpt = mn_args_bool(a, "save_chkpt_best");
     s->saves_desc = mn_args_bool(a, "save_desc_best");
-    if (top < 1 || top > MOST_TOP) return mn_args_fail(a, "top", "it is %" PRId64 ", 1 to %d are wanted", top, MOST_TOP);
+    if (top < 1 || top > MN_MOST_TOP) return mn_args_fail(a, "top", "it is %" PRId64 ", 1 to %d are wanted", top, MN_MOST_TOP);
     *c->env.n_top = (int32_t)top;
     *c->env.run_file = s->run_file;
     return 0;

@@ -2,11 +2,11 @@
 #ifndef MN_RESULTS_H
 #define MN_RESULTS_H
 
+#include "callback/callback.h"
 #include "pipeline/baseline.h"
 #include "search/search.h"
 
-#define MN_TOP 10       /* architectures that are kept of an estimator, unless the configuration says another number */
-#define MN_MOST_TOP 100 /* which is at most this */
+#define MN_TOP 10 /* architectures that are kept of an estimator, unless the configuration says another number */
 
 typedef struct mn_found {
     char *arch; /* one line of JSON; owned */
