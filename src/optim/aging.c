@@ -96,7 +96,7 @@ static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
     MN_TRY(mn_points_count(a, "n_select", 1, &s->n_select));
     s->mutation_prob = mn_args_given(a, "mutation_prob") ? mn_args_real(a, "mutation_prob") : -1;
     if (s->mutation_prob > 1) return mn_args_fail(a, "mutation_prob", "is %g, a probability", s->mutation_prob);
-    mn_warn_unused(a);
+    mn_args_warn_unused(a);
     MN_TRY(mn_proposer_init(&s->proposer, a, env, vt.type));
     s->digits = mn_alloc(o->ctx, (size_t)s->pop_size * (size_t)s->proposer.points.n, sizeof *s->digits);
     s->fitness = mn_alloc(o->ctx, (size_t)s->pop_size, sizeof *s->fitness);

@@ -240,7 +240,7 @@ static int fill(mn_optim *o, const mn_args *a, const mn_optim_env *env) {
     s->proposer.self = s;
     s->proposer.next = next;
     s->proposer.commit = commit;
-    mn_warn_unused(a);
+    mn_args_warn_unused(a);
     MN_TRY(mn_proposer_init(&s->proposer, a, env, vt.type));
     return allocate(o);
 }

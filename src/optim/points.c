@@ -131,13 +131,6 @@ int mn_points_new(mn_points *p, int32_t *digits) {
     return 0;
 }
 
-void mn_warn_unused(const mn_args *a) {
-    const mn_component *c = a->component;
-    for (const mn_arg_def *d = c->args; d && d->name; d++)
-        if (strcmp(d->text, MN_UNUSED_ARG) == 0 && mn_args_given(a, d->name))
-            mn_log(a->ctx, MODNAS_LOG_WARN, "%s: %s is not used", c->name, d->name);
-}
-
 int mn_points_count(const mn_args *a, const char *name, int32_t least, int32_t *out) {
     enum { MOST = 1 << 20 };
     const int64_t n = mn_args_int(a, name);

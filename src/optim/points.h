@@ -50,10 +50,6 @@ int mn_points_new(mn_points *p, int32_t *digits);
 /* Visit: is_new 0 if it was before. */
 int mn_points_visit(mn_points *p, const int32_t *digits, int *is_new);
 
-/* Args that are taken for old configurations, and say nothing here: each one that is given is warned of. */
-#define MN_UNUSED_ARG "taken for old configurations, and not used"
-void mn_warn_unused(const mn_args *a);
-
 /* A number of points of at most `most`, from an arg that is at least `least`. */
 int mn_points_count(const mn_args *a, const char *name, int32_t least, int32_t *out);
 

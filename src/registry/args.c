@@ -257,3 +257,10 @@ int mn_args_fail(const mn_args *a, const char *name, const char *fmt, ...) {
     mn_node_where(v && v->file ? v : a->origin, at, sizeof at);
     return mn_fail(a->ctx, MODNAS_ECONFIG, "%s: %s.%s: %s", at, a->component->name, name, text);
 }
+
+void mn_args_warn_unused(const mn_args *a) {
+    const mn_component *c = a->component;
+    for (const mn_arg_def *d = c->args; d && d->name; d++)
+        if (strcmp(d->text, MN_UNUSED_ARG) == 0 && mn_args_given(a, d->name))
+            mn_log(a->ctx, MODNAS_LOG_WARN, "%s: %s is not used", c->name, d->name);
+}

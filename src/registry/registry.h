@@ -114,5 +114,9 @@ const mn_node *mn_args_node(const mn_args *a, const char *name); /* NULL when nu
 int mn_args_given(const mn_args *a, const char *name);           /* not null */
 /* MODNAS_ECONFIG with "file:line: Component.arg: " in front: for values that the type alone does not rule out. */
 int mn_args_fail(const mn_args *a, const char *name, const char *fmt, ...) MN_PRINTF(3, 4);
+/* Args that are taken for old configurations, and say nothing here, have this as their text: each one that is given is
+ * warned of. */
+#define MN_UNUSED_ARG "taken for old configurations, and not used"
+void mn_args_warn_unused(const mn_args *a);
 
 #endif
