@@ -170,6 +170,27 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* Of another version: refused with both numbers, and nothing changed; a run that began instead would remove it. */
+START_TEST(another_version) {
+    const char *yaml = util_resumes[0].yaml;
+    const char *const whole[] = {"backend=ref", "name=whole", NULL};
+    char path[128];
+    run_whole(yaml, whole, 0, NULL);
+    ck_assert_int_eq(util_resume_run(yaml, often, 9, 0, NULL), MODNAS_ECANCELED);
+    newest(0, path);
+    sh("printf '\\001' | dd of=%s bs=1 seek=8 conv=notrunc status=none", path);
+    sh("cp -r %s exp/before", "exp/t");
+    ck_assert_int_eq(util_resume_run(yaml, often, 0, 1, NULL), MODNAS_EUNSUPPORTED);
+    ck_assert_int_eq(rig.started, 0);
+    ck_assert_ptr_nonnull(strstr(rig.error, path));
+    ck_assert_ptr_nonnull(strstr(rig.error, "a checkpoint of version 1, this library reads 2"));
+    sh("diff -r exp/before/chkpt %s/chkpt && diff -r exp/before/outputs exp/t/outputs", "exp/t");
+    sh("printf '\\002' | dd of=%s bs=1 seek=8 conv=notrunc status=none", path);
+    run_whole(yaml, often, 1, NULL);
+    check_same("put right again", 0);
+}
+END_TEST
+
 /* What sha256sum says of a file. */
 static void hash_of(const char *path, char hash[65]) {
     char command[128];
@@ -262,6 +283,6 @@ int main(void) {
     tcase_add_loop_test(t, other_tables, 0, 2);
     suite_add_tcase(s, t);
     util_add(s, "files", util_resume_setup, rig_teardown,
-             (const TTest *[]){newest_good_one, what_a_kill_leaves, refused, as_weights, out_of_memory, NULL});
+             (const TTest *[]){newest_good_one, what_a_kill_leaves, refused, another_version, as_weights, out_of_memory, NULL});
     return util_run(s);
 }

@@ -13,7 +13,7 @@
 
 #define MN_SECTIONS_MAGIC "MODNASCP"
 enum {
-    MN_SECTIONS_VERSION = 1,
+    MN_SECTIONS_VERSION = 2, /* raised when the layout is another, or what a section says in its place */
     MN_SECTIONS_HEAD = 24, /* bytes in front of the first section */
     MN_SECTION_SUM = 64,
     MN_SECTION_HEAD = 80, /* of a section: its sum, then sizes */
@@ -45,7 +45,7 @@ int mn_sections_add_from(mn_sections *f, const char *name, int32_t needed, mn_em
 const mn_section *mn_sections_find(const mn_sections *f, const char *name); /* NULL: there is none */
 /* Replace `path` at once. */
 int mn_sections_write(const mn_sections *f, const char *path);
-/* MODNAS_EFORMAT with path, section and numbers for what is torn or damaged; MODNAS_EUNSUPPORTED for a later version;
+/* MODNAS_EFORMAT with path, section and numbers for what is torn or damaged; MODNAS_EUNSUPPORTED for another version;
  * MODNAS_ENOTFOUND, MODNAS_EIO, MODNAS_ENOMEM. */
 int mn_sections_read(modnas_ctx *ctx, const char *path, mn_sections *out);
 int mn_sections_parse(modnas_ctx *ctx, char *bytes, size_t n, const char *name, mn_sections *out); /* takes bytes */

@@ -139,10 +139,10 @@ static int load_file(mn_pipeline *p, const char *path) {
     return rc;
 }
 
-/* Whether the next one may do: it is the file that is bad, not the memory or the configuration. */
+/* Whether the next one may do: it is the file that is bad, not the memory, the configuration or the
+ * version: the run could go on with another library, and must not begin anew here. */
 static int is_bad_file(int rc) {
-    return rc == MODNAS_EFORMAT || rc == MODNAS_EIO || rc == MODNAS_EUNSUPPORTED || rc == MODNAS_ENOTFOUND ||
-           rc == MODNAS_ESHAPE;
+    return rc == MODNAS_EFORMAT || rc == MODNAS_EIO || rc == MODNAS_ENOTFOUND || rc == MODNAS_ESHAPE;
 }
 
 static int load_newest(mn_pipeline *p, const mn_vec *list) {
