@@ -18,16 +18,17 @@ static int begin(mn_callback *c, mn_estim *e) {
     return 0;
 }
 
-static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int is_new) {
+static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int *is_opt) {
     stopping *s = c->own;
     (void)e, (void)v;
     s->n_evaluated = 1;
-    if (is_new) s->n_new = 1;
+    if (*is_opt) s->n_new = 1;
     return 0;
 }
 
-static int epoch_done(mn_callback *c, mn_estim *e) {
+static int epoch_done(mn_callback *c, mn_estim *e, mn_str *line) {
     stopping *s = c->own;
+    (void)line;
     s->n_without = s->n_new ? 0 : s->n_without + s->n_evaluated;
     s->n_new = s->n_evaluated = 0;
     if (s->n_without < s->threshold || e->epoch + 1 >= e->epochs) return 0;
@@ -54,15 +55,16 @@ static const mn_callback_vt vt = {.type = "EarlyStopping",
                                   .epoch_done = epoch_done,
                                   .state = state};
 
+static int fill(mn_callback *c, const mn_args *a) {
+    stopping *s = c->own;
+    s->threshold = mn_args_int(a, "threshold");
+    if (s->threshold >= 1) return 0;
+    return mn_args_fail(a, "threshold", "it is %" PRId64 ", at least 1 is wanted", s->threshold);
+}
+
 static int build(const mn_component *component, const mn_args *a, const void *env, void *out) {
-    mn_callback *c;
-    const int64_t threshold = mn_args_int(a, "threshold");
     (void)component;
-    if (threshold < 1) return mn_args_fail(a, "threshold", "it is %" PRId64 ", at least 1 is wanted", threshold);
-    MN_TRY(mn_callback_new(&vt, a->ctx, env, sizeof(stopping), &c));
-    ((stopping *)c->own)->threshold = threshold;
-    *(mn_callback **)out = c;
-    return 0;
+    return mn_callback_make(&vt, a, env, sizeof(stopping), fill, out);
 }
 
 static const mn_arg_def args[] = {{"threshold", MN_ARG_INT, "10", NULL, "epochs in a row without a new optimum"},

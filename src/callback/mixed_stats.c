@@ -34,9 +34,9 @@ static int begin(mn_callback *c, mn_estim *e) {
     return 0;
 }
 
-static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int is_new) {
+static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int *is_opt) {
     const stats *s = c->own;
-    (void)is_new;
+    (void)is_opt;
     if (v->status || !isfinite(v->score) || !v->point || v->point->n != s->n_genes) return 0;
     option *o = s->options;
     for (int32_t i = 0; i < s->n_genes; i++) {
@@ -108,8 +108,9 @@ static int record(mn_callback *c, mn_estim *e, int64_t epoch) {
     return c->env.save_text(c->env.ud, e, "probs_", ".tsv", &copy);
 }
 
-static int epoch_done(mn_callback *c, mn_estim *e) {
+static int epoch_done(mn_callback *c, mn_estim *e, mn_str *line) {
     const stats *s = c->own;
+    (void)line;
     return s->n_genes && mn_callback_is_due(e, s->intv) ? record(c, e, e->epoch + 1) : 0;
 }
 
@@ -146,10 +147,11 @@ static const mn_callback_vt vt = {.type = "MixedOpStatsReporter",
                                   .state = state,
                                   .destroy = destroy};
 
-static int fill(mn_callback *c, double intv) {
+static int fill(mn_callback *c, const mn_args *a) {
     stats *s = c->own;
     const mn_space *space = c->env.model->space;
-    s->intv = intv;
+    MN_TRY(mn_callback_intv(a, "plot_intv", &s->intv));
+    if (!(s->intv > 0)) return mn_args_fail(a, "plot_intv", "it is 0, a share of the epochs or a number of them is wanted");
     s->n_genes = mn_space_n_genes(space);
     for (int32_t i = 0; i < s->n_genes; i++) s->n_options += mn_space_gene(space, i)->n;
     s->options = mn_alloc(c->ctx, (size_t)s->n_options + 1, sizeof *s->options);
@@ -157,18 +159,8 @@ static int fill(mn_callback *c, double intv) {
 }
 
 static int build(const mn_component *component, const mn_args *a, const void *env, void *out) {
-    mn_callback *c;
-    const double intv = mn_args_real(a, "plot_intv");
     (void)component;
-    if (!(intv > 0 && intv < 1e9))
-        return mn_args_fail(a, "plot_intv", "it is %g, a share of the epochs or a number of them is wanted", intv);
-    MN_TRY(mn_callback_new(&vt, a->ctx, env, sizeof(stats), &c));
-    const int rc = fill(c, intv);
-    if (rc)
-        mn_callback_free(c);
-    else
-        *(mn_callback **)out = c;
-    return rc;
+    return mn_callback_make(&vt, a, env, sizeof(stats), fill, out);
 }
 
 static const mn_arg_def args[] = {

@@ -11,9 +11,9 @@ typedef struct exporter {
     int32_t saves_chkpt, saves_desc; /* of a new best */
 } exporter;
 
-static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int is_new) {
+static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int *is_opt) {
     const exporter *s = c->own;
-    (void)is_new;
+    (void)is_opt;
     if (!v->is_best) return 0;
     if (s->saves_chkpt) MN_TRY(c->env.save_model(c->env.ud, e, s->best_file));
     return s->saves_desc && v->arch ? c->env.save_arch(c->env.ud, e, s->best_file, v->arch) : 0;
@@ -30,9 +30,10 @@ static int save_desc(mn_callback *c, mn_estim *e, const char *tag) {
     return rc;
 }
 
-static int epoch_done(mn_callback *c, mn_estim *e) {
+static int epoch_done(mn_callback *c, mn_estim *e, mn_str *line) {
     const exporter *s = c->own;
     char tag[32];
+    (void)line;
     snprintf(tag, sizeof tag, "ep%03" PRId64, e->epoch + 1);
     if (mn_callback_is_due(e, (double)s->chkpt_intv)) MN_TRY(c->env.save_model(c->env.ud, e, tag));
     return mn_callback_is_due(e, (double)s->desc_intv) ? save_desc(c, e, tag) : 0;
@@ -90,15 +91,8 @@ static int fill(mn_callback *c, const mn_args *a) {
 }
 
 static int build(const mn_component *component, const mn_args *a, const void *env, void *out) {
-    mn_callback *c;
     (void)component;
-    MN_TRY(mn_callback_new(&vt, a->ctx, env, sizeof(exporter), &c));
-    const int rc = fill(c, a);
-    if (rc)
-        mn_callback_free(c);
-    else
-        *(mn_callback **)out = c;
-    return rc;
+    return mn_callback_make(&vt, a, env, sizeof(exporter), fill, out);
 }
 
 static const mn_arg_def args[] = {

@@ -95,7 +95,11 @@ int mn_form_export(const mn_check *c, const mn_arg_def *def, const mn_node *v) {
 }
 
 int mn_default_callback(int i, const char **name, const char **type) {
-    static const char *const rows[][2] = {{"estim_export", "EstimResultsExporter"}};
+    static const char *const rows[][2] = {{"opt", "OptimumReporter"},
+                                           {"eta", "ETAReporter"},
+                                           {"estim_export", "EstimResultsExporter"},
+                                           {"trainer", "TrainerReporter"},
+                                           {"estim", "EstimReporter"}};
     if (i < 0 || i >= (int)MN_COUNT(rows)) return 0;
     *name = rows[i][0];
     *type = rows[i][1];

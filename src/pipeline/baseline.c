@@ -217,7 +217,7 @@ void mn_results_baseline(mn_str *s, const mn_baseline *b) {
     if (!b->n_random) return;
     mn_str_addf(s, ",\"baseline\":{\"evaluations\":%" PRId64 ",\"best\":", b->n_random);
     if (b->arch)
-        mn_results_found(s, b->arch, b->best, &b->metrics);
+        mn_found_json(s, b->arch, b->best, &b->metrics);
     else
         mn_str_add(s, "null");
     mn_str_addf(s, "},\"verdict\":{\"text\":\"%s\",\"p\":", verdict(b));

@@ -40,6 +40,7 @@ static modnas_progress public_progress(const mn_progress *p) {
 static int progress(const mn_progress *p, void *ud) {
     mn_pipeline *run = ud;
     const modnas_progress out = public_progress(p);
+    MN_TRY(mn_callbacks_step(run, p));
     if (run->running) MN_TRY(mn_writer_step(&run->writer, p, !run->current->transient));
     if (!run->opts.progress) return 0;
     const int32_t before = callback_begin(run);
@@ -134,12 +135,10 @@ int mn_pipeline_drop(mn_pipeline *p, const mn_estim *e, const char *tag) {
 
 static int keep(mn_pipeline *p, const mn_evaluation *v) {
     mn_stage *s = stage_of(p, v->estim);
-    int is_new = 0;
     MN_TRY(mn_history_add(&p->history, v));
     if (s) MN_TRY(mn_top_add(&s->top, v));
     if (s) MN_TRY(mn_baseline_note(&s->baseline, v));
-    if (s) MN_TRY(mn_front_add(&s->front, v, &is_new));
-    return s && p->is_open ? mn_callbacks_evaluated(p, s->estim, v, v->is_best || is_new) : 0;
+    return s && p->is_open ? mn_callbacks_evaluated(p, s->estim, v) : 0;
 }
 
 static int evaluated(const mn_evaluation *v, void *ud) {

@@ -59,7 +59,6 @@ static mn_estim_env env_of(mn_pipeline *p, const char *name, const mn_node *conf
 int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf) {
     mn_estim_env env = env_of(p, name, conf);
     mn_stage stage = {.top = {.ctx = p->ctx, .most = p->n_top}};
-    mn_front_init(&stage.front, p->ctx);
     MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
     MN_TRY(find_trainer(p, name, conf, &env.trainer));
     MN_TRY(mn_registry_build(p->ctx, "estim", conf, mn_estim_keys, NULL, &env, &stage.estim));
@@ -130,6 +129,8 @@ static int build(mn_pipeline *p) {
     MN_TRY(mn_expdir_init(&p->dir, p->ctx, p->tree));
     mn_history_init(&p->history, &p->dir);
     mn_chkpt_init(p);
+    MN_TRY(mn_objective_new(p->ctx, mn_node_get(p->tree, "objective"), &p->objective));
+    p->limits = mn_objective_limits(p->objective);
     MN_TRY(mn_construct_model(p->ctx, p->tree, mn_construct_dtype(p->tree), 1, &p->model));
     MN_TRY(mn_callbacks_build(p));
     mn_writer_init(&p->writer, &p->dir, p->tree, p->model);
@@ -138,8 +139,6 @@ static int build(mn_pipeline *p) {
     MN_TRY(mn_pipeline_test_loader(p));
     MN_TRY(mn_specs_visit(mn_node_get(p->tree, "trainer"), add_trainer, p));
     MN_TRY(mn_exporters_build(p->ctx, p->tree, &p->exporter));
-    MN_TRY(mn_objective_new(p->ctx, mn_node_get(p->tree, "objective"), &p->objective));
-    p->limits = mn_objective_limits(p->objective);
     const mn_optim_env env = mn_pipeline_optim_env(p);
     if (is_given(optim)) MN_TRY(mn_registry_build(p->ctx, "optim", optim, NULL, NULL, &env, &p->optim));
     MN_TRY(add_estims(p));
@@ -189,7 +188,6 @@ void mn_pipeline_free(mn_pipeline *p) {
     for (size_t i = 0; i < p->stages.n; i++) {
         mn_top_free(&MN_AT(p->stages, mn_stage, i).top);
         mn_baseline_free(&MN_AT(p->stages, mn_stage, i).baseline);
-        mn_front_free(&MN_AT(p->stages, mn_stage, i).front);
         mn_estim_free(MN_AT(p->stages, mn_stage, i).estim);
     }
     mn_vec_free(ctx, &p->stages);

@@ -10,36 +10,34 @@ static void drop(mn_top *t, int32_t i) {
     t->n--;
 }
 
-/* Takes arch. */
-static void insert(mn_top *t, char *arch, const mn_evaluation *v) {
+/* Takes f.arch. */
+static void insert(mn_top *t, mn_found f) {
     int32_t at = t->n;
-    while (at > 0 && v->score > t->found[at - 1].score) at--;
+    while (at > 0 && f.score > t->found[at - 1].score) at--;
     if (at == t->most) {
-        mn_free(t->ctx, arch);
+        mn_free(t->ctx, f.arch);
         return;
     }
     if (t->n == t->most) drop(t, t->most - 1);
     memmove(&t->found[at + 1], &t->found[at], (size_t)(t->n - at) * sizeof t->found[0]);
-    t->found[at] = (mn_found){arch, v->score, *v->metrics};
+    t->found[at] = f;
     t->n++;
 }
 
 int mn_top_add(mn_top *t, const mn_evaluation *v) {
-    mn_str json = {.ctx = t->ctx};
+    mn_found f;
     if (!mn_fitness_is_feasible(v->fitness)) return 0;
-    mn_node_json(&json, v->arch);
-    char *arch = mn_str_take(&json);
-    if (!arch) return MODNAS_ENOMEM;
+    MN_TRY(mn_found_of(t->ctx, v, &f));
     for (int32_t i = 0; i < t->n; i++) {
-        if (strcmp(t->found[i].arch, arch) != 0) continue;
-        if (v->score <= t->found[i].score) {
-            mn_free(t->ctx, arch);
+        if (strcmp(t->found[i].arch, f.arch) != 0) continue;
+        if (f.score <= t->found[i].score) {
+            mn_free(t->ctx, f.arch);
             return 0;
         }
         drop(t, i);
         break;
     }
-    insert(t, arch, v);
+    insert(t, f);
     return 0;
 }
 
@@ -53,35 +51,13 @@ int mn_top_state(mn_top *t, mn_state *io) {
             *f = (mn_found){0};
             t->n = i + 1; /* it is freed with the others from here on */
         }
-        MN_TRY(mn_state_text(io, &f->arch));
-        if (!f->arch) return mn_state_fail(io, "an architecture is missing");
-        MN_TRY(mn_state_real(io, &f->score));
-        MN_TRY(mn_metrics_state(&f->metrics, io));
+        MN_TRY(mn_found_state(f, io));
     }
     return 0;
 }
 
 void mn_top_free(mn_top *t) {
     while (t->n) drop(t, t->n - 1);
-}
-
-void mn_results_metrics(mn_str *s, const mn_metrics *m) {
-    mn_str_add(s, "{");
-    for (int32_t i = 0; i < m->n; i++) {
-        if (i) mn_str_add(s, ",");
-        mn_str_json(s, m->name[i]);
-        mn_str_add(s, ":");
-        mn_str_real(s, m->value[i]);
-    }
-    mn_str_add(s, "}");
-}
-
-void mn_results_found(mn_str *s, const char *arch, double score, const mn_metrics *metrics) {
-    mn_str_addf(s, "{\"arch\":%s,\"score\":", arch);
-    mn_str_real(s, score);
-    mn_str_add(s, ",\"metrics\":");
-    mn_results_metrics(s, metrics);
-    mn_str_add(s, "}");
 }
 
 static void add_limits(mn_str *s, const mn_limits *limits, const mn_metrics *best) {
@@ -119,28 +95,22 @@ static void add_hash(mn_str *s, const char *key, const char *hash) {
     mn_str_json(s, hash);
 }
 
-void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_front *front,
-                      const mn_baseline *baseline) {
+void mn_results_estim(mn_str *s, const mn_estim *e, const mn_top *top, const mn_baseline *baseline) {
     mn_str_addf(s, "{\"evaluations\":%" PRId64 ",\"best\":", e->n_evaluations);
     if (top->n)
-        mn_results_found(s, top->found[0].arch, top->found[0].score, &top->found[0].metrics);
+        mn_found_json(s, top->found[0].arch, top->found[0].score, &top->found[0].metrics);
     else
         mn_str_add(s, "null");
     mn_str_add(s, ",\"top\":[");
     for (int32_t i = 0; i < top->n; i++) {
         if (i) mn_str_add(s, ",");
-        mn_results_found(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
+        mn_found_json(s, top->found[i].arch, top->found[i].score, &top->found[i].metrics);
     }
     mn_str_add(s, "]");
-    if (mn_objective_n_goals(e->objective) > 1) {
-        mn_str_add(s, ",\"front\":");
-        mn_results_front(s, front);
-    }
     add_limits(s, mn_objective_limits(e->objective), &e->best_metrics);
     mn_results_baseline(s, baseline);
     add_collapse(s, &e->collapse);
     if (e->is_stopped) mn_str_addf(s, ",\"stopped_after\":%" PRId64, e->epoch);
     add_hash(s, "calibration_sha256", e->calibration_sha256);
     add_hash(s, "table_sha256", e->table_sha256);
-    mn_str_add(s, "}");
 }

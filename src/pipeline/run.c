@@ -76,7 +76,9 @@ static void add_estims(mn_str *s, const mn_pipeline *p) {
         const mn_stage *stage = &MN_AT(p->stages, mn_stage, i);
         if (i) mn_str_add(s, ",");
         add_key(s, stage->estim->name);
-        mn_results_estim(s, stage->estim, &stage->top, &stage->front, &stage->baseline);
+        mn_results_estim(s, stage->estim, &stage->top, &stage->baseline);
+        mn_callbacks_results(p, stage->estim, s);
+        mn_str_add(s, "}");
     }
     mn_str_add(s, "}");
 }
@@ -86,7 +88,7 @@ static void add_test(mn_str *s, const mn_scores *test) {
     const mn_metrics m = {3, {"acc_top1", "acc_top5", "loss"}, {test->top1 / n, test->top5 / n, test->loss / n}};
     if (!test->n) return;
     mn_str_add(s, ",\"test\":");
-    mn_results_metrics(s, &m);
+    mn_metrics_json(s, &m);
     s->n--; /* before the closing brace */
     mn_str_addf(s, ",\"n\":%" PRId64 "}", test->n);
 }

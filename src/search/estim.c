@@ -4,31 +4,16 @@
  * afterwards. */
 #include "search/search.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "config/config.h"
 #include "search/derive.h"
 
-#define LOGS_PER_EPOCH 5
-
 /* ---- reporting --------------------------------------------------------------------------------------- */
 
 static double mean(double sum, int64_t n) {
     return n ? sum / (double)n : NAN;
-}
-
-static void log_step(const mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
-    const int64_t every = steps / LOGS_PER_EPOCH ? steps / LOGS_PER_EPOCH : 1;
-    const int train = phase[0] == 't', valid = phase[0] == 'v', last = step + 1 == steps;
-    if (!(train && ((step + 1) % every == 0 || last)) && !(valid && last)) return;
-    char lr[32] = ""; /* no allocation: steps make none */
-    if (train) snprintf(lr, sizeof lr, " | LR: %.4f", e->lr);
-    mn_log(e->ctx, MODNAS_LOG_INFO, "%s: [%3" PRId64 "/%" PRId64 "] Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f%s",
-           train ? "Train" : "Valid", step + 1, steps, mean(s->top1, s->n), mean(s->top5, s->n), mean(s->loss, s->n),
-           lr);
 }
 
 static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
@@ -48,26 +33,15 @@ static mn_progress progress_of(const mn_estim *e, const char *phase, int64_t ste
 int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *s) {
     const mn_progress p = progress_of(e, phase, step, steps, s);
     if (e->quiet) return mn_canceled(e->ctx);
-    log_step(e, phase, step, steps, s);
     int rc = e->observer.progress ? e->observer.progress(&p, e->observer.ud) : 0;
     if (!rc) rc = mn_canceled(e->ctx);
     e->resumable = rc != 0; /* the step is made: it is not made again */
     return rc;
 }
 
-static void log_epoch(const mn_estim *e) {
-    const double per_epoch = (mn_seconds() - e->started) / (double)(e->epoch + 1);
-    const int64_t left = (int64_t)(per_epoch * (double)(e->epochs - e->epoch - 1) + 0.5);
-    char best[48] = "";
-    if (e->best_metrics.n) snprintf(best, sizeof best, "Opt: %.4f | ", e->best_score);
-    mn_log(e->ctx, MODNAS_LOG_INFO, "%s: [%3" PRId64 "/%" PRId64 "] %sETA: %" PRId64 " h %" PRId64 " m %" PRId64 " s",
-           e->name, e->epoch + 1, e->epochs, best, left / 3600, left / 60 % 60, left % 60);
-}
-
 int mn_estim_epoch_done(mn_estim *e) {
     const int64_t steps = e->trainer ? mn_trainer_n_train(e->trainer) : 0;
     const mn_progress p = progress_of(e, "epoch", steps, steps, &e->scores);
-    log_epoch(e);
     const int rc = e->observer.epoch_done ? e->observer.epoch_done(&p, e->observer.ud) : 0;
     e->epoch++;
     e->resumable = rc != 0;

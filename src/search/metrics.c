@@ -37,12 +37,15 @@ const double *mn_metrics_get(const mn_metrics *m, const char *name) {
     return NULL;
 }
 
-double mn_metrics_score(const mn_metrics *m) {
+double mn_metric_sign(const char *name) {
     static const char *const less_is_better[] = {"loss", "params", "macs", "latency_ms", "arena_bytes"};
-    if (!m->n) return 0;
     for (size_t i = 0; i < MN_COUNT(less_is_better); i++)
-        if (strcmp(m->name[0], less_is_better[i]) == 0) return -m->value[0];
-    return m->value[0];
+        if (strcmp(name, less_is_better[i]) == 0) return -1;
+    return 1;
+}
+
+double mn_metrics_score(const mn_metrics *m) {
+    return m->n ? mn_metric_sign(m->name[0]) * m->value[0] : 0;
 }
 
 void mn_metric_free(mn_metric *m) {

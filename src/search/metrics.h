@@ -15,7 +15,8 @@ typedef struct mn_metrics {
 int mn_metrics_state(mn_metrics *m, mn_state *io);
 int mn_metrics_add(modnas_ctx *ctx, mn_metrics *m, const char *name, double value); /* replaces a value of that name */
 const double *mn_metrics_get(const mn_metrics *m, const char *name);                /* NULL when absent */
-/* What is maximised: the first metric, negated where less is better (loss, params, macs, latency_ms, arena_bytes). */
+double mn_metric_sign(const char *name); /* -1 where less is better: loss, params, macs, latency_ms, arena_bytes; else 1 */
+/* What is maximised: the first metric, negated where less is better. */
 double mn_metrics_score(const mn_metrics *m);
 
 #endif

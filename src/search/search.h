@@ -184,10 +184,10 @@ int mn_estim_add_metric(mn_estim *e, const mn_node *spec);
 int mn_estim_add_criterion(mn_estim *e, const mn_node *spec);
 extern const char *const mn_estim_keys[]; /* keys of an estimator's section beside type and args; ends with NULL */
 
-/* Report a step (and log a fifth of an epoch); non-zero when the run is to stop: MODNAS_ECANCELED, or what the observer
+/* Report a step; non-zero when the run is to stop: MODNAS_ECANCELED, or what the observer
  * returned. */
 int mn_estim_tick(mn_estim *e, const char *phase, int64_t step, int64_t steps, const mn_scores *sofar);
-/* The end of an epoch: logged and reported. */
+/* Report the end of an epoch. */
 int mn_estim_epoch_done(mn_estim *e);
 
 /* ---- evaluations (estim.c): of an architecture (NULL: none given) whose open options are as derived ------------- */
