@@ -129,6 +129,8 @@ int mn_gate(mn_run *run, mn_value *p, mn_value *const *src, int32_t n, int32_t c
 int mn_run_keep(mn_run *run, mn_value *v);
 /* Mark what is recorded next as part of group `tag` (a mixed op); 0: none. For the bound of prepare. */
 void mn_run_tag(mn_run *run, int32_t tag);
+/* Mark what is recorded next as made for `part`, a module; returns the one before. */
+const void *mn_run_within(mn_run *run, const void *part);
 
 /* What was recorded under `tag`, before planning: a JSON list of ops with their shapes, "weights" those of the weights, and
  * what convolutions, pooling and activations are told besides. */

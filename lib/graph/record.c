@@ -75,6 +75,7 @@ int mn_run_begin(mn_run *run, const mn_run_opts *opts) {
     run->opts = *opts;
     run->recording = ++run->ctx->n_recordings;
     run->no_grad = run->tag = run->planned = 0;
+    run->part = NULL;
     run->macs = 0;
     run->n_values = 0;
     run->vertices.n = run->srcs.n = run->indices.n = run->constants.n = run->inputs.n = 0;
@@ -92,6 +93,11 @@ void mn_run_no_grad(mn_run *run, int on) {
 }
 void mn_run_tag(mn_run *run, int32_t tag) {
     run->tag = tag;
+}
+const void *mn_run_within(mn_run *run, const void *part) {
+    const void *before = run->part;
+    run->part = part;
+    return before;
 }
 int64_t mn_run_macs(const mn_run *run) {
     return run->macs;
@@ -206,6 +212,7 @@ int mn_vertex_new(mn_run *run, const mn_op *op, mn_value *const *src, int32_t n_
     x->n_src = n_src;
     x->index = (int32_t)run->vertices.n - 1;
     x->tag = run->tag;
+    x->part = run->part;
     x->frozen = run->no_grad > 0;
     for (int32_t i = 0; i < n_src; i++) {
         if (!src[i]) continue;

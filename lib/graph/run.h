@@ -7,7 +7,7 @@
 #ifndef MN_RUN_H
 #define MN_RUN_H
 
-#include "graph/graph.h"
+#include "graph/view.h"
 
 typedef struct mn_vertex mn_vertex;
 
@@ -30,22 +30,8 @@ struct mn_vertex {
     mn_value *residual;   /* fused addition */
     mn_vertex *fold;      /* conv2d: the batch norm folded into it */
     mn_value *aux[3];     /* saved for the backward: statistics, mask, workspace, probabilities */
-    union {
-        mn_conv_opts conv;
-        struct { mn_bn_opts o; mn_value *mean, *var; } bn;
-        mn_pool_opts pool;
-        struct { int32_t act; double alpha, beta; } act;
-        struct { int32_t algo; } binary, reduce;
-        struct { int32_t axis; } concat;
-        struct { int32_t start[4], step[4], count[4]; double fill; } box; /* slice, pad */
-        struct { int32_t groups; } shuffle;
-        struct { double p; } dropout;
-        struct { int32_t log; } softmax;
-        struct { int32_t kind, algo, flags; double scalar; } loss;
-        struct { uint32_t index; } pick; /* first of n indices in run->indices; n = dst->dims[1] */
-        struct { int32_t chosen; } gate;
-        struct { int32_t expand, norm1, depthwise, norm2; } bottleneck; /* its vertices; expand and norm1 -1: no expansion */
-    } u;
+    const void *part;     /* what it was recorded for */
+    mn_attrs u;
 };
 
 enum mn_place { MN_IN_SLAB, MN_IN_WEIGHTS, MN_IN_GRADS, MN_IN_HOST };
@@ -75,6 +61,7 @@ struct modnas_tape {
     mn_run_opts opts;
     uint64_t recording;   /* number of this recording in the context: old parameter lookups do not count */
     int32_t no_grad, tag;
+    const void *part;     /* recorded now: mn_run_within */
     int64_t macs;
     /* recorded */
     mn_vec chunks;        /* mn_value *[]: blocks of MN_VALUE_CHUNK values, addresses stable */
@@ -118,6 +105,7 @@ int mn_same_dims(const mn_value *a, const mn_value *b);
 size_t mn_dtype_bytes(int32_t dtype);
 int mn_is_zero(const mn_run *run, const mn_value *v); /* made by mn_zero */
 extern const mn_op mn_op_zero, mn_op_batch_norm, mn_op_conv2d, mn_op_activation, mn_op_add; /* those that fusion knows */
+extern const mn_op mn_op_pick; /* has indices beside its attributes */
 extern const mn_op mn_op_bottleneck; /* made by fusion */
 
 /* ---- emit.c: used by ops while planning -------------------------------------------------------------------------------------------- */

@@ -163,7 +163,7 @@ static int pick_backward(mn_run *run, mn_vertex *x, mn_value *g) {
     return mn_grad_close(run, v, to);
 }
 
-static const mn_op op_pick = {"pick", pick_forward, pick_backward};
+const mn_op mn_op_pick = {"pick", pick_forward, pick_backward};
 
 int mn_pick(mn_run *run, mn_value *src, const int32_t *index, int32_t n, mn_value **dst) {
     const int64_t dims[4] = {1, n, 1, 1};
@@ -177,7 +177,7 @@ int mn_pick(mn_run *run, mn_value *src, const int32_t *index, int32_t n, mn_valu
     mn_vertex *x;
     const uint32_t first = (uint32_t)run->indices.n;
     if (!mn_vec_push(run->ctx, &run->indices, index, (size_t)n)) return MODNAS_ENOMEM;
-    MN_TRY(mn_vertex_new(run, &op_pick, &src, 1, dims, &x));
+    MN_TRY(mn_vertex_new(run, &mn_op_pick, &src, 1, dims, &x));
     x->u.pick.index = first;
     *dst = x->dst;
     return 0;
