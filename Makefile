@@ -77,8 +77,12 @@ $(B)/obj/src/%.pb-c.o: $(B)/gen/%.pb-c.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"
 	$(Q)$(CC) $(CFLAGS) -I$(B)/gen -c $< -o $@
-$(B)/obj/src/export/events.o: INC_src += -I$(B)/gen
-$(B)/obj/src/export/events.o: $(B)/gen/export/event.pb-c.h
+# Who includes them, and which.
+EVENT_OBJ := $(B)/obj/src/export/events.o
+ONNX_OBJ  := $(patsubst %.c,$(B)/obj/%.o,$(wildcard src/export/onnx*.c tests/test_onnx*.c))
+$(EVENT_OBJ) $(ONNX_OBJ): private CFLAGS += -I$(B)/gen
+$(EVENT_OBJ): $(B)/gen/export/event.pb-c.h
+$(ONNX_OBJ): $(B)/gen/export/onnx.pb-c.h
 $(B)/obj/src/cli/%.o: src/cli/%.c
 	@mkdir -p $(@D)
 	@echo "  cc    $<"

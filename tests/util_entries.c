@@ -46,6 +46,7 @@ CALL(model_macs, s->model, &s->macs)
 CALL(model_forward, s->model, s->image, 1, s->logits)
 CALL(model_save, s->model, "saved.safetensors")
 CALL(model_load, s->model, "saved.safetensors", 0)
+CALL(model_export_onnx, s->model, NULL, "saved.onnx")
 CALL(module_add, modnas_model_root(s->model), "x", "Identity", NULL, &s->new_module)
 CALL(slot_fill, modnas_model_slot(s->model, 0), "IDT")
 CALL(slot_mix, modnas_model_slot(s->model, 0), "{type: IndexMixedOp, candidates: [MB3E1, MB3E3]}")
@@ -153,6 +154,7 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(model_tensor, 0, 0),
                                    ROW(model_get, 0, 0),
                                    ROW(model_set, 0, 0),
+                                   ROW(model_export_onnx, 0, 1),
                                    ROW(module_add, MODNAS_EINVAL, 0),
                                    ROW(module_add_custom, MODNAS_EINVAL, 0),
                                    ROW(module_param, MODNAS_EINVAL, 0),

@@ -21,8 +21,10 @@ trap 'rm -f "$sums"' EXIT
 status=0
 step() { "$@" || { echo "check: this went wrong: $*"; status=1; }; }
 
-# One test compares with it; without it that one is skipped.
-[ $# != 0 ] || timeout 300 tools/tensorboard.sh || true
+# Tests compare with them; without them these are skipped.
+for package in tensorboard onnx; do
+    [ $# != 0 ] || timeout 300 tools/$package.sh || true
+done
 
 variants=${*:-release asan}
 for variant in $variants; do

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Install the tensorboard package, which tests/test_writer reads files with, into build/deps/tensorboard (60 MB to fetch).
-# What is there already is kept; without it that one test is skipped.
+# venv.sh NAME IMPORTS PACKAGE ...: a Python environment of its own for a test, build/deps/NAME, with packages of PyPI.
+# What is there already, and imports, is kept.
 set -eu
 cd "$(dirname "$0")/.."
-venv=build/deps/tensorboard
-package=tensorboard==2.21.0
-log=build/deps/tensorboard.log
+name=$1 imports=$2
+shift 2
+venv=build/deps/$name
+log=build/deps/$name.log
 
-say() { printf 'tensorboard: %s\n' "$*"; }
-die() { printf 'tensorboard: %s\n' "$*" >&2; exit 1; }
+say() { printf '%s: %s\n' "$name" "$*"; }
+die() { printf '%s: %s\n' "$name" "$*" >&2; exit 1; }
 
-"$venv/bin/python3" -c 'import tensorboard' 2>/dev/null && { say "it is there"; exit 0; }
+"$venv/bin/python3" -c "import $imports" 2>/dev/null && { say "it is there"; exit 0; }
 command -v python3 >/dev/null || die "there is no python3 here (Debian: apt-get install python3 python3-venv)"
 mkdir -p build/deps
 rm -rf "$venv"
@@ -18,10 +19,10 @@ python3 -m venv "$venv" >"$log" 2>&1 || {
     rm -rf "$venv"
     die "python3 makes no virtual environment here (Debian: apt-get install python3-venv)"
 }
-say "pip install $package"
-"$venv/bin/python3" -m pip install -q "$package" >"$log" 2>&1 || {
+say "pip install $*"
+"$venv/bin/python3" -m pip install -q "$@" >"$log" 2>&1 || {
     tail -n 5 "$log" >&2
     rm -rf "$venv"
-    die "'$package' could not be installed (all that pip said is in $log)"
+    die "'$*' could not be installed (all that pip said is in $log)"
 }
 say "it is there"

@@ -9,6 +9,7 @@
 #include "modnas/inspect.h"
 #include "modnas/model.h"
 #include "modnas/module.h"
+#include "modnas/onnx.h"
 #include "modnas/profile.h"
 #include "modnas/registry.h"
 #include "modnas/run.h"

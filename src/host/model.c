@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/config.h"
+#include "export/onnx.h"
 #include "host/host.h"
 #include "search/derive.h"
 
@@ -158,13 +159,18 @@ int modnas_model_set(modnas_model *model, const char *name, const float *data, s
 
 /* ---- evaluating ---------------------------------------------------------------------------------------- */
 
-static int check_forward(const mn_model *m, const float *x, int64_t n, const float *logits) {
-    if (!x || !logits) return mn_fail(m->ctx, MODNAS_EINVAL, "modnas_model_forward: %s is NULL", x ? "logits" : "x");
-    if (n < 1 || n > 65536) return mn_fail(m->ctx, MODNAS_EINVAL, "%lld images; 1 to 65536 are possible", (long long)n);
+/* May it be recorded now? */
+static int check_ready(const mn_model *m) {
     if (!mn_model_committed(m))
         return mn_fail(m->ctx, MODNAS_EINVAL, "the model has no memory: it is not complete, or has no backend");
     if (m->depth || m->busy) return mn_fail(m->ctx, MODNAS_EBUSY, "the model is in use: it is being recorded or run");
     return 0;
+}
+
+static int check_forward(const mn_model *m, const float *x, int64_t n, const float *logits) {
+    if (!x || !logits) return mn_fail(m->ctx, MODNAS_EINVAL, "modnas_model_forward: %s is NULL", x ? "logits" : "x");
+    if (n < 1 || n > 65536) return mn_fail(m->ctx, MODNAS_EINVAL, "%lld images; 1 to 65536 are possible", (long long)n);
+    return check_ready(m);
 }
 
 static int record(mn_model *m, int64_t n) {
@@ -197,6 +203,21 @@ int modnas_model_forward(modnas_model *model, const float *x, int64_t n, float *
     if (!model->eval.run) MN_TRY(mn_run_new(model->backend, model->dtype, model->slab, &model->eval.run));
     MN_TRY(mn_derive_begin(model));
     const int rc = evaluate(model, x, n, logits);
+    mn_derive_end(model);
+    return leave(model, rc);
+}
+
+/* ---- ONNX ---------------------------------------------------------------------------------------------- */
+
+int modnas_model_export_onnx(modnas_model *model, const modnas_onnx_opts *opts, const char *path) {
+    modnas_onnx_opts o;
+    if (!model) return MODNAS_EINVAL;
+    MN_ENTER(model->ctx);
+    if (!path) return mn_fail(model->ctx, MODNAS_EINVAL, "modnas_model_export_onnx: path is NULL");
+    MN_TRY(mn_opts_read(model->ctx, "modnas_onnx_opts", opts, &o, sizeof o));
+    MN_TRY(check_ready(model));
+    MN_TRY(mn_derive_begin(model));
+    const int rc = mn_onnx_write(model, &o, path);
     mn_derive_end(model);
     return leave(model, rc);
 }

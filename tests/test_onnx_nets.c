@@ -1,0 +1,78 @@
+/* Networks out of supernets as ONNX files, against our own evaluation: by ONNX Runtime where it is there. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "space/space.h"
+#include "util_onnx.h"
+
+#define MB      "candidates: [MB3E1, MB3E3, MB3E6, MB5E3, MB5E6, MB7E6, MB9E3]"
+#define DARTS   "candidates: [AP3, MP5, NC3, SS5, SC3, DC3, DD5, FC7, IDT, NIL, AVG, MAX]"
+#define NET(type, args, candidates)                                                                                    \
+    "backend: auto\nthreads: 1\nseed: 5\nmodel: {type: " type ", args: {n_classes: 10" args "}}\n"                     \
+    "mixed_op: {type: IndexMixedOp, " candidates "}\n"
+/* One size for all Slots: what zeros and identities can stand in for. */
+#define EVEN ", cfgs: [[0, 16, 1, 1], [1, 16, 3, 1], [1, 16, 3, 2]], width_coeff: 0, input: [3, 12, 13]"
+
+static const struct {
+    const char *name, *yaml;
+} spaces[] = {
+    {"CIFAR_MobileNetV2", NET("CIFAR_MobileNetV2", "", MB)},
+    {"CIFAR_MobileNetV2_GPU", NET("CIFAR_MobileNetV2_GPU", "", MB)},
+    {"ImageNet_MobileNetV2", NET("ImageNet_MobileNetV2", ", input: [3, 65, 64]", MB)},
+    {"ImageNet_MobileNetV2_GPU", NET("ImageNet_MobileNetV2_GPU", ", input: [3, 64, 65]", MB)},
+    {"MobileNetV2, hard swish, narrow", NET("MobileNetV2",
+     ", activation: Hardswish, width_coeff: 0.4, input: [1, 28, 28], chn_in: 1, cfgs: [[0, 16, 1, 1], [3, 24, 2, 2], [6, 40, 2, 2]]", MB)},
+    {"operators of DARTS", NET("MobileNetV2", EVEN, DARTS)},
+    {"the same, activation first", "ops: {ops_order: act_weight_bn, bn: {affine: false}}\n" NET("MobileNetV2", EVEN, DARTS)},
+};
+
+/* A network of the space, drawn by a number; its mixed ops stand for it from then on. */
+static void choose(mn_model *m, uint64_t number) {
+    mn_arch *a;
+    mn_rng rng;
+    mn_rng_init(&rng, number, mn_stream("arch"), 0);
+    ck_assert_int_eq(mn_arch_new(m, &a), 0);
+    for (int32_t i = 0; i < a->n; i++) a->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_gene(m->space, i)->n);
+    ck_assert_int_eq(mn_arch_apply(a), 0);
+    mn_arch_free(a);
+}
+
+/* n networks of a space: with batch norm folded and not, batches of any size and of a size, and what stands before the
+ * network. */
+static double compare(const char *yaml_text, int n) {
+    static const double mean[] = {0.4913, 0.4821, 0.4465}, stddev[] = {0.247, 0.2434, 0.2615};
+    util_onnx u;
+    mn_model *m = model_of(yaml_text, MODNAS_F32);
+    util_onnx_open(&u);
+    util_onnx_fill(m, 9);
+    for (int i = 0; i < n; i++) {
+        const int64_t images = 1 + 2 * (i % 3);
+        const modnas_onnx_opts o[] = {
+            {.size = sizeof o[0], .opset = 13 + i % 9},
+            {.size = sizeof o[0], .keep_batch_norm = 1, .batch = (int32_t)images, .bytes = i % 2,
+             .channels_last = 1, .mean = mean, .stddev = stddev}};
+        choose(m, (uint64_t)i);
+        for (size_t k = 0; k < MN_COUNT(o); k++) util_onnx_add(&u, m, &o[k], images);
+    }
+    mn_model_free(m);
+    return util_onnx_compare(&u);
+}
+
+/* MODNAS_ONNX_NETS networks of each space; 1 unless it is set. */
+START_TEST(networks) {
+    char folder[64];
+    const char *given = getenv("MODNAS_ONNX_NETS");
+    const int n = given ? atoi(given) : 1;
+    util_folder_new(folder);
+    const double worst = compare(spaces[_i].yaml, n);
+    if (given) printf("onnx: %s: %d networks, twice each: a difference of at most %.3g\n", spaces[_i].name, n, worst);
+    util_folder_free(folder);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("onnx_nets");
+    util_add_loop(s, "networks", model_setup, model_teardown, networks, MN_COUNT(spaces));
+    return util_run(s);
+}
