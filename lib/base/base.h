@@ -223,5 +223,6 @@ double mn_seconds(void);
 
 enum mn_isa { MN_ISA_PORTABLE = 0, MN_ISA_AVX2 = 1, MN_ISA_AVX512 = 2 };
 int mn_cpu_isa(void); /* cpuid + xgetbv; no state is kept */
+const char *mn_cpu_isa_name(void); /* "portable", "avx2", "avx512" */
 
 #endif

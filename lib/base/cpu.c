@@ -30,3 +30,8 @@ int mn_cpu_isa(void) {
     return MN_ISA_PORTABLE;
 }
 #endif
+
+const char *mn_cpu_isa_name(void) {
+    static const char *const names[] = {[MN_ISA_PORTABLE] = "portable", [MN_ISA_AVX2] = "avx2", [MN_ISA_AVX512] = "avx512"};
+    return names[mn_cpu_isa()];
+}

@@ -34,11 +34,6 @@ static int32_t threads_of(const mn_pipeline *p) {
     return p->model->backend ? mn_backend_threads(p->model->backend) : p->ctx->opts.threads;
 }
 
-static const char *isa_name(void) {
-    static const char *const names[] = {"portable", "avx2", "avx512"};
-    return names[mn_cpu_isa()];
-}
-
 static int add_space(mn_str *s, const mn_pipeline *p) {
     char hash[65];
     mn_str size = {.ctx = p->ctx};
@@ -80,7 +75,7 @@ int mn_pipeline_meta(const mn_pipeline *p, mn_str *s) {
     add_text(s, "library", MODNAS_VERSION_STRING);
     add_text(s, "backend", b ? mn_backend_name(b) : "none");
     add_text(s, "backend_version", b ? mn_backend_version(b) : NULL);
-    add_text(s, "isa", isa_name());
+    add_text(s, "isa", mn_cpu_isa_name());
     add_int(s, "threads", threads_of(p));
     add_key(s, "seed");
     mn_str_addf(s, "%" PRIu64, p->model->seed);

@@ -88,6 +88,16 @@ int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf)
 /* Run all estimators and write the folder. started: 1 once the folder was there to write to. */
 int mn_pipeline_run(mn_pipeline *p, int32_t *started, char **results);
 
+typedef struct mn_network {
+    int32_t input[3]; /* C, H, W */
+    int64_t params, macs;
+} mn_network;
+/* Of what the model is reduced to as it stands, for an image of the last estimator. MODNAS_EINVAL without a network;
+ * MODNAS_ENOTFOUND when nothing obeys the limits. */
+int mn_pipeline_network(mn_pipeline *p, mn_network *out);
+/* The same on the test set, with what the last estimator does to weights before it measures; nothing without one. */
+int mn_pipeline_test(mn_pipeline *p, mn_scores *test);
+
 mn_observer mn_pipeline_observer(mn_pipeline *p);
 /* Weights into chkpt/model_<estim>_<tag>.safetensors. */
 int mn_pipeline_save_model(mn_pipeline *p, const mn_estim *e, const char *tag);

@@ -9,7 +9,6 @@
 #include "modnas/version.h"
 #include "pipeline/callbacks.h"
 #include "pipeline/chkpt.h"
-#include "search/derive.h"
 
 /* ---- saving ------------------------------------------------------------------------------------------ */
 
@@ -93,12 +92,22 @@ static void add_test(mn_str *s, const mn_scores *test) {
     mn_str_addf(s, ",\"n\":%" PRId64 "}", test->n);
 }
 
+/* Left out where there is none: nothing obeys the limits, or nothing is run. */
+static void add_network(mn_str *s, mn_pipeline *p) {
+    mn_network n;
+    const int rc = mn_pipeline_network(p, &n);
+    if (rc == MODNAS_ENOMEM) s->failed = 1;
+    if (!rc)
+        mn_str_addf(s, ",\"network\":{\"input\":[%d,%d,%d],\"params\":%" PRId64 ",\"macs\":%" PRId64 "}", n.input[0],
+                    n.input[1], n.input[2], n.params, n.macs);
+}
+
 static int64_t peak_rss_bytes(void) {
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (int64_t)usage.ru_maxrss * 1024 : 0;
 }
 
-static char *make_results(const mn_pipeline *p, const mn_scores *test, int rc) {
+static char *make_results(mn_pipeline *p, const mn_scores *test, int rc) {
     mn_str s = {.ctx = p->ctx};
     mn_str_add(&s, "{");
     add_text(&s, "name", p->dir.name);
@@ -106,12 +115,15 @@ static char *make_results(const mn_pipeline *p, const mn_scores *test, int rc) {
     add_text(&s, "backend", p->model->backend ? mn_backend_name(p->model->backend) : "none");
     mn_str_addf(&s, ",\"threads\":%d",
                 p->model->backend ? mn_backend_threads(p->model->backend) : p->ctx->opts.threads);
+    mn_str_add(&s, ",");
+    add_text(&s, "isa", mn_cpu_isa_name());
     add_versions(&s, p);
     add_hashes(&s, p);
     mn_str_add(&s, ",\"seconds\":");
     mn_str_real(&s, mn_seconds() - p->started);
     mn_str_addf(&s, ",\"peak_rss_bytes\":%" PRId64, peak_rss_bytes());
     add_estims(&s, p);
+    if (!rc) add_network(&s, p);
     add_test(&s, test);
     mn_str_add(&s, "}\n");
     return mn_str_take(&s);
@@ -131,22 +143,6 @@ static int write_results(mn_pipeline *p, const mn_scores *test, int rc, char **r
 }
 
 /* ---- running ----------------------------------------------------------------------------------------- */
-
-/* The test set: read once, after the last estimator, with the weights as they are then. */
-static int run_test(mn_pipeline *p, mn_scores *test) {
-    mn_estim *last = p->stages.n ? MN_AT(p->stages, mn_stage, p->stages.n - 1).estim : NULL;
-    if (!p->test_loader || !last || !last->trainer) return 0;
-    MN_TRY(mn_derive_begin(p->model));
-    int rc = mn_estim_take(last);
-    if (!rc) rc = mn_trainer_evaluate(last->trainer, p->test_loader, test, NULL, NULL);
-    const int undone = mn_estim_put(last);
-    if (!rc) rc = undone;
-    mn_derive_end(p->model);
-    if (!rc)
-        mn_log(p->ctx, MODNAS_LOG_INFO, "Test: Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f | %" PRId64 " images",
-               test->top1 / (double)test->n, test->top5 / (double)test->n, test->loss / (double)test->n, test->n);
-    return rc;
-}
 
 static int is_stop(int rc) {
     return rc == MODNAS_ECANCELED || rc > 0;
@@ -195,7 +191,7 @@ static int run(mn_pipeline *p, char **results) {
     MN_TRY(mn_history_open(&p->history));
     MN_TRY(mn_writer_open(&p->writer));
     int rc = run_estims(p);
-    if (!rc) rc = run_test(p, &test);
+    if (!rc) rc = mn_pipeline_test(p, &test);
     if (rc && !is_stop(rc)) return rc;
     MN_TRY(mn_history_flush(&p->history));
     MN_TRY(write_results(p, &test, rc, results));

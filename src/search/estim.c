@@ -104,9 +104,10 @@ static double latency_ms(const mn_estim *e) {
     return (double)mn_costs_of(e->model->latency, e->subject->index) / MN_COST_MS;
 }
 
-static int by_metrics(mn_estim *e, mn_metrics *m) {
+static int by_metrics(mn_estim *e, int is_again, mn_metrics *m) {
     int64_t macs;
-    for (mn_metric *k = e->metric; k; k = k->next) MN_TRY(k->measure(k, e, m));
+    for (mn_metric *k = e->metric; k; k = k->next)
+        if (!is_again || !k->is_timed) MN_TRY(k->measure(k, e, m));
     MN_TRY(mn_metrics_add(e->ctx, m, "params", (double)mn_derived_params(e->model)));
     if (e->model->backend) {
         MN_TRY(mn_estim_macs(e, &macs));
@@ -119,7 +120,7 @@ static int take_and_measure(mn_estim *e, const mn_arch *point, mn_metrics *m) {
     mn_trainer_mark mark;
     if (e->trainer) mn_trainer_mark_take(e->trainer, &mark);
     int rc = mn_estim_take(e);
-    if (!rc) rc = e->vt->measure ? e->vt->measure(e, point, m) : by_metrics(e, m);
+    if (!rc) rc = e->vt->measure ? e->vt->measure(e, point, m) : by_metrics(e, 0, m);
     /* stopped: whoever goes on makes it again, from here */
     if (e->trainer && (rc == MODNAS_ECANCELED || rc > 0) && mn_trainer_mark_back(e->trainer, &mark)) e->resumable = 0;
     return rc;
@@ -144,6 +145,18 @@ int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out) {
     const int rc = measure(e, s.point, out), undone = mn_estim_put(e);
     put_down(e, &s);
     return rc ? rc : undone;
+}
+
+int mn_estim_remeasure(mn_estim *e, mn_metrics *out) {
+    subject s;
+    if (e->vt->measure)
+        return mn_fail(e->ctx, MODNAS_EUNSUPPORTED, "estim.%s: %s measures in its own way", e->name, e->vt->type);
+    MN_TRY(take_up(e, NULL, &s));
+    e->subject = s.point;
+    const int rc = by_metrics(e, 1, out);
+    e->subject = NULL;
+    put_down(e, &s);
+    return rc;
 }
 
 int mn_estim_describe(mn_estim *e, const mn_arch *arch, mn_node **desc) {

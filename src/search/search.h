@@ -194,6 +194,9 @@ int mn_estim_epoch_done(mn_estim *e);
 
 /* Its metrics with the weights as they are, then its params and macs. Nothing is recorded. */
 int mn_estim_measure(mn_estim *e, const mn_arch *arch, mn_metrics *out);
+/* The same of the model as it stands with weights that were saved when it was measured: nothing is done to them, and
+ * nothing is timed. MODNAS_EUNSUPPORTED for an estimator that measures in its own way. */
+int mn_estim_remeasure(mn_estim *e, mn_metrics *out);
 /* What has to be done to the weights before the reduced model is measured, and undone after, also when take failed. */
 int mn_estim_take(mn_estim *e);
 int mn_estim_put(mn_estim *e);
