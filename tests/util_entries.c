@@ -30,6 +30,9 @@ CALL(config_raw_text, s->ctx, "1", 1, "x", &s->text)
 CALL(describe, s->cfg, NULL, &s->text)
 CALL(describe_text, s->cfg, NULL, &s->text)
 CALL(profile, s->cfg, NULL, &s->text)
+CALL(bundle, s->ctx, "nowhere", NULL)
+CALL(verify_json, s->ctx, "nowhere", NULL, &s->text, &s->number)
+CALL(verify_text, s->ctx, "nowhere", NULL, &s->text, &s->number)
 CALL(inspect_json, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(inspect_text, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(list_json, s->ctx, NULL, &s->text)
@@ -133,6 +136,9 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(describe, 0, 1),
                                    ROW(describe_text, 0, 1),
                                    ROW(profile, 0, 1),
+                                   ROW(bundle, MODNAS_ENOTFOUND, 0),
+                                   ROW(verify_json, MODNAS_ENOTFOUND, 0),
+                                   ROW(verify_text, MODNAS_ENOTFOUND, 0),
                                    ROW(inspect_json, 0, 0),
                                    ROW(inspect_text, 0, 0),
                                    ROW(list_json, 0, 0),

@@ -2,6 +2,7 @@
 #ifndef MODNAS_MODNAS_H
 #define MODNAS_MODNAS_H
 
+#include "modnas/bundle.h"
 #include "modnas/config.h"
 #include "modnas/ctx.h"
 #include "modnas/data.h"

@@ -4,6 +4,7 @@
  *   show.c      list, describe, devices,     run.c       run, signals, exit status
  *               config, version              progress.c  the progress line, log lines
  *   inspect.c   inspect                      profile.c   profile
+ *   bundle.c    bundle, verify
  *   text.c      suggestions, quoting         summary.c   the table at the end, read from the results with json.c */
 #ifndef CLI_H
 #define CLI_H
@@ -22,7 +23,9 @@ enum cli_command_id {
     CMD_DEVICES = 16,
     CMD_VERSION = 32,
     CMD_INSPECT = 64,
-    CMD_PROFILE = 128
+    CMD_PROFILE = 128,
+    CMD_BUNDLE = 1024,
+    CMD_VERIFY = 2048
 };
 #define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG | CMD_PROFILE)
 #define CMD_ALL         0x7fffffff
@@ -47,6 +50,7 @@ enum cli_option_id {
     OPT_EMIT,
     OPT_IMPORT,
     OPT_RUNS,
+    OPT_ESTIM,
     OPT_QUIET,
     OPT_HELP,
 };
@@ -123,6 +127,8 @@ void *cli_grow(void *ptr, size_t bytes); /* realloc that ends the program when o
 
 extern const cli_command cli_commands[]; /* ends with a NULL name */
 int cli_profile(const cli_args *args);
+int cli_bundle(const cli_args *args);
+int cli_verify(const cli_args *args);
 int cli_run(const cli_args *args);
 int cli_describe(const cli_args *args);
 int cli_config(const cli_args *args);
