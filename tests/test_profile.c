@@ -1,10 +1,12 @@
 /* Profiles: the jobs against the definition of the blocks, another device's measurements, what is measured here. */
+#include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "modnas/profile.h"
+#include "search/rank.h"
 #include "search/stopwatch.h"
 #include "util_cli.h"
 #include "util_search.h"
@@ -226,6 +228,93 @@ START_TEST(pinned_for_a_while) {
 }
 END_TEST
 
+/* ---- a table against whole networks -------------------------------------------------------------------- */
+
+/* By hand: without ties 1 - 6 sum d^2 / (n (n^2 - 1)), d = 1, 1, 1, 1, 0; with ties Pearson's of the midranks (1, 2.5, 2.5, 4) and
+ * (1, 2, 3.5, 3.5): products of what they are off their mean add up to 3.75, squares to 4.5 and 4.5. */
+START_TEST(spearman_by_hand) {
+    static const struct {
+        double a[5], b[5];
+        size_t n;
+        double rho;
+    } rows[] = {{{1, 2, 3, 4, 5}, {20, 10, 40, 30, 50}, 5, 0.8},
+                {{1, 2, 3, 4, 5}, {-1, -2, -3, -4, -5}, 5, -1},
+                {{0.1, 7, 7, 9}, {3, 4, 5, 5}, 4, 3.75 / 4.5},
+                {{5, 5, 1}, {2, 2, 0}, 3, 1}};
+    double rho = -7;
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        SEARCH_OK(mn_spearman(rig.ctx, rows[i].a, rows[i].b, rows[i].n, &rho));
+        ck_assert_double_eq_tol(rho, rows[i].rho, 1e-15);
+    }
+    SEARCH_OK(mn_spearman(rig.ctx, rows[0].a, (const double[]){3, 3, 3}, 3, &rho));
+    ck_assert(isnan(rho));
+    SEARCH_OK(mn_spearman(rig.ctx, NULL, NULL, 0, &rho));
+    ck_assert(isnan(rho));
+}
+END_TEST
+
+static double field_of(const char *line, int column) {
+    for (; column; column--) line = strchr(line, '\t') + 1;
+    return atof(line);
+}
+
+/* With the times of another device, which are known: predictions are their sums, networks are those of the seed. */
+START_TEST(predictions) {
+    modnas_profile_opts jobs_only = on_8x8, in = on_8x8;
+    modnas_config *cfg = NULL;
+    char *jobs = NULL, *table[3] = {NULL}, *summary[3] = {NULL};
+    jobs_only.list_jobs = 1;
+    in.measured = "m.tsv";
+    in.runs = 3;
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &jobs_only, &jobs), 0);
+    answer(jobs, 0, ""); /* fixed 0.5; candidate k of Slot i 1.5 + 4 i + k */
+    SEARCH_OK(modnas_config_new(rig.ctx, &cfg));
+    SEARCH_OK(modnas_config_add_text(cfg, UTIL_SEARCH_GATES, strlen(UTIL_SEARCH_GATES), "t.yaml"));
+    for (int i = 0; i < 3; i++) {
+        if (i == 2) SEARCH_OK(modnas_config_set(cfg, "seed", "4"));
+        SEARCH_OK(modnas_profile_check(cfg, &in, 6, &table[i], &summary[i]));
+    }
+    static const char *const names[] = {"MB3E1", "MB3E3", "MB5E3", "MB5E1"};
+    int n = 0, other = 0;
+    const char *second = strchr(table[1], '\n'), *third = strchr(table[2], '\n');
+    for (const char *line = strchr(table[0], '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
+        const char *arch = strchr(line, '[');
+        double want = 0.5;
+        for (int i = 0; i < 4; i++) {
+            int k = 0;
+            const char *word = arch + 2 + 8 * i;
+            while (strncmp(word, names[k], 5) != 0) ck_assert_int_lt(++k, 4);
+            want += 1.5 + 4 * i + k;
+        }
+        ck_assert_int_eq((int)field_of(line, 0), n);
+        ck_assert_double_eq(field_of(line, 1), want);
+        ck_assert_double_gt(field_of(line, 2), 0);
+        ck_assert_double_eq_tol(field_of(line, 4), (want - field_of(line, 2)) / field_of(line, 2), 1e-9 * want / field_of(line, 2));
+        const size_t length = strcspn(arch, "\n");
+        ck_assert(strncmp(arch, strchr(second, '['), length) == 0); /* the same again */
+        other += strncmp(arch, strchr(third, '['), length) != 0;
+        second = strchr(strchr(second, '['), '\n');
+        third = strchr(strchr(third, '['), '\n');
+    }
+    ck_assert_int_eq(n, 6);
+    ck_assert_int_gt(other, 0);
+    ck_assert_int_eq(strncmp(summary[0], "6 networks, seed 3: Spearman ", 29), 0);
+    ck_assert_ptr_nonnull(strstr(summary[0], "\nslot\tpredicted_ms\tmeasured_ms\tresidual_ms\nfixed\t0.5\t"));
+    ck_assert_ptr_nonnull(strstr(summary[0], "\n3\t"));
+    char *none = NULL;
+    ck_assert_int_eq(modnas_profile_check(cfg, &in, 0, &none, &none), MODNAS_EINVAL);
+    util_search_says("0 networks");
+    ck_assert_int_eq(modnas_profile_check(cfg, &jobs_only, 3, &none, &none), MODNAS_EINVAL);
+    ck_assert_ptr_null(none);
+    for (int i = 0; i < 3; i++) {
+        modnas_string_free(rig.ctx, table[i]);
+        modnas_string_free(rig.ctx, summary[i]);
+    }
+    modnas_config_free(cfg);
+    modnas_string_free(rig.ctx, jobs);
+}
+END_TEST
+
 /* ---- the program --------------------------------------------------------------------------------------- */
 
 START_TEST(program) {
@@ -241,6 +330,13 @@ START_TEST(program) {
     ck_assert(util_cli_exists(&cli, "jobs/jobs.tsv"));
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --import t.tsv"), 0); /* has its columns, too */
     ck_assert_ptr_nonnull(strstr(cli.out, "\n3\tMB5E1\t"));
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --runs 1 --check 3 --import t.tsv --out nets.tsv"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "3 networks, seed 3: Spearman "));
+    char *nets = util_cli_read(&cli, "nets.tsv");
+    ck_assert_ptr_nonnull(strstr(nets, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\n0\t"));
+    free(nets);
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check none"), 2);
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check 3 --emit jobs"), 2);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --emit jobs --out t.tsv"), 2);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --runs 0"), 2);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --runs 1 --out no/t.tsv"), 1);
@@ -252,7 +348,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("profile");
     util_add(s, "profiles", rig_setup, rig_teardown,
-             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here, NULL});
+             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here, spearman_by_hand, predictions, NULL});
     util_add(s, "stopwatch", NULL, NULL, (const TTest *[]){medians, pinned_for_a_while, program, NULL});
     return util_run(s);
 }

@@ -30,6 +30,12 @@ CALL(config_raw_text, s->ctx, "1", 1, "x", &s->text)
 CALL(describe, s->cfg, NULL, &s->text)
 CALL(describe_text, s->cfg, NULL, &s->text)
 CALL(profile, s->cfg, NULL, &s->text)
+static int call_profile_check(util_subject *s) {
+    char *table = NULL;
+    const int rc = modnas_profile_check(s->cfg, &(modnas_profile_opts){.size = sizeof(modnas_profile_opts), .runs = 1}, 2, &table, &s->text);
+    modnas_string_free(s->ctx, table);
+    return rc;
+}
 CALL(bundle, s->ctx, "nowhere", NULL)
 CALL(verify_json, s->ctx, "nowhere", NULL, &s->text, &s->number)
 CALL(verify_text, s->ctx, "nowhere", NULL, &s->text, &s->number)
@@ -136,6 +142,7 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(describe, 0, 1),
                                    ROW(describe_text, 0, 1),
                                    ROW(profile, 0, 1),
+                                   ROW(profile_check, 0, 1),
                                    ROW(bundle, MODNAS_ENOTFOUND, 0),
                                    ROW(verify_json, MODNAS_ENOTFOUND, 0),
                                    ROW(verify_text, MODNAS_ENOTFOUND, 0),

@@ -34,6 +34,20 @@ typedef struct modnas_profile_opts {
  * MODNAS_ECANCELED; MODNAS_ENOMEM. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_profile(modnas_config *cfg, const modnas_profile_opts *opts, char **text);
 
+/** Hold such a table against whole networks: make it as modnas_profile does, draw networks of the space at random by the
+ * configuration's seed, time each here, and compare with the sums of its rows.
+ *
+ * @param cfg      checked first
+ * @param opts     NULL: defaults; list_jobs is refused
+ * @param n_nets   networks, 1 to 10000
+ * @param table    [out] a line a network: net, predicted_ms, measured_ms, spread_ms, error ((predicted - measured) /
+ *                 measured), arch (JSON: a candidate for each mixed op); freed with modnas_string_free
+ * @param summary  [out] a line with Spearman's rank correlation, median and largest absolute error; then a table with the
+ *                 means over the networks by Slot: slot, predicted_ms, measured_ms, residual_ms; freed likewise
+ * @return as modnas_profile. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_profile_check(modnas_config *cfg, const modnas_profile_opts *opts, int32_t n_nets,
+                                                    char **table, char **summary);
+
 #ifdef __cplusplus
 }
 #endif

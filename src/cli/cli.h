@@ -51,6 +51,7 @@ enum cli_option_id {
     OPT_IMPORT,
     OPT_RUNS,
     OPT_ESTIM,
+    OPT_CHECK,
     OPT_QUIET,
     OPT_HELP,
 };

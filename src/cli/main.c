@@ -22,7 +22,7 @@ const cli_command cli_commands[] = {
      "build the model and train nothing: parameters, multiply-adds, slots, candidates", 0, cli_describe},
     {CMD_CONFIG, "config", "-c FILE ... [OPTION...] | -c FILE --raw", "check and merge a configuration and print it as JSON", 0,
      cli_config},
-    {CMD_PROFILE, "profile", "-c FILE ... [--out FILE] [--emit DIR | --import FILE] [OPTION...]",
+    {CMD_PROFILE, "profile", "-c FILE ... [--out FILE] [--emit DIR | --import FILE] [--check N] [OPTION...]",
      "time each candidate at each slot: a table of latencies for objective.latency_table", 0, cli_profile},
     {CMD_INSPECT, "inspect", "FILE ... [--as TYPE] [--json]",
      "what files are and what is in them, or why they are bad", INT_MAX, cli_inspect},

@@ -52,9 +52,29 @@ static int read_opts(const cli_args *args, modnas_profile_opts *o) {
     return cli_read_sizes(args, o->input, &o->batch);
 }
 
+/* The table of networks into --out, where that is given; what comes of it is left to print. */
+static int check_table(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
+    modnas_profile_opts opts = {.size = sizeof opts};
+    const char *out = cli_args_value(args, OPT_OUT);
+    char *table = NULL;
+    int32_t n;
+    if (cli_parse_sizes(cli_args_value(args, OPT_CHECK), &n, 1) != 0 || cli_args_value(args, OPT_EMIT)) {
+        cli_error("profile: --check takes a positive number of networks, and no --emit");
+        return CLI_USAGE;
+    }
+    if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
+    const int rc = modnas_profile_check(cfg, &opts, n, &table, text);
+    if (rc != 0) return rc;
+    const int status = out ? write_file(out, table) : CLI_OK;
+    modnas_string_free(ctx, table);
+    if (status != CLI_OK) modnas_string_free(ctx, *text);
+    return status;
+}
+
 static int show_profile(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
     modnas_profile_opts opts = {.size = sizeof opts};
     const char *out = cli_args_value(args, OPT_OUT), *dir = cli_args_value(args, OPT_EMIT);
+    if (cli_args_value(args, OPT_CHECK)) return check_table(args, ctx, cfg, text);
     if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
     const int rc = modnas_profile(cfg, &opts, text);
     if (rc != 0 || (!out && !dir)) return rc;

@@ -8,33 +8,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "config/config.h"
 #include "construct/construct.h"
-#include "modnas/profile.h"
+#include "pipeline/profile.h"
 #include "search/latency.h"
-#include "search/stopwatch.h"
 
-enum { USUAL_RUNS = 50, MAX_RUNS = 100000, JOB_BYTES = 13 };
+enum { USUAL_RUNS = 50, MAX_RUNS = 100000 };
 
-typedef struct row {
-    const char *slot, *candidate;
-    mn_str ops; /* JSON */
-    char job[JOB_BYTES];
-    mn_timing timing; /* in ms */
-} row;
-
-typedef struct profile {
-    modnas_ctx *ctx;
-    const mn_node *config;
-    modnas_profile_opts opts;
-    mn_model *model;
-    int32_t n_mixed, n_nets, n_rows;
-    int32_t *first; /* by mixed op: row of its first candidate; row 0 is the fixed part */
-    row *rows;
-    mn_run **nets;
-    float *images;   /* zeros */
-    double *seconds; /* see mn_time_runs */
-} profile;
+typedef mn_profile profile;
+typedef mn_profile_row row;
 
 /* ---- the networks -------------------------------------------------------------------------------------- */
 
@@ -78,7 +59,7 @@ static int fill_row(row *r, const mn_run *run, int32_t tag, const char *slot, co
     mn_sha256_init(&sha);
     mn_sha256_add(&sha, r->ops.text, r->ops.n);
     mn_sha256_hex(&sha, hash);
-    memcpy(r->job, hash, JOB_BYTES - 1);
+    memcpy(r->job, hash, MN_JOB_BYTES - 1);
     return 0;
 }
 
@@ -94,17 +75,26 @@ static int fill_rows(profile *p, int32_t k) {
     return 0;
 }
 
+int mn_profile_record(mn_profile *p, mn_run **run, mn_value **x, mn_value **logits) {
+    const mn_model *m = p->model;
+    MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, run));
+    return mn_model_record(p->model, *run, p->opts.input, p->opts.batch, x, logits);
+}
+
+int mn_profile_plan(mn_profile *p, mn_run *run, mn_value *x, mn_value *logits) {
+    MN_TRY(mn_run_keep(run, logits));
+    MN_TRY(mn_run_plan(run, NULL));
+    mn_run_bind(run, x, p->images);
+    return 0;
+}
+
 static int record_net(profile *p, int32_t k) {
     mn_model *m = p->model;
     mn_value *x, *logits;
     for (int32_t i = 0; i < p->n_mixed; i++) mn_mixed_force(mn_model_mixed(m, i), k % mn_model_mixed(m, i)->n);
-    MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &p->nets[k]));
-    MN_TRY(mn_model_record(m, p->nets[k], p->opts.input, p->opts.batch, &x, &logits));
+    MN_TRY(mn_profile_record(p, &p->nets[k], &x, &logits));
     MN_TRY(fill_rows(p, k));
-    MN_TRY(mn_run_keep(p->nets[k], logits));
-    MN_TRY(mn_run_plan(p->nets[k], NULL));
-    mn_run_bind(p->nets[k], x, p->images);
-    return 0;
+    return mn_profile_plan(p, p->nets[k], x, logits);
 }
 
 static int record_nets(profile *p) {
@@ -122,7 +112,7 @@ static double ms_of(double seconds) { /* whole nanoseconds */
     return round(seconds * 1e3 * MN_COST_MS) / MN_COST_MS;
 }
 
-static mn_timing in_ms(double *times, int32_t n) {
+mn_timing mn_profile_timing(double *times, int32_t n) {
     const mn_timing t = mn_timing_of(times, n);
     return (mn_timing){ms_of(t.median), ms_of(t.spread)};
 }
@@ -133,13 +123,13 @@ static int measure(profile *p) {
     double *times = mn_alloc(p->ctx, (size_t)all, sizeof *times);
     int rc = p->seconds && times ? mn_time_runs(p->nets, p->n_nets, runs, n_tags, p->seconds) : MODNAS_ENOMEM;
     for (int32_t t = 0; t < all && !rc; t++) times[t] = p->seconds[(size_t)t * (size_t)n_tags];
-    if (!rc) p->rows[0].timing = in_ms(times, all);
+    if (!rc) p->rows[0].timing = mn_profile_timing(times, all);
     for (int32_t i = 0; i < p->n_mixed && !rc; i++) {
         const mn_mixed *m = mn_model_mixed(p->model, i);
         for (int32_t k = 0; k < m->n; k++) {
             for (int32_t t = 0; t < runs; t++)
                 times[t] = p->seconds[((size_t)k * (size_t)runs + (size_t)t) * (size_t)n_tags + (size_t)m->tag];
-            p->rows[p->first[i] + k].timing = in_ms(times, runs);
+            p->rows[p->first[i] + k].timing = mn_profile_timing(times, runs);
         }
     }
     mn_free(p->ctx, times);
@@ -230,21 +220,24 @@ static int check_opts(profile *p) {
     return 0;
 }
 
-static int make(profile *p, mn_str *text) {
+static int make(profile *p) {
     MN_TRY(check_opts(p));
     MN_TRY(build_model(p));
     MN_TRY(make_rows(p));
     MN_TRY(record_nets(p));
     if (p->opts.measured) MN_TRY(import(p));
-    if (!p->opts.measured && !p->opts.list_jobs) MN_TRY(measure(p));
-    if (p->opts.list_jobs)
-        write_jobs(text, p);
-    else
-        write_table(text, p);
-    return 0;
+    return p->opts.measured || p->opts.list_jobs ? 0 : measure(p);
 }
 
-static void release(profile *p) {
+int mn_profile_open(modnas_config *cfg, const modnas_profile_opts *opts, mn_profile *p) {
+    p->ctx = mn_config_ctx(cfg);
+    MN_TRY(mn_opts_read(p->ctx, "modnas_profile_opts", opts, &p->opts, sizeof p->opts));
+    MN_TRY(mn_register_builtins(p->ctx));
+    MN_TRY(mn_config_tree(cfg, &p->config));
+    return make(p);
+}
+
+void mn_profile_free(mn_profile *p) {
     for (int32_t i = 0; i < p->n_rows; i++)
         if (p->rows[i].ops.ctx) mn_str_free(&p->rows[i].ops);
     for (int32_t i = 0; p->nets && i < p->n_nets; i++) mn_run_free(p->nets[i]);
@@ -259,15 +252,13 @@ int modnas_profile(modnas_config *cfg, const modnas_profile_opts *opts, char **t
     MN_ENTER(ctx);
     profile p = {.ctx = ctx};
     mn_str made = {.ctx = ctx};
-    MN_TRY(mn_opts_read(ctx, "modnas_profile_opts", opts, &p.opts, sizeof p.opts));
-    MN_TRY(mn_register_builtins(ctx));
-    int rc = mn_config_tree(cfg, &p.config);
-    if (!rc) rc = make(&p, &made);
+    int rc = mn_profile_open(cfg, opts, &p);
+    if (!rc) (p.opts.list_jobs ? write_jobs : write_table)(&made, &p);
     char *done = rc ? NULL : mn_str_take(&made);
     if (!rc && !done) rc = MODNAS_ENOMEM;
     if (!rc) *text = done;
     mn_str_free(&made);
-    release(&p);
+    mn_profile_free(&p);
     if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
     return rc;
 }

@@ -1,4 +1,4 @@
-/* The Mann-Whitney test (Mann and Whitney 1947), with midranks.
+/* The Mann-Whitney test (Mann and Whitney 1947), with midranks. Spearman's correlation, of the same.
  *
  * Exact: of all ways to pick which n_a of the N ranks are a's, the share whose sum is no less than a's own; counted by
  * sum, rank after rank, in units of half a rank:  ways[k][s] = ways without this rank + ways[k - 1][s - rank]. */
@@ -13,6 +13,7 @@ typedef struct entry {
     double value;
     int32_t is_a;
     int64_t rank2; /* twice its midrank */
+    size_t at;     /* where it came from */
 } entry;
 
 static int by_value(const void *x, const void *y) {
@@ -74,7 +75,7 @@ int mn_mann_whitney(modnas_ctx *ctx, const double *a, size_t n_a, const double *
     if (!n_a || !n_b) return 0;
     entry *all = mn_alloc(ctx, n, sizeof *all);
     if (!all) return MODNAS_ENOMEM;
-    for (size_t i = 0; i < n; i++) all[i] = (entry){ranked(i < n_a ? a[i] : b[i - n_a]), i < n_a, 0};
+    for (size_t i = 0; i < n; i++) all[i] = (entry){ranked(i < n_a ? a[i] : b[i - n_a]), i < n_a, 0, i};
     const double ties = rank(all, n);
     for (size_t i = 0; i < n; i++) sum2 += all[i].is_a ? all[i].rank2 : 0;
     if (n <= MOST_EXACT)
@@ -82,5 +83,32 @@ int mn_mann_whitney(modnas_ctx *ctx, const double *a, size_t n_a, const double *
     else
         *p = approximate((double)n_a, (double)n_b, ties, sum2);
     mn_free(ctx, all);
+    return rc;
+}
+
+/* Midranks of n numbers, less their mean: whole or half, so sums of their products are exact. */
+static int centred(modnas_ctx *ctx, const double *x, size_t n, double *out) {
+    entry *all = mn_alloc(ctx, n, sizeof *all);
+    if (!all) return MODNAS_ENOMEM;
+    for (size_t i = 0; i < n; i++) all[i] = (entry){ranked(x[i]), 0, 0, i};
+    rank(all, n);
+    for (size_t i = 0; i < n; i++) out[all[i].at] = ((double)all[i].rank2 - (double)(n + 1)) / 2;
+    mn_free(ctx, all);
+    return 0;
+}
+
+int mn_spearman(modnas_ctx *ctx, const double *a, const double *b, size_t n, double *rho) {
+    double *x = mn_alloc(ctx, n + 1, sizeof *x), *y = mn_alloc(ctx, n + 1, sizeof *y), xy = 0, xx = 0, yy = 0;
+    int rc = x && y ? 0 : MODNAS_ENOMEM;
+    if (!rc && n) rc = centred(ctx, a, n, x);
+    if (!rc && n) rc = centred(ctx, b, n, y);
+    for (size_t i = 0; i < n && !rc; i++) {
+        xy += x[i] * y[i];
+        xx += x[i] * x[i];
+        yy += y[i] * y[i];
+    }
+    if (!rc) *rho = xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
+    mn_free(ctx, x);
+    mn_free(ctx, y);
     return rc;
 }

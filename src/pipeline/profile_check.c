@@ -1,0 +1,234 @@
+/* Is a table of latencies right? Networks of the space, drawn at random, are timed whole, and what the table says of them
+ * is held against it.
+ *
+ *   rows of profile.c ---- sums ---> predicted \
+ *   random networks --- stopwatch -> measured  --> a line a network; Spearman, errors; residuals by Slot */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/profile.h"
+#include "search/rank.h"
+
+enum { MAX_NETS = 10000 };
+
+typedef struct checking {
+    mn_profile p;
+    int32_t n;       /* networks */
+    int32_t *choice; /* by network and mixed op */
+    mn_run **nets;
+    double *predicted, *measured, *spread; /* ms, by network */
+    double *part_predicted, *part_measured; /* ms, by tag: sums over networks */
+} checking;
+
+/* ---- networks ------------------------------------------------------------------------------------------ */
+
+/* Of mixed ops that share a parameter all take its option. */
+static int32_t option_of(const mn_model *m, const mn_mixed *mixed, const int32_t *options) {
+    const int32_t n = mn_space_n_genes(m->space);
+    for (int32_t g = 0; g < n; g++)
+        if (mn_space_gene(m->space, g) == mixed->param) return options[g];
+    return 0;
+}
+
+static void draw(checking *c, int32_t k, int32_t *options) {
+    mn_model *m = c->p.model;
+    mn_rng rng;
+    mn_rng_init(&rng, m->seed, mn_stream("profile.check"), (uint64_t)k);
+    for (int32_t g = 0; g < mn_space_n_genes(m->space); g++)
+        options[g] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_gene(m->space, g)->n);
+    for (int32_t i = 0; i < c->p.n_mixed; i++) {
+        mn_mixed *mixed = mn_model_mixed(m, i);
+        const int32_t option = option_of(m, mixed, options);
+        c->choice[k * c->p.n_mixed + i] = option;
+        mn_mixed_force(mixed, option);
+    }
+}
+
+static int record(checking *c, int32_t *options) {
+    for (int32_t k = 0; k < c->n; k++) {
+        mn_value *x, *logits;
+        draw(c, k, options);
+        MN_TRY(mn_profile_record(&c->p, &c->nets[k], &x, &logits));
+        MN_TRY(mn_profile_plan(&c->p, c->nets[k], x, logits));
+    }
+    return 0;
+}
+
+/* ---- times --------------------------------------------------------------------------------------------- */
+
+static double row_ms(const checking *c, int32_t row) {
+    return c->p.rows[row].timing.median;
+}
+
+static void predict(checking *c, int32_t k) {
+    c->part_predicted[0] += row_ms(c, 0);
+    c->predicted[k] = row_ms(c, 0);
+    for (int32_t i = 0; i < c->p.n_mixed; i++) {
+        const double ms = row_ms(c, c->p.first[i] + c->choice[k * c->p.n_mixed + i]);
+        c->part_predicted[i + 1] += ms;
+        c->predicted[k] += ms;
+    }
+}
+
+/* seconds: of network k, by pass and tag. */
+static void evaluate(checking *c, int32_t k, const double *seconds, double *times) {
+    const int32_t runs = c->p.opts.runs, n_tags = c->p.n_mixed + 1;
+    for (int32_t tag = -1; tag < n_tags; tag++) { /* -1: all of it */
+        for (int32_t t = 0; t < runs; t++) {
+            const double *pass = seconds + (size_t)t * (size_t)n_tags;
+            times[t] = tag < 0 ? 0 : pass[tag];
+            for (int32_t i = 0; tag < 0 && i < n_tags; i++) times[t] += pass[i];
+        }
+        const mn_timing timing = mn_profile_timing(times, runs);
+        if (tag >= 0) c->part_measured[tag] += timing.median;
+        if (tag >= 0) continue;
+        c->measured[k] = timing.median;
+        c->spread[k] = timing.spread;
+    }
+}
+
+static int measure(checking *c) {
+    const int32_t runs = c->p.opts.runs, n_tags = c->p.n_mixed + 1;
+    const size_t each = (size_t)runs * (size_t)n_tags;
+    double *seconds = mn_alloc(c->p.ctx, (size_t)c->n, each * sizeof *seconds);
+    double *times = mn_alloc(c->p.ctx, (size_t)runs, sizeof *times);
+    int rc = seconds && times ? mn_time_runs(c->nets, c->n, runs, n_tags, seconds) : MODNAS_ENOMEM;
+    for (int32_t k = 0; k < c->n && !rc; k++) {
+        predict(c, k);
+        evaluate(c, k, seconds + (size_t)k * each, times);
+    }
+    mn_free(c->p.ctx, seconds);
+    mn_free(c->p.ctx, times);
+    return rc;
+}
+
+/* ---- writing ------------------------------------------------------------------------------------------- */
+
+static double error_of(const checking *c, int32_t k) {
+    return c->measured[k] > 0 ? (c->predicted[k] - c->measured[k]) / c->measured[k] : NAN;
+}
+
+static void add_field(mn_str *s, double x) {
+    mn_str_add(s, "\t");
+    mn_str_real(s, x);
+}
+
+static void write_table(mn_str *s, const checking *c) {
+    mn_str_add(s, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\n");
+    for (int32_t k = 0; k < c->n; k++) {
+        mn_str_addf(s, "%d", k);
+        add_field(s, c->predicted[k]);
+        add_field(s, c->measured[k]);
+        add_field(s, c->spread[k]);
+        add_field(s, error_of(c, k));
+        for (int32_t i = 0; i < c->p.n_mixed; i++) {
+            mn_str_add(s, i ? "," : "\t[");
+            mn_str_json(s, mn_mixed_candidate(mn_model_mixed(c->p.model, i), c->choice[k * c->p.n_mixed + i]));
+        }
+        mn_str_add(s, "]\n");
+    }
+}
+
+static void write_parts(mn_str *s, const checking *c) {
+    mn_str_add(s, "slot\tpredicted_ms\tmeasured_ms\tresidual_ms\n");
+    for (int32_t i = 0; i <= c->p.n_mixed; i++) {
+        const double predicted = c->part_predicted[i] / c->n, measured = c->part_measured[i] / c->n;
+        mn_str_add(s, c->p.rows[i ? c->p.first[i - 1] : 0].slot);
+        add_field(s, predicted);
+        add_field(s, measured);
+        add_field(s, predicted - measured);
+        mn_str_add(s, "\n");
+    }
+}
+
+static int write_summary(mn_str *s, const checking *c) {
+    double rho, *errors = mn_alloc(c->p.ctx, (size_t)c->n, sizeof *errors);
+    if (!errors) return MODNAS_ENOMEM;
+    for (int32_t k = 0; k < c->n; k++) errors[k] = fabs(error_of(c, k));
+    const double median = mn_timing_of(errors, c->n).median, largest = errors[c->n - 1]; /* sorted by then */
+    const int rc = mn_spearman(c->p.ctx, c->predicted, c->measured, (size_t)c->n, &rho);
+    mn_free(c->p.ctx, errors);
+    MN_TRY(rc);
+    mn_str_addf(s, "%d networks, seed %" PRIu64 ": Spearman ", c->n, c->p.model->seed);
+    if (isnan(rho))
+        mn_str_add(s, "undefined");
+    else
+        mn_str_addf(s, "%.4f", rho);
+    mn_str_addf(s, ", median error %.1f %%, largest %.1f %%\n", 100 * median, 100 * largest);
+    write_parts(s, c);
+    return s->failed ? MODNAS_ENOMEM : 0;
+}
+
+/* ---- the whole ----------------------------------------------------------------------------------------- */
+
+static int make_room(checking *c) {
+    const mn_profile *p = &c->p;
+    const size_t n = (size_t)c->n, n_tags = (size_t)p->n_mixed + 1;
+    c->nets = mn_alloc(p->ctx, n, sizeof(mn_run *));
+    c->choice = mn_alloc(p->ctx, n, (size_t)p->n_mixed * sizeof *c->choice);
+    double **const by_net[] = {&c->predicted, &c->measured, &c->spread},
+                 **const by_tag[] = {&c->part_predicted, &c->part_measured};
+    int failed = !c->nets || !c->choice;
+    for (size_t i = 0; i < MN_COUNT(by_net); i++) failed |= !(*by_net[i] = mn_alloc(p->ctx, n, sizeof(double)));
+    for (size_t i = 0; i < MN_COUNT(by_tag); i++) failed |= !(*by_tag[i] = mn_alloc(p->ctx, n_tags, sizeof(double)));
+    return failed ? MODNAS_ENOMEM : 0;
+}
+
+static int check(checking *c, mn_str *table, mn_str *summary) {
+    MN_TRY(make_room(c));
+    int32_t *options = mn_alloc(c->p.ctx, (size_t)mn_space_n_genes(c->p.model->space), sizeof *options);
+    const int rc = options ? record(c, options) : MODNAS_ENOMEM;
+    mn_free(c->p.ctx, options);
+    MN_TRY(rc);
+    MN_TRY(measure(c));
+    write_table(table, c);
+    return write_summary(summary, c);
+}
+
+static void release(checking *c) {
+    for (int32_t k = 0; c->nets && k < c->n; k++) mn_run_free(c->nets[k]);
+    void *const blocks[] = {c->nets,   c->choice,         c->predicted,    c->measured,
+                            c->spread, c->part_predicted, c->part_measured};
+    for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(c->p.ctx, blocks[i]);
+    mn_profile_free(&c->p);
+}
+
+static int open_profile(checking *c, modnas_config *cfg, const modnas_profile_opts *opts) {
+    modnas_ctx *ctx = c->p.ctx;
+    if (c->n < 1 || c->n > MAX_NETS) return mn_fail(ctx, MODNAS_EINVAL, "%d networks, wanted are 1 to %d", c->n, MAX_NETS);
+    MN_TRY(mn_profile_open(cfg, opts, &c->p));
+    return c->p.opts.list_jobs ? mn_fail(ctx, MODNAS_EINVAL, "list_jobs measures nothing that could be checked") : 0;
+}
+
+/* Both or none. */
+static int hand_out(mn_str *from_table, mn_str *from_summary, char **table, char **summary) {
+    modnas_ctx *ctx = from_table->ctx;
+    char *a = mn_str_take(from_table), *b = mn_str_take(from_summary);
+    if (a && b) {
+        *table = a;
+        *summary = b;
+        return 0;
+    }
+    mn_free(ctx, a);
+    mn_free(ctx, b);
+    return MODNAS_ENOMEM;
+}
+
+int modnas_profile_check(modnas_config *cfg, const modnas_profile_opts *opts, int32_t n_nets, char **table,
+                         char **summary) {
+    if (!cfg || !table || !summary) return MODNAS_EINVAL;
+    modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
+    checking c = {.p = {.ctx = ctx}, .n = n_nets};
+    mn_str lines = {.ctx = ctx}, text = {.ctx = ctx};
+    int rc = open_profile(&c, cfg, opts);
+    if (!rc) rc = check(&c, &lines, &text);
+    if (!rc) rc = hand_out(&lines, &text, table, summary);
+    mn_str_free(&lines);
+    mn_str_free(&text);
+    release(&c);
+    if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
+    return rc;
+}
