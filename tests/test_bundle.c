@@ -1,5 +1,6 @@
 /* Bundles: what is in one, that it holds wherever it lies, that every byte of it counts, and that what it states is
  * measured and not believed. */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,11 @@
 #include "modnas/bundle.h"
 #include "util_cli.h"
 #include "util_search.h"
+
+/* What hosts were compiled with (64-bit). */
+_Static_assert(offsetof(modnas_bundle_opts, estim) == 8 && offsetof(modnas_bundle_opts, out) == 16 && sizeof(modnas_bundle_opts) == 24,
+               "modnas_bundle_opts");
+_Static_assert(offsetof(modnas_verify_opts, overrides) == 8 && sizeof(modnas_verify_opts) == 16, "modnas_verify_opts");
 
 /* ---- a run on files ------------------------------------------------------------------------------------ */
 
