@@ -87,3 +87,94 @@ int mn_event_scalars(mn_str *out, double time, int64_t step, const mn_scalar *sc
         MN_TRY(put_scalars(out, time, step, scalars + i, n - i < MOST_SCALARS ? n - i : MOST_SCALARS));
     return 0;
 }
+
+/* ---- reading ------------------------------------------------------------------------------------------- */
+
+enum { HEAD = 12, TAIL = 4, RECORD_MAX = 16 << 20 };
+
+typedef struct reading {
+    modnas_ctx *ctx;
+    mn_source *s;
+    mn_event_fn fn;
+    void *ud;
+    uint64_t n, at; /* records before this one; its offset */
+    int no_memory;
+} reading;
+
+static uint64_t from_little(const uint8_t *p, int bytes) {
+    uint64_t x = 0;
+    for (int i = bytes; i-- > 0;) x = x << 8 | p[i];
+    return x;
+}
+
+static int fail_record(const reading *r, const char *what) {
+    return mn_fail(r->ctx, MODNAS_EFORMAT, "%s: record %llu, at byte %llu: %s", mn_source_name(r->s),
+                   (unsigned long long)r->n + 1, (unsigned long long)r->at, what);
+}
+
+static void *take(void *ud, size_t n) {
+    reading *r = ud;
+    void *p = mn_alloc(r->ctx, n, 1);
+    r->no_memory |= !p;
+    return p;
+}
+
+static void give(void *ud, void *p) {
+    mn_free(((reading *)ud)->ctx, p);
+}
+
+static int tell_summary(const reading *r, int64_t step, const Mn__Summary *summary) {
+    for (size_t i = 0; summary && i < summary->n_value; i++) {
+        const Mn__Summary__Value *v = summary->value[i];
+        if (v->value_case != MN__SUMMARY__VALUE__VALUE_SIMPLE_VALUE || !v->tag) continue;
+        const mn_event event = {step, v->tag, v->simple_value};
+        MN_TRY(r->fn(&event, r->ud));
+    }
+    return 0;
+}
+
+static int tell(const reading *r, const Mn__Event *e) {
+    const mn_event start = {e->step, NULL, 0};
+    if (e->what_case == MN__EVENT__WHAT_SUMMARY) return tell_summary(r, e->step, e->summary);
+    if (e->what_case != MN__EVENT__WHAT_SESSION_LOG || !e->session_log) return 0;
+    return e->session_log->status == MN__SESSION_LOG__STATUS__START ? r->fn(&start, r->ud) : 0;
+}
+
+static int read_record(reading *r, const uint8_t *bytes, size_t n) {
+    ProtobufCAllocator memory = {take, give, r};
+    if (masked(bytes, n) != from_little(bytes + n, TAIL)) return fail_record(r, "its bytes do not have its sum");
+    Mn__Event *e = mn__event__unpack(&memory, n, bytes);
+    if (!e) return r->no_memory ? MODNAS_ENOMEM : fail_record(r, "it is no event");
+    const int rc = tell(r, e);
+    mn__event__free_unpacked(e, &memory);
+    return rc;
+}
+
+/* more: 0 at the end of the file, or of what is whole of it. */
+static int next_record(reading *r, int *more, int *torn) {
+    uint8_t head[HEAD];
+    char *bytes = NULL;
+    size_t got;
+    r->at = mn_source_bytes(r->s);
+    MN_TRY(mn_source_read(r->s, head, HEAD, &got));
+    *more = got == HEAD;
+    *torn = got && got < HEAD;
+    if (!*more) return 0;
+    const uint64_t n = from_little(head, 8);
+    if (masked(head, 8) != from_little(head + 8, TAIL)) return fail_record(r, "its length does not have its sum");
+    if (n > RECORD_MAX) return fail_record(r, "it is longer than 16 MiB");
+    MN_TRY(mn_source_take(r->s, (size_t)n + TAIL, &bytes, &got));
+    *more = got == n + TAIL;
+    *torn = !*more;
+    const int rc = *more ? read_record(r, (const uint8_t *)bytes, (size_t)n) : 0;
+    mn_free(r->ctx, bytes);
+    return rc;
+}
+
+int mn_events_read(modnas_ctx *ctx, mn_source *s, mn_event_fn fn, void *ud, int *torn) {
+    reading r = {.ctx = ctx, .s = s, .fn = fn, .ud = ud};
+    int rc = 0, is_torn = 0;
+    for (int more = 1; more && !rc; r.n++) rc = next_record(&r, &more, &is_torn);
+    if (!rc) *torn = is_torn;
+    return rc;
+}
