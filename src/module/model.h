@@ -66,12 +66,20 @@ struct modnas_model {
     struct mn_costs *latency; /* of its space, from a table; borrowed; NULL: there is none */
     double bn_momentum;       /* > 0: of all batch norms instead of their own (train/calibrate.c) */
     mn_model_eval eval;
+    const struct mn_watch *watch; /* told of what is recorded; borrowed; NULL: nobody is */
     int32_t depth;         /* modules whose forward, and host's builds, that are under way */
     int32_t located;       /* 1: the error's text says where */
     int64_t epoch, epochs; /* of the training phase; 0, 0 before the first */
     int32_t n_by_epoch; /* modules that record differently from epoch to epoch */
     uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
 };
+
+/* Told of each module whose forward records, before and after it; what it gave is dst. */
+typedef struct mn_watch {
+    void (*enter)(mn_module *m, mn_run *run, void *ud);
+    void (*leave)(mn_module *m, mn_run *run, const mn_value *dst, void *ud);
+    void *ud;
+} mn_watch;
 
 /* env of kind "model" (out: none; the builder sets model->root, input, n_classes). */
 typedef struct mn_model_env {
