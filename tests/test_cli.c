@@ -27,7 +27,7 @@ static void expect(const char *words, int status, const char *in_out, const char
     if (in_err) ck_assert_msg(strstr(cli.err, in_err), "modnas %s: no '%s' in: %s", words, in_err, cli.err);
 }
 
-static const char *const commands[] = {"run", "describe", "config", "profile", "inspect", "bundle", "verify", "list", "devices", "version"};
+static const char *const commands[] = {"run", "describe", "config", "profile", "report", "inspect", "bundle", "verify", "list", "devices", "version"};
 
 START_TEST(help_names_every_command) {
     expect("help", 0, "Usage: modnas COMMAND", NULL);

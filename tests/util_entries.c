@@ -39,6 +39,7 @@ static int call_profile_check(util_subject *s) {
 CALL(bundle, s->ctx, "nowhere", NULL)
 CALL(verify_json, s->ctx, "nowhere", NULL, &s->text, &s->number)
 CALL(verify_text, s->ctx, "nowhere", NULL, &s->text, &s->number)
+CALL(report, s->ctx, "nowhere", NULL, &s->text)
 CALL(inspect_json, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(inspect_text, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(list_json, s->ctx, NULL, &s->text)
@@ -146,6 +147,7 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(bundle, MODNAS_ENOTFOUND, 0),
                                    ROW(verify_json, MODNAS_ENOTFOUND, 0),
                                    ROW(verify_text, MODNAS_ENOTFOUND, 0),
+                                   ROW(report, MODNAS_ENOTFOUND, 0),
                                    ROW(inspect_json, 0, 0),
                                    ROW(inspect_text, 0, 0),
                                    ROW(list_json, 0, 0),

@@ -13,6 +13,7 @@
 #include "modnas/onnx.h"
 #include "modnas/profile.h"
 #include "modnas/registry.h"
+#include "modnas/report.h"
 #include "modnas/run.h"
 #include "modnas/search.h"
 #include "modnas/status.h"

@@ -5,6 +5,7 @@
  *               config, version              progress.c  the progress line, log lines
  *   inspect.c   inspect                      profile.c   profile
  *   bundle.c    bundle, verify
+ *   report.c    report
  *   text.c      suggestions, quoting         summary.c   the table at the end, read from the results with json.c */
 #ifndef CLI_H
 #define CLI_H
@@ -25,7 +26,8 @@ enum cli_command_id {
     CMD_INSPECT = 64,
     CMD_PROFILE = 128,
     CMD_BUNDLE = 1024,
-    CMD_VERIFY = 2048
+    CMD_VERIFY = 2048,
+    CMD_REPORT = 256
 };
 #define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG | CMD_PROFILE)
 #define CMD_ALL         0x7fffffff
@@ -52,6 +54,7 @@ enum cli_option_id {
     OPT_RUNS,
     OPT_ESTIM,
     OPT_CHECK,
+    OPT_LATENCY_TABLE,
     OPT_QUIET,
     OPT_HELP,
 };
@@ -122,6 +125,8 @@ void cli_error_of(const modnas_ctx *ctx, int status);
 const char *cli_suggest(const char *word, const char *const *names, size_t n); /* NULL: none is near */
 char *cli_quote(
     const char *text); /* as a double-quoted YAML scalar; the caller frees it; ends the program when out of memory */
+/* All of the file or nothing: CLI_OK, or CLI_FAILED after a message. */
+int cli_write_file(const char *path, const char *text);
 void *cli_grow(void *ptr, size_t bytes); /* realloc that ends the program when out of memory */
 
 /* ---- commands -------------------------------------------------------------------------------------------- */
@@ -130,6 +135,7 @@ extern const cli_command cli_commands[]; /* ends with a NULL name */
 int cli_profile(const cli_args *args);
 int cli_bundle(const cli_args *args);
 int cli_verify(const cli_args *args);
+int cli_report(const cli_args *args);
 int cli_run(const cli_args *args);
 int cli_describe(const cli_args *args);
 int cli_config(const cli_args *args);

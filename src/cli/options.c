@@ -25,8 +25,10 @@ static const cli_option options[] = {
     {OPT_INPUT, 0, "input", "CxHxW", CMD_DESCRIBE | CMD_PROFILE, NULL, 0, "input size to count or time for; default: the model's own"},
     {OPT_BATCH, 0, "batch", "N", CMD_DESCRIBE | CMD_PROFILE, NULL, 0,
      "images to plan memory for (default: the configuration's) or to time (default: 1)"},
-    {OPT_OUT, 0, "out", "PATH", CMD_PROFILE | CMD_BUNDLE, NULL, 0,
-     "where it goes; default: standard output for a table, EXP/bundle for a bundle"},
+    {OPT_OUT, 0, "out", "PATH", CMD_PROFILE | CMD_BUNDLE | CMD_REPORT, NULL, 0,
+     "where it goes; default: standard output for a table, EXP/bundle for a bundle, EXP/outputs/report.html for a report"},
+    {OPT_LATENCY_TABLE, 0, "latency-table", "FILE", CMD_REPORT, NULL, 0,
+     "table of latencies to hold against what the run measured"},
     {OPT_EMIT, 0, "emit", "DIR", CMD_PROFILE, NULL, 0, "time nothing: write DIR/jobs.tsv, what another device is to time"},
     {OPT_IMPORT, 0, "import", "FILE", CMD_PROFILE, NULL, 0, "time nothing: make the table of what that device measured"},
     {OPT_RUNS, 0, "runs", "N", CMD_PROFILE, NULL, 0, "passes that each time is the median of; default: 50"},
@@ -40,7 +42,7 @@ static const cli_option options[] = {
      "idx, cifar10, gzip, zlib, deflate, yaml, arch, table or chkpt; default: found out"},
     {OPT_RESUME, 0, "resume", NULL, CMD_RUN, NULL, 0,
      "go on from the newest good checkpoint in the experiment's folder"},
-    {OPT_QUIET, 0, "quiet", NULL, CMD_WITH_CONFIG, NULL, 0, "print errors only; no progress, no log, no table"},
+    {OPT_QUIET, 0, "quiet", NULL, CMD_WITH_CONFIG | CMD_REPORT, NULL, 0, "print errors only; no progress, no log, no table"},
     {OPT_HELP, 'h', "help", NULL, CMD_ALL, NULL, 0, "this text"},
 };
 enum { N_OPTIONS = sizeof(options) / sizeof(options[0]) };

@@ -1,27 +1,10 @@
 /* The command profile: a table of latencies, measured here or on another device. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cli.h"
-
-/* All of the file or nothing: CLI_OK, or CLI_FAILED after a message. */
-static int write_file(const char *path, const char *text) {
-    const size_t n = strlen(path);
-    char *part = cli_grow(NULL, n + 6);
-    memcpy(part, path, n);
-    memcpy(part + n, ".part", 6);
-    FILE *f = fopen(part, "w");
-    int failed = !f || fputs(text, f) < 0;
-    if (f && fclose(f) != 0) failed = 1;
-    if (!failed) failed = rename(part, path) != 0;
-    if (failed) cli_error("%s: %s", path, strerror(errno));
-    if (failed && f) remove(part);
-    free(part);
-    return failed ? CLI_FAILED : CLI_OK;
-}
 
 static int write_jobs(const char *dir, const char *text) {
     const size_t n = strlen(dir);
@@ -32,7 +15,7 @@ static int write_jobs(const char *dir, const char *text) {
     char *path = cli_grow(NULL, n + 10);
     memcpy(path, dir, n);
     memcpy(path + n, "/jobs.tsv", 10);
-    const int status = write_file(path, text);
+    const int status = cli_write_file(path, text);
     free(path);
     return status;
 }
@@ -65,7 +48,7 @@ static int check_table(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg
     if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
     const int rc = modnas_profile_check(cfg, &opts, n, &table, text);
     if (rc != 0) return rc;
-    const int status = out ? write_file(out, table) : CLI_OK;
+    const int status = out ? cli_write_file(out, table) : CLI_OK;
     modnas_string_free(ctx, table);
     if (status != CLI_OK) modnas_string_free(ctx, *text);
     return status;
@@ -78,7 +61,7 @@ static int show_profile(const cli_args *args, modnas_ctx *ctx, modnas_config *cf
     if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
     const int rc = modnas_profile(cfg, &opts, text);
     if (rc != 0 || (!out && !dir)) return rc;
-    const int status = dir ? write_jobs(dir, *text) : write_file(out, *text);
+    const int status = dir ? write_jobs(dir, *text) : cli_write_file(out, *text);
     if (status == CLI_OK)
         **text = 0; /* nothing is left to print */
     else

@@ -1,6 +1,7 @@
 /* Words to the user: errors on standard error, suggestions for misspelt words, quoting of values. */
 #include "cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,21 @@ char *cli_quote(const char *text) {
     *p++ = '"';
     *p = 0;
     return out;
+}
+
+int cli_write_file(const char *path, const char *text) {
+    const size_t n = strlen(path);
+    char *part = cli_grow(NULL, n + 6);
+    memcpy(part, path, n);
+    memcpy(part + n, ".part", 6);
+    FILE *f = fopen(part, "w");
+    int failed = !f || fputs(text, f) < 0;
+    if (f && fclose(f) != 0) failed = 1;
+    if (!failed) failed = rename(part, path) != 0;
+    if (failed) cli_error("%s: %s", path, strerror(errno));
+    if (failed && f) remove(part);
+    free(part);
+    return failed ? CLI_FAILED : CLI_OK;
 }
 
 static char fold(char c) {
