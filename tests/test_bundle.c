@@ -260,8 +260,8 @@ START_TEST(every_byte_counts) {
         snprintf(path, sizeof path, BUNDLE "/%s", name);
         size_t n;
         free(util_rig_read(path, &n));
-        for (size_t k = 0; k <= 4; k++) {
-            const size_t at = k * (n - 1) / 4;
+        for (size_t k = 0; k <= 2; k++) {
+            const size_t at = k * (n - 1) / 2;
             flip(path, at);
             verify(BUNDLE, NULL);
             ck_assert_int_eq(holds, 0);
@@ -516,7 +516,7 @@ START_TEST(out_of_memory) {
     make_found();
     const int64_t live = rig.host.live;
     int rc = MODNAS_ENOMEM, tries = 0;
-    for (int left = 0; rc; left += 97, tries++) {
+    for (int left = 0; rc; left += 211, tries++) {
         char *json = NULL;
         rig.host.left = left;
         rc = modnas_bundle(rig.ctx, "exp/t", NULL);

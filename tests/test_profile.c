@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "export/onnx.h"
 #include "modnas/profile.h"
 #include "search/rank.h"
 #include "search/stopwatch.h"
 #include "util_cli.h"
+#include "util_onnx.h"
 #include "util_search.h"
 
 /* Slots of util_small's network on 3x8x8 images: 8 -> 8 stride 2, 8 -> 8, 8 -> 8 stride 2, 8 -> 8 (16 channels at half
@@ -228,6 +231,79 @@ START_TEST(pinned_for_a_while) {
 }
 END_TEST
 
+START_TEST(of_a_whole_network) {
+    modnas_profile_opts opts = on_8x8, in = on_8x8;
+    char *jobs = NULL, *table = NULL;
+    opts.list_jobs = 1;
+    in.measured = "m.tsv";
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &opts, &jobs), 0);
+    answer(jobs, 2, "net\tphone\t40.25\n"); /* no fixed part: it is 40.25 - 1.5 - 5.5 - 9.5 - 13.5 */
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_ptr_nonnull(strstr(table, "\nfixed\t-\t10.25\t-\t-\t"));
+    modnas_string_free(rig.ctx, table);
+    table = NULL;
+    answer(jobs, 2, "");
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ECONFIG);
+    util_search_says("which is the fixed part, and no job net");
+    ck_assert_ptr_null(table);
+    modnas_string_free(rig.ctx, jobs);
+}
+END_TEST
+
+/* A file for every job but the fixed part, which its own check takes, of the sizes in the list. */
+START_TEST(files_of_jobs) {
+    modnas_profile_opts opts = on_8x8;
+    char *jobs = NULL, path[64];
+    int n = 0;
+    opts.list_jobs = 1;
+    opts.jobs_dir = "made/here";
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &opts, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
+    for (const char *line = strchr(jobs, '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
+        size_t bytes;
+        snprintf(path, sizeof path, "made/here/%.12s.onnx", line);
+        char *onnx = util_rig_read(path, &bytes);
+        ck_assert_msg(!onnx == !n, "%s", path);
+        if (onnx) ck_assert_msg(mn_onnx_check(rig.ctx, onnx, bytes, path) == 0, "%s", modnas_errmsg(rig.ctx));
+        free(onnx);
+    }
+    ck_assert_int_eq(n, 17);
+    ck_assert(util_rig_exists("made/here/net.onnx"));
+    modnas_string_free(rig.ctx, jobs);
+    opts.list_jobs = 0;
+    jobs = NULL;
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &opts, &jobs), MODNAS_EINVAL);
+    util_search_says("jobs_dir without list_jobs");
+}
+END_TEST
+
+/* By ONNX Runtime, with the script of the examples; its table is taken. */
+START_TEST(timed_by_another) {
+    util_onnx u;
+    util_cli cli;
+    char line[1200], root[512];
+    util_onnx_open(&u);
+    fclose(u.jobs);
+    if (!u.found) {
+        printf("profile: skipped, '%s' has no onnxruntime: tools/onnx.sh installs it\n", u.python);
+        return;
+    }
+    const ssize_t n = readlink("/proc/self/exe", root, sizeof root - 1);
+    ck_assert_int_gt(n, 0);
+    root[n] = 0;
+    for (int up = 0; up < 4; up++) *strrchr(root, '/') = 0; /* build/VARIANT/tests/program */
+    util_cli_new(&cli);
+    util_cli_text(&cli, "s.yaml", UTIL_SEARCH_GATES);
+    ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --emit jobs") == 0, "%s", cli.err);
+    snprintf(line, sizeof line, "cd '%s' && '%s' '%s/docs/examples/time_jobs.py' jobs 3 > m.tsv", cli.folder, u.python, root);
+    ck_assert_int_eq(system(line), 0);
+    ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --import m.tsv --out t.tsv") == 0, "%s", cli.err);
+    char *table = util_cli_read(&cli, "t.tsv");
+    ck_assert_ptr_nonnull(strstr(table, "\n3\tMB5E1\t"));
+    free(table);
+    util_cli_free(&cli);
+}
+END_TEST
+
 /* ---- a table against whole networks -------------------------------------------------------------------- */
 
 /* By hand: without ties 1 - 6 sum d^2 / (n (n^2 - 1)), d = 1, 1, 1, 1, 0; with ties Pearson's of the midranks (1, 2.5, 2.5, 4) and
@@ -348,7 +424,8 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("profile");
     util_add(s, "profiles", rig_setup, rig_teardown,
-             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here, spearman_by_hand, predictions, NULL});
+             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here, of_a_whole_network, files_of_jobs, timed_by_another,
+                              spearman_by_hand, predictions, NULL});
     util_add(s, "stopwatch", NULL, NULL, (const TTest *[]){medians, pinned_for_a_while, program, NULL});
     return util_run(s);
 }

@@ -16,6 +16,7 @@ typedef struct modnas_profile_opts {
     int32_t runs;         /* passes that each number is the median of; default: 50 */
     int32_t list_jobs;    /* 1: nothing is measured; the jobs are listed for another device */
     const char *measured; /* file with what that device measured, instead of measuring here; default: NULL */
+    const char *jobs_dir; /* with list_jobs: a folder that gets each job as JOB.onnx, and a whole network; default: NULL */
 } modnas_profile_opts;
 
 /** Build the model of a configuration and make the table of what each candidate takes at each Slot, and of the parts
@@ -24,7 +25,9 @@ typedef struct modnas_profile_opts {
  * Measured here on the configuration's backend and threads: networks of the space run one forward pass after another,
  * warmed up, the calling thread held on one CPU meanwhile; each number is the median of `runs`, "spread_ms" is what
  * lies between their quartiles. With list_jobs the text is the list of jobs instead, one a line: "job" (its name), the
- * places where it stands, and its ops as JSON. A device's answer is a table with the columns "job" and "latency_ms".
+ * places where it stands, and its ops as JSON; jobs_dir gets an ONNX file of every candidate's job alone, and net.onnx, the
+ * network of all first candidates. A device's answer is a table with the columns "job" and "latency_ms"; instead of the
+ * fixed part, which is no network, it may have the job "net": what that takes less its candidates is the fixed part.
  *
  * @param cfg   checked first
  * @param opts  NULL: defaults

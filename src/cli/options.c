@@ -29,7 +29,7 @@ static const cli_option options[] = {
      "where it goes; default: standard output for a table, EXP/bundle for a bundle, EXP/outputs/report.html for a report"},
     {OPT_LATENCY_TABLE, 0, "latency-table", "FILE", CMD_REPORT, NULL, 0,
      "table of latencies to hold against what the run measured"},
-    {OPT_EMIT, 0, "emit", "DIR", CMD_PROFILE, NULL, 0, "time nothing: write DIR/jobs.tsv, what another device is to time"},
+    {OPT_EMIT, 0, "emit", "DIR", CMD_PROFILE, NULL, 0, "time nothing: write DIR/jobs.tsv and an ONNX file a job, what another device is to time"},
     {OPT_IMPORT, 0, "import", "FILE", CMD_PROFILE, NULL, 0, "time nothing: make the table of what that device measured"},
     {OPT_RUNS, 0, "runs", "N", CMD_PROFILE, NULL, 0, "passes that each time is the median of; default: 50"},
     {OPT_CHECK, 0, "check", "N", CMD_PROFILE, NULL, 0,

@@ -2,16 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "cli.h"
 
 static int write_jobs(const char *dir, const char *text) {
     const size_t n = strlen(dir);
-    if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
-        cli_error("%s: %s", dir, strerror(errno));
-        return CLI_FAILED;
-    }
     char *path = cli_grow(NULL, n + 10);
     memcpy(path, dir, n);
     memcpy(path + n, "/jobs.tsv", 10);
@@ -23,7 +18,8 @@ static int write_jobs(const char *dir, const char *text) {
 static int read_opts(const cli_args *args, modnas_profile_opts *o) {
     const char *runs = cli_args_value(args, OPT_RUNS);
     o->measured = cli_args_value(args, OPT_IMPORT);
-    o->list_jobs = cli_args_value(args, OPT_EMIT) != NULL;
+    o->jobs_dir = cli_args_value(args, OPT_EMIT);
+    o->list_jobs = o->jobs_dir != NULL;
     if (o->list_jobs && (o->measured || cli_args_value(args, OPT_OUT))) {
         cli_error("profile: --emit writes DIR/jobs.tsv: neither --import nor --out goes with it");
         return CLI_USAGE;

@@ -142,8 +142,20 @@ static int is_nothing(const row *r) { /* an identity: no job */
     return strcmp(r->ops.text, "[]") == 0;
 }
 
+/* The fixed part: measured, or what the network of all first candidates takes beside them. */
+static int take_fixed(profile *p, const mn_latency *t) {
+    const mn_latency_row *fixed = mn_latency_find(t, p->rows[0].job), *net = mn_latency_find(t, MN_PROFILE_NET);
+    double ms = fixed ? (double)fixed->ns : net ? (double)net->ns : 0;
+    if (!fixed && !net)
+        return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: there is no job %s, which is the fixed part, and no job " MN_PROFILE_NET,
+                       t->name, p->rows[0].job);
+    for (int32_t i = 0; !fixed && i < p->n_mixed; i++) ms -= p->rows[p->first[i]].timing.median * MN_COST_MS;
+    p->rows[0].timing.median = ms > 0 ? round(ms) / MN_COST_MS : 0;
+    return 0;
+}
+
 static int take_measured(profile *p, const mn_latency *t) {
-    for (int32_t i = 0; i < p->n_rows; i++) {
+    for (int32_t i = 1; i < p->n_rows; i++) {
         row *r = &p->rows[i];
         const mn_latency_row *found = mn_latency_find(t, r->job);
         if (found) r->timing.median = (double)found->ns / MN_COST_MS;
@@ -153,13 +165,13 @@ static int take_measured(profile *p, const mn_latency *t) {
     }
     for (size_t i = 0; i < t->rows.n; i++) {
         const char *job = mn_map_key(&t->places, i, NULL);
-        int known = 0;
+        int known = strcmp(job, MN_PROFILE_NET) == 0;
         for (int32_t k = 0; k < p->n_rows; k++) known |= strcmp(p->rows[k].job, job) == 0;
         if (!known)
             return mn_fail(p->ctx, MODNAS_ECONFIG, "%s:%zu: the space has no job %.40s", t->name,
                            MN_AT(t->rows, mn_latency_row, i).line, job);
     }
-    return 0;
+    return take_fixed(p, t);
 }
 
 static int import(profile *p) {
@@ -213,6 +225,8 @@ static int check_opts(profile *p) {
     modnas_profile_opts *o = &p->opts;
     if (o->list_jobs && o->measured)
         return mn_fail(p->ctx, MODNAS_EINVAL, "modnas_profile_opts: list_jobs and measured: one of them");
+    if (o->jobs_dir && !o->list_jobs)
+        return mn_fail(p->ctx, MODNAS_EINVAL, "modnas_profile_opts: jobs_dir without list_jobs");
     if (o->batch < 0 || o->runs < 0 || o->runs > MAX_RUNS)
         return mn_fail(p->ctx, MODNAS_EINVAL, "a batch of %d, %d runs; at most %d runs", o->batch, o->runs, MAX_RUNS);
     if (!o->batch) o->batch = 1;
@@ -253,6 +267,7 @@ int modnas_profile(modnas_config *cfg, const modnas_profile_opts *opts, char **t
     profile p = {.ctx = ctx};
     mn_str made = {.ctx = ctx};
     int rc = mn_profile_open(cfg, opts, &p);
+    if (!rc && p.opts.jobs_dir) rc = mn_profile_write_jobs(&p);
     if (!rc) (p.opts.list_jobs ? write_jobs : write_table)(&made, &p);
     char *done = rc ? NULL : mn_str_take(&made);
     if (!rc && !done) rc = MODNAS_ENOMEM;

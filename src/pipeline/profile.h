@@ -35,6 +35,9 @@ void mn_profile_free(mn_profile *p);
 /* A forward pass of what the mixed ops are forced to, recorded; what is to be described of it comes before the plan. */
 int mn_profile_record(mn_profile *p, mn_run **run, mn_value **x, mn_value **logits);
 int mn_profile_plan(mn_profile *p, mn_run *run, mn_value *x, mn_value *logits);
+#define MN_PROFILE_NET "net" /* a job: the network of all first candidates */
+/* ONNX files of all jobs, and of that network, into opts.jobs_dir. */
+int mn_profile_write_jobs(mn_profile *p);
 mn_timing mn_profile_timing(double *seconds, int32_t n); /* in ms, whole nanoseconds; sorts them */
 
 #endif
