@@ -9,6 +9,13 @@
 #include "module/layers.h"
 #include "util_onnx.h"
 
+_Static_assert(sizeof(modnas_onnx_opts) == 64 && offsetof(modnas_onnx_opts, opset) == 8 && offsetof(modnas_onnx_opts, batch) == 12 &&
+                   offsetof(modnas_onnx_opts, keep_batch_norm) == 16 && offsetof(modnas_onnx_opts, custom_ops) == 20 &&
+                   offsetof(modnas_onnx_opts, channels_last) == 24 && offsetof(modnas_onnx_opts, bytes) == 28 &&
+                   offsetof(modnas_onnx_opts, mean) == 32 && offsetof(modnas_onnx_opts, stddev) == 40 &&
+                   offsetof(modnas_onnx_opts, class_names) == 48 && offsetof(modnas_onnx_opts, metadata) == 56,
+               "modnas_onnx_opts");
+
 static char folder[64];
 static mn_model *m;
 
@@ -132,7 +139,7 @@ END_TEST
 START_TEST(preprocessing) {
     static const double mean[] = {0.5, 0.25, 0.125}, stddev[] = {0.2, 0.25, 0.5};
     static const char *const classes[] = {"a", "b \"c\"", "d", "e", "f"};
-    static const char *const more[] = {"arch", "x", "who", "me", NULL};
+    static const char *const more[] = {"model", "mine", "who", "me", NULL};
     const modnas_onnx_opts o = {.size = sizeof o, .bytes = 1, .channels_last = 1, .mean = mean, .stddev = stddev,
                                 .class_names = classes, .metadata = more};
     Mn__ModelProto *p = written(&o);
@@ -147,6 +154,7 @@ START_TEST(preprocessing) {
     ck_assert_str_eq(property(p, "std"), "[0.2, 0.25, 0.5]");
     ck_assert_str_eq(property(p, "class_names"), "[\"a\", \"b \\\"c\\\"\", \"d\", \"e\", \"f\"]");
     ck_assert_str_eq(property(p, "who"), "me");
+    ck_assert_str_eq(property(p, "model"), "mine");
     done(p);
 }
 END_TEST
@@ -174,7 +182,7 @@ static void refused(const modnas_onnx_opts *o, int status, const char *text) {
 
 START_TEST(options) {
     static const double mean[] = {0, 0, 0}, stddev[] = {1, 0, 1};
-    static const char *const twice[] = {"mean", "x", NULL}, *const odd[] = {"x", NULL}, *const some[] = {"a", "b", NULL};
+    static const char *const twice[] = {"x", "y", "x", "z", NULL}, *const odd[] = {"x", NULL}, *const some[] = {"a", "b", NULL};
     const struct {
         modnas_onnx_opts o;
         const char *text;
@@ -183,7 +191,7 @@ START_TEST(options) {
                 {{.batch = -1}, "a batch of -1"},
                 {{.mean = mean}, "mean is given without stddev"},
                 {{.mean = mean, .stddev = stddev}, "channel 1"},
-                {{.mean = mean, .stddev = (const double[]){1, 1, 1}, .metadata = twice}, "'mean' twice"},
+                {{.mean = mean, .stddev = (const double[]){1, 1, 1}, .metadata = twice}, "'x' twice"},
                 {{.metadata = odd}, "'x' of the metadata has no value"},
                 {{.class_names = some}, "class 2 of 5 has no name"}};
     for (size_t i = 0; i < MN_COUNT(rows); i++) {

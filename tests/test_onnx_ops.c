@@ -327,8 +327,28 @@ START_TEST(foreign) {
 }
 END_TEST
 
+/* While it is recorded. */
+static int nested(mn_run *run, mn_module *m, mn_value *x, mn_value **y) {
+    (void)run;
+    *y = x;
+    ck_assert_int_eq(modnas_model_export_onnx(m->model, NULL, "y.onnx"), MODNAS_EBUSY);
+    return 0;
+}
+
+START_TEST(busy) {
+    const op_case c = {"nested", {3, 1, 1}, nested, {0}, 0, 0, 0};
+    char folder[64];
+    util_folder_new(folder);
+    mn_model *m = model_of_case(&c);
+    OK(modnas_model_export_onnx(m, NULL, "x.onnx"));
+    ck_assert_int_ne(access("y.onnx", F_OK), 0);
+    mn_model_free(m);
+    util_folder_free(folder);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("onnx_ops");
-    util_add(s, "operators", model_setup, model_teardown, (const TTest *[]){operators, images_that_mix, foreign, NULL});
+    util_add(s, "operators", model_setup, model_teardown, (const TTest *[]){operators, images_that_mix, foreign, busy, NULL});
     return util_run(s);
 }

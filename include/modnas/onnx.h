@@ -20,7 +20,7 @@ typedef struct modnas_onnx_opts {
     const double *mean;             /* of pixels in 0..1, one a channel: the file takes these off, */
     const double *stddev;           /* and divides by these; both, or NULL: it takes what the network is fed with */
     const char *const *class_names; /* one a class, for the metadata; NULL: none */
-    const char *const *metadata;    /* key, value, ..., NULL: more of it; NULL: none */
+    const char *const *metadata;    /* key, value, ..., NULL: more of it, or instead; NULL: none */
 } modnas_onnx_opts;
 
 /** Write the network in evaluation as an ONNX file: every mixed op stands for its most probable candidate, batch norm

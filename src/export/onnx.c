@@ -8,18 +8,18 @@
 
 /* ---- options ------------------------------------------------------------------------------------------- */
 
-static int check_normalisation(const mn_model *m, const modnas_onnx_opts *o) {
+static int check_normalisation(const mn_model *m, const modnas_onnx_opts *o, int32_t channels) {
     if (!o->mean != !o->stddev)
         return mn_fail(m->ctx, MODNAS_EINVAL, "ONNX: %s is given without %s", o->mean ? "mean" : "stddev",
                        o->mean ? "stddev" : "mean");
-    for (int32_t i = 0; o->mean && i < m->input[0]; i++)
+    for (int32_t i = 0; o->mean && i < channels; i++)
         if (!isfinite(o->mean[i]) || !isfinite(o->stddev[i]) || !(o->stddev[i] > 0))
             return mn_fail(m->ctx, MODNAS_EINVAL, "ONNX: channel %d has the mean %g and the deviation %g", i, o->mean[i],
                            o->stddev[i]);
     return 0;
 }
 
-static int check_options(const mn_model *m, const modnas_onnx_opts *o) {
+static int check_options(const mn_model *m, const modnas_onnx_opts *o, int32_t channels) {
     if (o->opset < MN_ONNX_OPSET_LEAST || o->opset > MN_ONNX_OPSET_MOST)
         return mn_fail(m->ctx, MODNAS_EINVAL, "ONNX: opset %d; %d to %d are possible", o->opset, MN_ONNX_OPSET_LEAST,
                        MN_ONNX_OPSET_MOST);
@@ -31,14 +31,15 @@ static int check_options(const mn_model *m, const modnas_onnx_opts *o) {
     for (int i = 0; o->metadata && o->metadata[i]; i += 2)
         if (!o->metadata[i + 1])
             return mn_fail(m->ctx, MODNAS_EINVAL, "ONNX: '%.80s' of the metadata has no value", o->metadata[i]);
-    return check_normalisation(m, o);
+    return check_normalisation(m, o, channels);
 }
 
 /* ---- recording ----------------------------------------------------------------------------------------- */
 
-static int record(mn_model *m, int32_t n, mn_run **run, mn_value **x, mn_value **logits, mn_vec *views) {
+static int record(const mn_onnx *g, int32_t n, mn_run **run, mn_value **x, mn_value **logits, mn_vec *views) {
+    mn_model *m = g->model;
     MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, run));
-    MN_TRY(mn_model_record(m, *run, m->input, n, x, logits));
+    MN_TRY(mn_model_record(m, *run, g->chw, n, x, logits));
     return mn_run_view(*run, *logits, views);
 }
 
@@ -76,7 +77,7 @@ static void find_batched(mn_onnx *g, int32_t n) {
     mn_value *x, *logits;
     mn_vec views;
     mn_vec_init(&views, sizeof(mn_view));
-    g->rc = record(g->model, n + 1, &run, &x, &logits, &views);
+    g->rc = record(g, n + 1, &run, &x, &logits, &views);
     if (!g->rc && views.n != g->views.n) mn_onnx_refuse(g, "another number of images is another network: say how many (batch)");
     for (size_t i = 0; i < views.n && !g->rc; i++)
         compare(g, run, &MN_AT(g->views, mn_view, i), &MN_AT(views, mn_view, i), n, n + 1);
@@ -87,7 +88,7 @@ static void find_batched(mn_onnx *g, int32_t n) {
 
 static void look(mn_onnx *g) {
     const int32_t n = g->o->batch ? g->o->batch : 2;
-    g->rc = record(g->model, n, &g->run, &g->x, &g->logits, &g->views);
+    g->rc = record(g, n, &g->run, &g->x, &g->logits, &g->views);
     if (g->rc) return;
     g->values = mn_onnx_alloc(g, mn_run_n_vertices(g->run), sizeof *g->values);
     g->readers = mn_onnx_alloc(g, mn_run_n_vertices(g->run), sizeof *g->readers);
@@ -108,7 +109,7 @@ static void feed(mn_onnx *g) {
     static const mn_onnx_attr cast[] = {MN_ONNX_INT("to", MN__TENSOR_PROTO__DATA_TYPE__FLOAT), MN_ONNX_END},
                               perm[] = {{"perm", 4, {0, 3, 1, 2}, 0}, MN_ONNX_END};
     const modnas_onnx_opts *o = g->o;
-    const int64_t n = g->model->input[0], dims[4] = {1, n, 1, 1};
+    const int64_t n = g->chw[0], dims[4] = {1, n, 1, 1};
     const char *v = mn_onnx_name(g, MN_ONNX_INPUT);
     double *scale = mn_onnx_alloc(g, (size_t)n, sizeof *scale), *shift = mn_onnx_alloc(g, (size_t)n, sizeof *shift);
     for (int64_t i = 0; scale && shift && i < n; i++) {
@@ -165,11 +166,16 @@ typedef struct metadata {
     mn_vec pairs; /* const char *, ends with NULL */
 } metadata;
 
+static int has(const metadata *m, const char *key) {
+    for (size_t i = 0; i < m->pairs.n; i += 2)
+        if (strcmp(MN_AT(m->pairs, const char *, i), key) == 0) return 1;
+    return 0;
+}
+
+/* What is there of that name stays. */
 static int add_pair(metadata *m, const char *key, const char *value) {
     const char *const pair[] = {key, value};
-    for (size_t i = 0; i < m->pairs.n; i += 2)
-        if (strcmp(MN_AT(m->pairs, const char *, i), key) == 0)
-            return mn_fail(m->g->ctx, MODNAS_EINVAL, "ONNX: the metadata has '%.80s' twice", key);
+    if (has(m, key)) return 0;
     return mn_vec_push(m->g->ctx, &m->pairs, pair, 2) ? 0 : MODNAS_ENOMEM;
 }
 
@@ -190,15 +196,20 @@ static int add_list(metadata *m, const char *key, const double *x, const char *c
     return text ? add_pair(m, key, text) : MODNAS_ENOMEM;
 }
 
+/* The caller's first: they may say something else than would be said. */
 static int describe(metadata *m, const mn_model *model) {
     const modnas_onnx_opts *o = m->g->o;
+    for (int i = 0; o->metadata && o->metadata[i]; i += 2) {
+        if (has(m, o->metadata[i]))
+            return mn_fail(m->g->ctx, MODNAS_EINVAL, "ONNX: the metadata has '%.80s' twice", o->metadata[i]);
+        MN_TRY(add_pair(m, o->metadata[i], o->metadata[i + 1]));
+    }
     if (model->type) MN_TRY(add_pair(m, "model", model->type));
     MN_TRY(add_pair(m, "layout", o->channels_last ? "NHWC" : "NCHW"));
     MN_TRY(add_pair(m, "pixels", o->bytes ? "0..255" : o->mean ? "0..1" : "normalised"));
-    if (o->mean) MN_TRY(add_list(m, "mean", o->mean, NULL, model->input[0]));
-    if (o->mean) MN_TRY(add_list(m, "std", o->stddev, NULL, model->input[0]));
+    if (o->mean) MN_TRY(add_list(m, "mean", o->mean, NULL, m->g->chw[0]));
+    if (o->mean) MN_TRY(add_list(m, "std", o->stddev, NULL, m->g->chw[0]));
     if (o->class_names && model->n_classes > 0) MN_TRY(add_list(m, "class_names", NULL, o->class_names, model->n_classes));
-    for (int i = 0; o->metadata && o->metadata[i]; i += 2) MN_TRY(add_pair(m, o->metadata[i], o->metadata[i + 1]));
     return mn_vec_push(m->g->ctx, &m->pairs, NULL, 1) ? 0 : MODNAS_ENOMEM;
 }
 
@@ -236,12 +247,12 @@ static int write_checked(mn_onnx *g, const char *path) {
     return rc;
 }
 
-int mn_onnx_write(mn_model *m, const modnas_onnx_opts *o, const char *path) {
+int mn_onnx_write(mn_model *m, const modnas_onnx_opts *o, const int32_t chw[3], const char *path) {
     modnas_onnx_opts full = *o;
     mn_onnx g;
     if (!full.opset) full.opset = MN_ONNX_OPSET;
-    MN_TRY(check_options(m, &full));
-    mn_onnx_init(&g, m, &full);
+    MN_TRY(check_options(m, &full, chw[0]));
+    mn_onnx_init(&g, m, &full, chw);
     int rc = build(&g);
     if (!rc) rc = write_checked(&g, path);
     mn_onnx_end(&g);

@@ -15,8 +15,8 @@ enum { MN_ONNX_OPSET = 17, MN_ONNX_OPSET_LEAST = 13, MN_ONNX_OPSET_MOST = 21 };
 #define MN_ONNX_INPUT  "input"  /* names in the file */
 #define MN_ONNX_OUTPUT "logits"
 
-/* Options in full; the model is committed. Mixed ops run as they are set: derive before. */
-int mn_onnx_write(mn_model *m, const modnas_onnx_opts *o, const char *path);
+/* Options in full, images of chw; the model is committed. Mixed ops run as they are set: derive before. */
+int mn_onnx_write(mn_model *m, const modnas_onnx_opts *o, const int32_t chw[3], const char *path);
 
 /* Is this a graph as this library writes them? Messages begin with `name`. MODNAS_EFORMAT: broken, an unknown operator
  * or attribute, names twice, a value before it is made, shapes or types that do not fit. */

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void mn_onnx_init(mn_onnx *g, mn_model *m, const modnas_onnx_opts *o) {
-    *g = (mn_onnx){.ctx = m->ctx, .model = m, .o = o, .opset = o->opset};
+void mn_onnx_init(mn_onnx *g, mn_model *m, const modnas_onnx_opts *o, const int32_t chw[3]) {
+    *g = (mn_onnx){.chw = {chw[0], chw[1], chw[2]}, .ctx = m->ctx, .model = m, .o = o, .opset = o->opset};
     mn_vec_init(&g->views, sizeof(mn_view));
     mn_vec_init(&g->nodes, sizeof(Mn__NodeProto *));
     mn_vec_init(&g->tensors, sizeof(mn_onnx_tensor));

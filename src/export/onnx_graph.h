@@ -34,6 +34,7 @@ typedef struct mn_onnx {
     modnas_ctx *ctx;
     mn_model *model;
     const modnas_onnx_opts *o;
+    int32_t chw[3]; /* of an image */
     int32_t opset, customs; /* customs: 1: there is a node of MN_ONNX_DOMAIN */
     int rc;
     mn_run *run;
@@ -64,7 +65,7 @@ typedef struct mn_onnx_attr {
 #define MN_ONNX_END                                                                                                    \
     { NULL, 0, {0}, 0 }
 
-void mn_onnx_init(mn_onnx *g, mn_model *m, const modnas_onnx_opts *o);
+void mn_onnx_init(mn_onnx *g, mn_model *m, const modnas_onnx_opts *o, const int32_t chw[3]);
 void mn_onnx_end(mn_onnx *g);
 void *mn_onnx_alloc(mn_onnx *g, size_t count, size_t size); /* zeroed, until mn_onnx_end; NULL: g->rc says why */
 /* MODNAS_EUNSUPPORTED with the operator and its layer before the text. */

@@ -217,7 +217,7 @@ int modnas_model_export_onnx(modnas_model *model, const modnas_onnx_opts *opts, 
     MN_TRY(mn_opts_read(model->ctx, "modnas_onnx_opts", opts, &o, sizeof o));
     MN_TRY(check_ready(model));
     MN_TRY(mn_derive_begin(model));
-    const int rc = mn_onnx_write(model, &o, path);
+    const int rc = mn_onnx_write(model, &o, model->input, path);
     mn_derive_end(model);
     return leave(model, rc);
 }

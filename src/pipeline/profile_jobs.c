@@ -16,7 +16,7 @@ static int write_module(mn_profile *p, mn_module *module, const int32_t input[3]
     part.root = module;
     memcpy(part.input, input, sizeof part.input);
     mn_str_addf(&path, "%s/%s.onnx", p->opts.jobs_dir, job);
-    const int rc = path.failed ? MODNAS_ENOMEM : mn_onnx_write(&part, &opts, path.text);
+    const int rc = path.failed ? MODNAS_ENOMEM : mn_onnx_write(&part, &opts, input, path.text);
     mn_str_free(&path);
     return rc;
 }
