@@ -172,6 +172,9 @@ static int state(mn_estim *e, mn_state *io) {
     supernet *s = e->state;
     MN_TRY(mn_state_i64(io, &s->n_updates));
     MN_TRY(mn_state_i64(io, &s->end));
+    if (s->n_updates < 0 || s->end < e->n_arch_steps || s->end - e->n_arch_steps > s->batch)
+        return mn_state_fail(io, "%" PRId64 " updates, %" PRId64 " architecture steps of %" PRId64, s->n_updates,
+                             e->n_arch_steps, s->end);
     MN_TRY(mn_state_range(io, &s->exhausted, 0, 1));
     MN_TRY(mn_state_range(io, &e->collapse.is_alarm, 0, 1)); /* was it said? */
     int32_t proposes = s->path != NULL;

@@ -145,6 +145,10 @@ int mn_fitness_state(mn_fitness *f, mn_state *io) {
     MN_TRY(mn_state_range(io, &f->failed, 0, 1));
     MN_TRY(mn_state_range(io, &f->n, 1, MN_MAX_GOALS));
     MN_TRY(mn_state_real(io, &f->violation));
-    for (int32_t i = 0; i < f->n; i++) MN_TRY(mn_state_real(io, &f->value[i]));
-    return 0;
+    int finite = isfinite(f->violation) && f->violation >= 0;
+    for (int32_t i = 0; i < f->n; i++) {
+        MN_TRY(mn_state_real(io, &f->value[i]));
+        finite &= isfinite(f->value[i]) != 0;
+    }
+    return f->failed || finite ? 0 : mn_state_fail(io, "a fitness that is not finite");
 }

@@ -69,10 +69,11 @@ int mn_trainer_state(mn_trainer *t, mn_state *io) {
     MN_TRY(mn_state_i64(io, &epochs));
     if (io->loading && epochs < 0) return mn_state_fail(io, "%lld epochs", (long long)epochs);
     if (io->loading) MN_TRY(mn_trainer_reset(t, epochs)); /* its schedule may depend on the epochs */
-    MN_TRY(mn_state_i64(io, &t->epoch_base));
-    MN_TRY(mn_state_i64(io, &t->epoch));
-    MN_TRY(mn_state_i64(io, &t->step));
-    MN_TRY(mn_state_i64(io, &t->valid_pass));
+    int64_t *const counts[] = {&t->epoch_base, &t->epoch, &t->step, &t->valid_pass};
+    for (size_t i = 0; i < MN_COUNT(counts); i++) {
+        MN_TRY(mn_state_i64(io, counts[i]));
+        if (*counts[i] < 0) return mn_state_fail(io, "count %zu is %lld", i, (long long)*counts[i]);
+    }
     MN_TRY(mn_state_range(io, &t->valid_open, 0, 1));
     return mn_weight_optim_state(t->optim, io);
 }

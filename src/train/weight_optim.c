@@ -108,7 +108,10 @@ size_t mn_weight_optim_state_bytes(const mn_weight_optim *o) {
 int mn_weight_optim_state(mn_weight_optim *o, mn_state *io) {
     MN_TRY(mn_state_same(io, (int64_t)o->n_params, o->rule->name));
     MN_TRY(mn_state_same(io, o->n_state, o->rule->name));
-    MN_TRY(mn_state_bytes(io, o->steps, o->n_params * sizeof *o->steps));
+    for (size_t i = 0; i < o->n_params; i++) {
+        MN_TRY(mn_state_i64(io, &o->steps[i]));
+        if (o->steps[i] < 0) return mn_state_fail(io, "%lld steps of a parameter", (long long)o->steps[i]);
+    }
     for (int32_t i = 0; i < o->n_state; i++)
         if (o->state[i]) MN_TRY(mn_store_state(o->store, o->state[i], io));
     return 0;
