@@ -175,7 +175,7 @@ $(B)/bench/%: $(B)/obj/bench/%.o $$(call bench_parts,$$*) $(UTIL_OBJ) $(B)/libmo
 # It asks oneDNN directly, too: the library that the plug-in carries.
 $(B)/bench/kernels: BENCH_LIBS := -fopenmp $(DNNL_LIB) -ldnnl -Wl,-rpath,'$$ORIGIN/../modnas-plugins'
 $(B)/bench/kernels: plugins
-$(B)/obj/bench/kernels.o $(B)/obj/bench/kernels_direct.o: INC_bench := $(INC_bench) $(DNNL_INC) -fopenmp
+$(B)/obj/bench/kernels.o $(B)/obj/bench/kernels_direct.o $(B)/obj/bench/kernels_direct_steps.o: INC_bench := $(INC_bench) $(DNNL_INC) -fopenmp
 
 # What bench/step holds our kernels against: the plug-in on oneDNN's own (MN_DNNL_ALONE in lib/backend/dnnl).
 ALONE_SRC := $(shell grep -l MN_DNNL_ALONE $(DNNL_SRC))
