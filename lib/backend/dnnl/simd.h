@@ -98,14 +98,14 @@ typedef struct mn_simd_pool_axis {
 
 typedef struct mn_simd_pool_geometry {
     mn_simd_pool_axis axis[2]; /* rows, columns */
-    int32_t include_pad;
+    int32_t include_pad, stream; /* stream: as in mn_simd_pixels */
 } mn_simd_pool_geometry;
 
-/* Pooling of one plane. */
+/* Pooling of one plane; forward uses `row`, with room for a row of inputs. */
 typedef struct mn_simd_pool {
-    void (*max)(const mn_simd_pool_geometry *g, const float *x, float *y);
+    void (*max)(const mn_simd_pool_geometry *g, const float *x, float *row, float *y);
     void (*max_back)(const mn_simd_pool_geometry *g, const float *x, const float *y, const float *gy, float *gx);
-    void (*avg)(const mn_simd_pool_geometry *g, const float *x, float *y);
+    void (*avg)(const mn_simd_pool_geometry *g, const float *x, float *row, float *y);
     void (*avg_back)(const mn_simd_pool_geometry *g, const float *gy, float *gx);
 } mn_simd_pool;
 
