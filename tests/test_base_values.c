@@ -176,6 +176,30 @@ START_TEST(rng_is_keyed) {
 }
 END_TEST
 
+/* Many at once are the same bits as one by one, wherever they begin. */
+START_TEST(rng_many) {
+    enum { MOST = 600 };
+    static const int64_t counts[] = {0, 1, 2, 3, 4, 257, MOST};
+    void (*const many[])(mn_rng *r, double *x, int64_t n) = {mn_rng_reals, mn_rng_normals};
+    double (*const one[])(mn_rng *r) = {mn_rng_real, mn_rng_normal};
+    double x[MOST];
+    for (int begin = 0; begin < 8; begin++)
+        for (size_t k = 0; k < MN_COUNT(counts) * MN_COUNT(many); k++) {
+            const int64_t n = counts[k / 2];
+            mn_rng a, b;
+            mn_rng_init(&a, 7, 11, 13);
+            for (int i = 0; i < begin; i++) mn_rng_u32(&a);
+            b = a;
+            many[k % 2](&a, x, n);
+            for (int64_t i = 0; i < n; i++) {
+                const double want = one[k % 2](&b);
+                ck_assert_mem_eq(&x[i], &want, sizeof want);
+            }
+            ck_assert_uint_eq(mn_rng_u32(&a), mn_rng_u32(&b));
+        }
+}
+END_TEST
+
 /* Moments against theory; bounds are 5 standard deviations of the mean of n draws. */
 START_TEST(rng_moments) {
     enum { n = 100000 };
@@ -238,6 +262,6 @@ int main(void) {
     util_add(s, "real", setup, teardown,
              (const TTest *[]){real_round_trips, real_ignores_the_locale, real_parses, suggests, NULL});
     util_add(s, "rng", NULL, NULL,
-             (const TTest *[]){rng_known_answers, rng_is_keyed, rng_moments, rng_below, rng_shuffle, NULL});
+             (const TTest *[]){rng_known_answers, rng_is_keyed, rng_many, rng_moments, rng_below, rng_shuffle, NULL});
     return util_run(s);
 }

@@ -170,6 +170,8 @@ void mn_rng_init(mn_rng *r, uint64_t seed, uint64_t stream, uint64_t step);
 uint32_t mn_rng_u32(mn_rng *r);
 double mn_rng_real(mn_rng *r);                         /* [0, 1), 53 bits */
 double mn_rng_normal(mn_rng *r);                       /* Box-Muller */
+void mn_rng_reals(mn_rng *r, double *x, int64_t n);    /* the next n of mn_rng_real, in a quarter of the time */
+void mn_rng_normals(mn_rng *r, double *x, int64_t n);  /* the next n of mn_rng_normal */
 uint64_t mn_rng_below(mn_rng *r, uint64_t n);          /* 0 .. n-1, without bias; n >= 1 */
 void mn_rng_shuffle(mn_rng *r, int32_t *a, int64_t n); /* Fisher-Yates */
 

@@ -45,26 +45,69 @@ void mn_rng_init(mn_rng *r, uint64_t seed, uint64_t stream, uint64_t step) {
     *r = (mn_rng){.seed = seed, .stream = stream, .step = step};
 }
 
-uint32_t mn_rng_u32(mn_rng *r) {
+static void key_of(const mn_rng *r, uint32_t key[2]) {
+    const uint64_t k = mix(r->seed ^ mix(r->stream));
+    key[0] = (uint32_t)k;
+    key[1] = (uint32_t)(k >> 32);
+}
+
+/* The four words at the generator's index, a multiple of 4. */
+static void draw_block(const mn_rng *r, const uint32_t key[2], uint32_t word[4]) {
     const uint64_t block = r->index / 4;
+    const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)r->step,
+                                 (uint32_t)(r->step >> 32)};
+    mn_philox(counter, key, word);
+}
+
+uint32_t mn_rng_u32(mn_rng *r) {
     if (r->index % 4 == 0) {
-        const uint64_t k = mix(r->seed ^ mix(r->stream));
-        const uint32_t key[2] = {(uint32_t)k, (uint32_t)(k >> 32)};
-        const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)r->step,
-                                     (uint32_t)(r->step >> 32)};
-        mn_philox(counter, key, r->word);
+        uint32_t key[2];
+        key_of(r, key);
+        draw_block(r, key, r->word);
     }
     return r->word[r->index++ % 4];
 }
 
+static double real_of(uint32_t high, uint32_t low) {
+    return ((int32_t)(high >> 5) * 67108864.0 + (int32_t)(low >> 6)) * 0x1p-53;
+}
+
 double mn_rng_real(mn_rng *r) {
-    const uint32_t high = mn_rng_u32(r) >> 5, low = mn_rng_u32(r) >> 6;
-    return (high * 67108864.0 + low) * 0x1p-53;
+    const uint32_t high = mn_rng_u32(r), low = mn_rng_u32(r);
+    return real_of(high, low);
+}
+
+void mn_rng_reals(mn_rng *r, double *x, int64_t n) {
+    int64_t i = 0;
+    uint32_t key[2], word[4];
+    key_of(r, key);
+    while (i < n && r->index % 4 != 0) x[i++] = mn_rng_real(r);
+    for (; i + 2 <= n; i += 2, r->index += 4) {
+        draw_block(r, key, word);
+        x[i] = real_of(word[0], word[1]);
+        x[i + 1] = real_of(word[2], word[3]);
+    }
+    if (i < n) x[i] = mn_rng_real(r);
+}
+
+/* Box-Muller of two reals; 1 - u is in (0, 1]: its logarithm is finite. */
+static double normal_of(double u, double v) {
+    return sqrt(-2 * log(1 - u)) * cos(6.283185307179586477 * v);
 }
 
 double mn_rng_normal(mn_rng *r) {
-    const double u = 1 - mn_rng_real(r), v = mn_rng_real(r); /* u is in (0, 1]: its logarithm is finite */
-    return sqrt(-2 * log(u)) * cos(6.283185307179586477 * v);
+    const double u = mn_rng_real(r), v = mn_rng_real(r);
+    return normal_of(u, v);
+}
+
+void mn_rng_normals(mn_rng *r, double *x, int64_t n) {
+    enum { MOST = 256 };
+    double pair[2 * MOST];
+    for (int64_t at = 0; at < n; at += MOST) {
+        const int64_t m = n - at < MOST ? n - at : MOST;
+        mn_rng_reals(r, pair, 2 * m);
+        for (int64_t i = 0; i < m; i++) x[at + i] = normal_of(pair[2 * i], pair[2 * i + 1]);
+    }
 }
 
 /* Draws of a whole number of bits, refused while they are n or more: without bias, under two draws on average. */

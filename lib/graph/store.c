@@ -109,16 +109,18 @@ static int lay_out(mn_store *s, mn_param *p) {
 
 static void draw(const mn_param *p, uint64_t seed, double *plain) {
     const int64_t n = mn_param_numel(p);
+    const int unit = p->init == MN_INIT_UNIFORM || p->init == MN_INIT_UNIT;
     mn_rng rng;
     mn_rng_init(&rng, seed, mn_stream(p->name), 0);
+    if (unit) mn_rng_reals(&rng, plain, n);
+    if (p->init == MN_INIT_NORMAL) mn_rng_normals(&rng, plain, n);
     for (int64_t i = 0; i < n; i++) {
-        switch (p->init) {
-        case MN_INIT_ONES: plain[i] = 1; break;
-        case MN_INIT_UNIFORM: plain[i] = (2 * mn_rng_real(&rng) - 1) * p->bound; break;
-        case MN_INIT_NORMAL: plain[i] = mn_rng_normal(&rng) * p->bound; break;
-        case MN_INIT_UNIT: plain[i] = mn_rng_real(&rng); break;
-        default: plain[i] = 0;
-        }
+        if (p->init == MN_INIT_UNIFORM)
+            plain[i] = (2 * plain[i] - 1) * p->bound;
+        else if (p->init == MN_INIT_NORMAL)
+            plain[i] *= p->bound;
+        else if (!unit)
+            plain[i] = p->init == MN_INIT_ONES;
     }
 }
 
