@@ -125,6 +125,7 @@ START_TEST(one_shot) {
     util_markup_has(html, "macs &lt;= 200K");
     util_markup_has(html, "from those that obey the limits");
     util_markup_has(html, "best at its cost or less");
+    util_markup_has(html, "limit: macs &lt;= 200K");
     util_markup_has(html, "no &#39;writer: {enabled: true}&#39;");
     modnas_string_free(rig.ctx, html);
 }
@@ -136,6 +137,7 @@ START_TEST(table) {
     util_markup_has(html, "the run had no network: it looked its results up");
     util_markup_has(html, "share of its proposals");
     util_markup_has(html, "<figcaption>x5</figcaption>");
+    util_markup_has(html, "<figcaption>Evaluations: c10_test_full</figcaption>");
     modnas_string_free(rig.ctx, html);
 }
 END_TEST

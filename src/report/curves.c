@@ -4,7 +4,7 @@
 
 #include "report/sections.h"
 
-enum { FEW = 40 /* evaluations that are joined by a line */, MOST_POINTS = 300 };
+enum { FEW = 40 /* evaluations that are joined by a line */, MOST_POINTS = 300, MOST_COLUMNS = 6 };
 
 /* ---- scores of a search ---------------------------------------------------------------------------------- */
 
@@ -49,8 +49,13 @@ static int add_scores(mn_str *s, const mn_experiment *e, const char *name, const
 
 /* ---- metrics of evaluations ------------------------------------------------------------------------------ */
 
-static int is_curve(const char *column) {
-    return strncmp(column, "acc", 3) == 0 || strcmp(column, "loss") == 0;
+/* Accuracies and losses; where there are none by these names (a table), whatever was measured. */
+static int is_curve(const char *column, int any) {
+    static const char *const no[] = {"index", "estim", "arch", "status", "score"};
+    if (!any) return strncmp(column, "acc", 3) == 0 || strcmp(column, "loss") == 0;
+    for (size_t i = 0; i < MN_COUNT(no); i++)
+        if (strcmp(column, no[i]) == 0) return 0;
+    return 1;
 }
 
 typedef struct drawing {
@@ -131,7 +136,7 @@ static int add_training(mn_str *s, const mn_experiment *e) {
     return rc;
 }
 
-static void add_notes(mn_str *s, const mn_experiment *e, int n_columns) {
+static void add_notes(mn_str *s, const mn_experiment *e) {
     const mn_dots *p = mn_experiment_scalar(e, "trainer/train/loss");
     if (p && p->x.n > MOST_POINTS)
         mn_html_say(s, "p class=\"note\"", "Batches: %zu in training; a point of a curve is the mean of %zu in a row.", p->x.n,
@@ -143,9 +148,17 @@ static void add_notes(mn_str *s, const mn_experiment *e, int n_columns) {
         mn_html_say(s, "p class=\"missing\"",
                     "Losses and accuracies of batches are not there: nothing was trained, or the run had no "
                     "'writer: {enabled: true}'.");
-    if (!n_columns)
-        mn_html_say(s, "p class=\"missing\"",
-                    "Evaluations have no accuracy or loss by these names: a table's results count by the names of its columns.");
+}
+
+/* *n: how many there were. */
+static int add_columns(mn_str *s, const mn_experiment *e, int any, int *n) {
+    *n = 0;
+    for (size_t i = 0; i < e->history.n_columns && *n < MOST_COLUMNS; i++) {
+        if (!is_curve(mn_grid_name(&e->history, (int32_t)i), any)) continue;
+        MN_TRY(add_column(s, e, (int32_t)i));
+        ++*n;
+    }
+    return 0;
 }
 
 int mn_report_curves(mn_str *s, const mn_experiment *e) {
@@ -157,14 +170,11 @@ int mn_report_curves(mn_str *s, const mn_experiment *e) {
                                                                     : "There is no outputs/history.tsv in the folder.");
     mn_str_add(s, "<div class=\"charts\">\n");
     for (size_t i = 0; i < all->n && e->history.n && !rc; i++) rc = add_scores(s, e, all->keys[i], all->items[i]);
-    for (size_t i = 0; i < e->history.n_columns && e->history.n && !rc; i++) {
-        if (!is_curve(mn_grid_name(&e->history, (int32_t)i))) continue;
-        n_columns++;
-        rc = add_column(s, e, (int32_t)i);
-    }
+    if (e->history.n && !rc) rc = add_columns(s, e, 0, &n_columns);
+    if (e->history.n && !rc && !n_columns) rc = add_columns(s, e, 1, &n_columns);
     if (!rc) rc = add_training(s, e);
     mn_str_add(s, "</div>\n");
-    add_notes(s, e, n_columns || !e->history.n);
+    add_notes(s, e);
     mn_html_section_end(s);
     return rc;
 }

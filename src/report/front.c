@@ -49,10 +49,26 @@ static int varies(const mn_experiment *e, const char *estim, int32_t column, int
     return rc;
 }
 
-/* A cost that evaluations differ in. */
+/* Is there a limit on it? */
+static int is_limited(const trade *t, const char *metric) {
+    const mn_node *limits = mn_node_get(t->section, "limits");
+    const size_t n = strlen(metric);
+    for (size_t i = 0; limits && limits->kind == MN_SEQ && i < limits->n; i++) {
+        const char *text = mn_at_text(limits->items[i], "limit");
+        if (strncmp(text, metric, n) == 0 && text[n] == ' ') return 1;
+    }
+    return 0;
+}
+
+/* A cost that evaluations differ in; one with a limit ahead of others. */
 static int find_cost(trade *t) {
-    static const char *const costs[] = {"latency_ms", "macs", "params", "arena_bytes"};
-    for (size_t i = 0; i < MN_COUNT(costs) && !t->x; i++) {
+    static const char *const all[] = {"latency_ms", "macs", "params", "arena_bytes"};
+    const char *costs[2 * MN_COUNT(all)];
+    size_t n = 0;
+    for (size_t i = 0; i < MN_COUNT(all); i++)
+        if (is_limited(t, all[i])) costs[n++] = all[i];
+    for (size_t i = 0; i < MN_COUNT(all); i++) costs[n++] = all[i];
+    for (size_t i = 0; i < n && !t->x; i++) {
         const int32_t column = mn_grid_column(&t->e->history, costs[i]);
         int found = 0;
         if (column >= 0) MN_TRY(varies(t->e, t->estim, column, &found));

@@ -23,8 +23,10 @@ static void add_box(mn_str *s, const mn_net *n, const mn_layer *l) {
     char macs[48], params[48];
     begin_box(s, l->choice >= 0 ? mn_chart_colour(l->choice) : "#8a8a8a");
     mn_html_say(s, "b", "%.80s", l->slot ? l->op : l->name);
-    if (l->slot) mn_html_say(s, "span", "Slot %.40s", l->slot);
-    mn_str_add(s, "<br/>");
+    if (l->slot) {
+        mn_html_say(s, "span", "Slot %.40s", l->slot);
+        mn_str_add(s, "<br/>");
+    }
     mn_html_say(s, "span", "to %" PRId64 " channels", l->dims[0]);
     mn_str_add(s, "<br/>");
     mn_html_say(s, "span", "%s multiply-adds, %s parameters", mn_html_short((double)l->macs, 3, macs),

@@ -292,9 +292,22 @@ static int draw(mn_str *s, const panels *p, const char *what) {
     return 0;
 }
 
+/* Candidates have the colours that they have in the picture of the network: by their order in the configuration. */
+static int note_candidates(panels *p, const mn_experiment *e) {
+    const mn_node *all = mn_node_path(e->config, "mixed_op.candidates");
+    for (size_t i = 0; all && (all->kind == MN_SEQ || all->kind == MN_MAP) && i < all->n; i++) {
+        const char *name = all->kind == MN_MAP ? all->keys[i] : all->items[i]->kind == MN_STR ? all->items[i]->text : NULL;
+        if (!name || p->styles.n == MOST_OPTIONS) continue;
+        MN_TRY(mn_map_name(p->ctx, &p->names, name, &name));
+        MN_TRY(note_style(p, name));
+    }
+    return 0;
+}
+
 static int add_panels(mn_str *s, const mn_experiment *e, panels *p) {
     const char *estim = NULL;
     (void)mn_experiment_found(e, &estim);
+    MN_TRY(note_candidates(p, e));
     MN_TRY(from_events(p, e));
     if (p->all.n) return draw(s, p, "softmax of the architecture parameters after each epoch: how probable a candidate is.");
     if (estim) MN_TRY(from_stats(p, e, estim));

@@ -27,8 +27,8 @@ static void add_head(mn_str *s, const mn_experiment *e) {
     char seconds[48];
     mn_str_add(s, "<header>");
     mn_html_say(s, "h1", "Search report: %.200s", mn_at_text(e->results, "name"));
-    mn_html_say(s, "p class=\"note\"", "seed %.40s, %.40s %.80s, %.20s threads, %s s, modnas %.40s", mn_at_text(e->results, "seed"), backend,
-                mn_at_text(versions, backend), mn_at_text(e->results, "threads"),
+    mn_html_say(s, "p class=\"note\"", "seed %.40s, %.40s%s%.80s, %.20s threads, %s s, modnas %.40s", mn_at_text(e->results, "seed"), backend,
+                *mn_at_text(versions, backend) ? " " : "", mn_at_text(versions, backend), mn_at_text(e->results, "threads"),
                 mn_html_readable(mn_html_round(mn_at_real(e->results, "seconds"), 3), seconds), mn_at_text(versions, "modnas"));
     if (!mn_is_true(e->results, "complete"))
         mn_html_say(s, "p class=\"verdict no\"", "The run was interrupted: this is what there was so far.");
