@@ -27,9 +27,9 @@ START_TEST(parameters_are_named) {
         ck_assert_str_eq(MN_AT(s->params, mn_arch_param *, i)->name, expected[i]);
     ck_assert_ptr_eq(mn_space_find(s, "seq_2"), p);
     ck_assert_ptr_null(mn_space_find(s, "seq_3"));
-    ck_assert_int_eq(mn_space_n_categorical(s), 4);
-    ck_assert_str_eq(mn_space_categorical_at(s, 1)->name, "seq");
-    ck_assert_ptr_null(mn_space_categorical_at(s, 4));
+    ck_assert_int_eq(mn_space_n_categorical(s), 5); /* the whole numbers, too */
+    ck_assert_str_eq(mn_space_categorical_at(s, 2)->name, "seq");
+    ck_assert_ptr_null(mn_space_categorical_at(s, 5));
     ck_assert_int_eq(mn_space_categorical(s, NULL, names(0), &p), MODNAS_EINVAL);
     ck_assert_int_eq(mn_space_numeric(s, NULL, 2, 1, 0, &p), MODNAS_EINVAL);
     ck_assert_int_eq(mn_space_tensor(s, NULL, 0, &p), MODNAS_EINVAL);
@@ -38,7 +38,7 @@ START_TEST(parameters_are_named) {
 }
 END_TEST
 
-/* An option for every parameter that has some: a choice, or the candidate of a tensor of logits. */
+/* An option for every parameter that has some: a choice, a whole number, or the candidate of a tensor of logits. */
 START_TEST(archs_are_set_as_a_whole) {
     mn_model *m = slot_empty_model("ref", MODNAS_F32);
     mn_arch_param *p;
@@ -48,32 +48,34 @@ START_TEST(archs_are_set_as_a_whole) {
     OK(mn_space_numeric(m->space, NULL, 1, 4, 1, &p));
     OK(mn_space_categorical(m->space, NULL, names(2), &p));
     OK(mn_arch_new(m, &a));
-    ck_assert_int_eq(a->n, 3);
+    ck_assert_int_eq(a->n, 4);
     ck_assert_int_eq(a->index[0], 0);
     ck_assert_int_eq(a->index[1], MN_ARCH_OPEN);
     a->index[0] = 2;
-    a->index[2] = 1;
+    a->index[2] = 3;
+    a->index[3] = 1;
     const uint64_t version = m->version;
     OK(mn_arch_apply(a));
     ck_assert(m->version != version);
     OK(mn_arch_copy(a, &copy));
     a->index[0] = 0;
-    a->index[2] = 2;
+    a->index[3] = 2;
     ck_assert_int_eq(mn_arch_apply(a), MODNAS_EINVAL);
     ck_assert_ptr_nonnull(strstr(modnas_errmsg(model_ctx), "choice 2 of parameter c_3"));
     OK(mn_arch_new(m, &now));
-    for (int i = 0; i < 3; i++) ck_assert_int_eq(now->index[i], copy->index[i]);
+    for (int i = 0; i < 4; i++) ck_assert_int_eq(now->index[i], copy->index[i]);
     OK(mn_arch_derive(now));
     ck_assert_int_eq(now->index[1], 0); /* no mixed op follows these logits */
     ck_assert_str_eq(mn_space_option(m->space, 0, 2), "2");
+    ck_assert_str_eq(mn_space_option(m->space, 2, 3), "4");
     ck_assert_ptr_null(mn_space_option(m->space, 0, 3));
-    ck_assert_ptr_null(mn_space_option(m->space, 3, 0));
+    ck_assert_ptr_null(mn_space_option(m->space, 4, 0));
     a->n = 1;
     ck_assert_int_eq(mn_arch_apply(a), MODNAS_EINVAL);
     mn_arch_free(a);
     mn_arch_free(now);
     mn_model_free(m); /* the copy holds it */
-    ck_assert_str_eq(mn_space_gene(copy->model->space, 2)->name, "c_3");
+    ck_assert_str_eq(mn_space_gene(copy->model->space, 3)->name, "c_3");
     mn_arch_free(copy);
 }
 END_TEST

@@ -7,6 +7,7 @@ int mn_construct_register(modnas_ctx *ctx) {
     MN_TRY(mn_construct_arch_tree_register(ctx));
     MN_TRY(mn_construct_initialise_register(ctx));
     MN_TRY(mn_construct_drop_path_register(ctx));
+    MN_TRY(mn_construct_hparam_register(ctx));
     MN_TRY(mn_construct_constructed_register(ctx));
     return mn_construct_arch_desc_register(ctx);
 }

@@ -50,7 +50,7 @@ static void draw(const mn_estim *e, const char *stream, int64_t key, mn_arch *ar
     mn_rng_init(&rng, e->model->seed, mn_stream(stream), (uint64_t)key);
     for (int32_t i = 0; i < arch->n; i++) {
         const mn_arch_param *p = mn_space_gene(e->model->space, i);
-        if (p->type == MN_CATEGORICAL) arch->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)p->n);
+        if (p->choices) arch->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)p->n);
     }
 }
 

@@ -165,7 +165,7 @@ static int find_gene(const mn_estim *e, const mn_args *a, const char *name, int3
     const int32_t n = mn_space_n_genes(e->model->space);
     for (*out = 0; *out < n; ++*out) {
         const mn_arch_param *p = mn_space_gene(e->model->space, *out);
-        if (p->type == MN_CATEGORICAL && strcmp(p->name, name) == 0) return 0;
+        if (p->choices && strcmp(p->name, name) == 0) return 0;
     }
     return mn_args_fail(a, mn_args_given(a, "arch") ? "arch" : "params",
                         "the space has no parameter '%.80s'; TableSpaceConstructor makes it from the table", name);

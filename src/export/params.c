@@ -34,7 +34,7 @@ static int tensor_value(modnas_ctx *ctx, const mn_arch_param *p, mn_node **out) 
 
 static int value_of(modnas_ctx *ctx, const mn_arch_param *p, mn_node **out) {
     if (p->type == MN_TENSOR) return tensor_value(ctx, p, out);
-    if (p->type == MN_CATEGORICAL)
+    if (p->choices)
         *out = mn_node_copy(ctx, p->choices->items[p->index]);
     else
         *out = p->integer ? mn_node_int(ctx, (int64_t)p->value) : mn_node_real(ctx, p->value);

@@ -56,7 +56,7 @@ static int record_ratio(const cost_loss *s, mn_run *run, mn_value **out) {
         const mn_arch_param *p = mn_space_gene(s->model->space, i);
         const mn_mixed *m = p->type == MN_TENSOR ? op_of(s->model, p) : NULL;
         const double *share = s->share + s->costs.first[i];
-        if (p->type == MN_CATEGORICAL) known += share[p->index];
+        if (p->choices) known += share[p->index];
         if (m && m->forced >= 0) known += share[m->forced];
         if (!m || m->forced >= 0) continue;
         MN_TRY(record_gene(s, run, p, share, &v));

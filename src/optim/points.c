@@ -13,7 +13,7 @@ static int fill(mn_points *p, const mn_optim_env *env, int32_t n) {
     if (!p->gene || !p->choices || !p->digits) return MODNAS_ENOMEM;
     for (int32_t i = 0; i < mn_space_n_genes(env->model->space); i++) {
         const mn_arch_param *param = mn_space_gene(env->model->space, i);
-        if (param->type != MN_CATEGORICAL) continue;
+        if (!param->choices) continue;
         p->gene[p->n] = i;
         p->choices[p->n++] = param->n;
     }

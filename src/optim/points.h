@@ -1,6 +1,6 @@
 /* Points of a space of choices: what all optimizers that propose share.
  *
- * A point is one option for each categorical parameter, its digits. Points are drawn digit by digit, so that no number
+ * A point is one option for each parameter with choices, its digits. Points are drawn digit by digit, so that no number
  * of the size of the space is ever needed: spaces far above 2^64 are fine. */
 #ifndef MN_POINTS_H
 #define MN_POINTS_H

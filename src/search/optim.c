@@ -1,7 +1,21 @@
 /* Life of an optimizer. */
 #include "search/search.h"
 
+/* What optimizers do not choose would stay where it is, and nobody would know. */
+static int check_numbers(modnas_ctx *ctx, const mn_space *s) {
+    for (size_t i = 0; s && i < s->params.n; i++) {
+        const mn_arch_param *p = MN_AT(s->params, mn_arch_param *, i);
+        if (p->n) continue;
+        return mn_fail(ctx, MODNAS_ECONFIG,
+                       "parameter %s is a number from %g to %g: optimizers choose among values, or whole numbers of a "
+                       "range of up to %d",
+                       p->name, p->low, p->high, MN_WHOLE_MAX);
+    }
+    return 0;
+}
+
 int mn_optim_new(const mn_optim_vt *vt, modnas_ctx *ctx, const mn_optim_env *env, size_t state_bytes, mn_optim **out) {
+    MN_TRY(check_numbers(ctx, env->model->space));
     mn_optim *o = mn_alloc(ctx, 1, sizeof *o);
     void *state = mn_alloc(ctx, 1, state_bytes);
     if (!o || !state) {

@@ -1,14 +1,14 @@
 /* Architectures: an option for every parameter of a space that has options.
  *
- * A categorical parameter's option is its choice; that of logits is the candidate that their mixed ops run alone. An
- * option may be left open: the model then does as it would without. An architecture holds its model, so handles may be
- * freed in any order. */
+ * The option of a parameter with choices is one of them; that of logits is the candidate that their mixed ops run
+ * alone. An option may be left open: the model then does as it would without. An architecture holds its model, so
+ * handles may be freed in any order. */
 #include "space/space.h"
 
 #include <string.h>
 
 static int has_options(const mn_arch_param *p) {
-    return p->type == MN_CATEGORICAL || p->type == MN_TENSOR;
+    return p->n > 0;
 }
 
 int32_t mn_space_n_genes(const mn_space *s) {
@@ -82,7 +82,7 @@ void mn_arch_read(mn_arch *a) {
     for (int32_t i = 0; i < a->n; i++) {
         const mn_arch_param *p = mn_space_gene(a->model->space, i);
         const mn_mixed *m = p->type == MN_TENSOR ? first_op(a->model, p) : NULL;
-        a->index[i] = p->type == MN_CATEGORICAL ? p->index : m && m->forced >= 0 ? m->forced : MN_ARCH_OPEN;
+        a->index[i] = p->choices ? p->index : m && m->forced >= 0 ? m->forced : MN_ARCH_OPEN;
     }
 }
 
@@ -91,7 +91,7 @@ int mn_arch_derive(mn_arch *a) {
         const mn_arch_param *p = mn_space_gene(a->model->space, i);
         if (a->index[i] != MN_ARCH_OPEN) continue;
         const mn_mixed *m = first_op(a->model, p);
-        if (p->type == MN_CATEGORICAL)
+        if (p->choices)
             a->index[i] = p->index;
         else if (m)
             MN_TRY(mn_mixed_top(m, 1, &a->index[i]));
@@ -147,7 +147,7 @@ static const char *choice_text(modnas_ctx *ctx, mn_node *choice) {
 const char *mn_space_option(const mn_space *s, int32_t i, int32_t option) {
     const mn_arch_param *p = mn_space_gene(s, i);
     if (!p || option < 0 || option >= p->n) return NULL;
-    if (p->type == MN_CATEGORICAL) return choice_text(s->model->ctx, p->choices->items[option]);
+    if (p->choices) return choice_text(s->model->ctx, p->choices->items[option]);
     const mn_mixed *m = first_op(s->model, p);
     return m && option < m->n ? mn_mixed_candidate(m, option) : NULL;
 }

@@ -90,11 +90,28 @@ int mn_space_categorical(mn_space *s, const char *name, mn_node *choices, mn_arc
     return 0;
 }
 
+/* low, low + 1, ..., high; NULL when out of memory. */
+static mn_node *whole_numbers(modnas_ctx *ctx, double low, double high) {
+    mn_node *list = mn_node_new(ctx, MN_SEQ);
+    for (double x = low; list && x <= high; x++) {
+        mn_node *v = mn_node_int(ctx, (int64_t)x);
+        if (v && mn_node_add(ctx, list, v) == 0) continue;
+        mn_node_free(ctx, list);
+        return NULL;
+    }
+    return list;
+}
+
 int mn_space_numeric(mn_space *s, const char *name, double low, double high, int integer, mn_arch_param **out) {
+    mn_node *choices = NULL;
     if (!(low <= high))
         return mn_fail(s->model->ctx, MODNAS_EINVAL, "parameter %s lies between %g and %g", name ? name : "of a space",
                        low, high);
-    MN_TRY(add_param(s, name, MN_NUMERIC, NULL, out));
+    if (integer && high - low < MN_WHOLE_MAX && !(choices = whole_numbers(s->model->ctx, low, high)))
+        return MODNAS_ENOMEM;
+    const int32_t n = choices ? (int32_t)choices->n : 0;
+    MN_TRY(add_param(s, name, MN_NUMERIC, choices, out));
+    (*out)->n = n;
     (*out)->low = (*out)->value = low;
     (*out)->high = high;
     (*out)->integer = integer;
@@ -122,18 +139,18 @@ int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **ou
     return 0;
 }
 
-/* ---- the categorical parameters ----------------------------------------------------------------------- */
+/* ---- parameters with choices --------------------------------------------------------------------------- */
 
 int32_t mn_space_n_categorical(const mn_space *s) {
     int32_t n = 0;
-    for (size_t i = 0; i < s->params.n; i++) n += MN_AT(s->params, mn_arch_param *, i)->type == MN_CATEGORICAL;
+    for (size_t i = 0; i < s->params.n; i++) n += MN_AT(s->params, mn_arch_param *, i)->choices != NULL;
     return n;
 }
 
 mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i) {
     for (size_t k = 0; k < s->params.n; k++) {
         mn_arch_param *p = MN_AT(s->params, mn_arch_param *, k);
-        if (p->type == MN_CATEGORICAL && i-- == 0) return p;
+        if (p->choices && i-- == 0) return p;
     }
     return NULL;
 }
@@ -157,7 +174,7 @@ static int multiply(modnas_ctx *ctx, mn_vec *number, uint64_t by) {
 }
 
 static uint64_t choices_of(const mn_arch_param *p) {
-    if (p->type != MN_NUMERIC) return (uint64_t)p->n;
+    if (p->n) return (uint64_t)p->n;
     const double n = p->integer ? p->high - p->low + 1 : 1;
     return n < 9e15 ? (uint64_t)n : (uint64_t)9e15;
 }

@@ -3,7 +3,8 @@
  *   Categorical  choices with an index          Numeric  a number in [low, high]          tensor  logits alpha, trained
  * by gradient
  *
- * An option for each categorical parameter and for each tensor of logits is an mn_arch, what optimizers ask and tell
+ * Whole numbers of a short range are choices, too. An option for each parameter with choices and for each tensor of
+ * logits is an mn_arch, what optimizers ask and tell
  * with. */
 #ifndef MN_SPACE_H
 #define MN_SPACE_H
@@ -12,14 +13,15 @@
 #include "space/slot.h"
 
 enum mn_arch_param_type { MN_CATEGORICAL = 'C', MN_NUMERIC = 'N', MN_TENSOR = 'T' };
+enum { MN_WHOLE_MAX = 4096 }; /* numbers of a range that are options */
 
 typedef struct mn_arch_param {
     int32_t type;
     char *name;              /* unique in the space: given, or "c_0", "t_1" (one shared counter, as the original) */
-    int32_t n;               /* CATEGORICAL: choices; TENSOR: elements */
-    mn_node *choices;        /* CATEGORICAL: SEQ of n values */
-    int32_t index;           /* CATEGORICAL: current choice */
-    double low, high, value; /* NUMERIC */
+    int32_t n;               /* options: choices, or elements of a TENSOR; 0: a number that has none */
+    mn_node *choices;        /* CATEGORICAL, and NUMERIC of up to MN_WHOLE_MAX whole numbers: SEQ of n values */
+    int32_t index;           /* of choices: the current one */
+    double low, high, value; /* NUMERIC; value: without choices */
     int32_t integer;
     mn_param *tensor; /* TENSOR: role ARCH, (1,n,1,1), initial 1e-3 N(0,1), stored as "arch.<name>"; owned */
 } mn_arch_param;
@@ -39,6 +41,7 @@ int mn_space_categorical(mn_space *s, const char *name, mn_node *choices, mn_arc
 int mn_space_numeric(mn_space *s, const char *name, double low, double high, int integer, mn_arch_param **out);
 int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **out);
 mn_arch_param *mn_space_find(const mn_space *s, const char *name);
+/* Parameters with choices: how many, and the i-th. */
 int32_t mn_space_n_categorical(const mn_space *s);
 mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i);
 
@@ -50,10 +53,11 @@ typedef struct modnas_arch mn_arch;
 struct modnas_arch {
     mn_model *model; /* held */
     int32_t n;       /* genes of its space when it was made */
-    int32_t index[]; /* CATEGORICAL: a choice; TENSOR: the candidate that runs alone; or MN_ARCH_OPEN */
+    int32_t index[]; /* a choice; TENSOR: the candidate that runs alone; or MN_ARCH_OPEN */
 };
 
-/* The parameters with options, CATEGORICAL and TENSOR, in order; the i-th one, NULL behind the last. s may be NULL. */
+/* The parameters with options, all but numbers without choices, in order; the i-th one, NULL behind the last. s may be
+ * NULL. */
 int32_t mn_space_n_genes(const mn_space *s);
 mn_arch_param *mn_space_gene(const mn_space *s, int32_t i);
 /* Name of an option of gene i: a choice's text (its JSON if it is no string), a candidate's name; NULL if there is none. */

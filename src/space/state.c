@@ -6,7 +6,7 @@
 /* ---- state --------------------------------------------------------------------------------------------- */
 
 static int param_state(mn_arch_param *p, mn_state *io) {
-    if (p->type == MN_CATEGORICAL) return mn_state_range(io, &p->index, 0, p->n - 1);
+    if (p->choices) return mn_state_range(io, &p->index, 0, p->n - 1);
     if (p->type == MN_TENSOR) return 0; /* in the store */
     double value = p->value;
     MN_TRY(mn_state_real(io, &value));
