@@ -57,9 +57,11 @@ printf '%-10s %11s %12s %12s %10s\n' network 'test images' parameters multiply-a
 row found fm_found "$found"
 for i in $seeds; do row "random $i" "fm_random_$i" "exp/fm_random_$i.yaml"; done
 for name in fm_search fm_found; do "$modnas" report "exp/$name" --quiet; done
+"$modnas" bundle exp/fm_found # with all that lies in its outputs by now
 echo
 files found fm_found "$found"
 for i in $seeds; do files "random $i" "fm_random_$i" "exp/fm_random_$i.yaml"; done
 printf '%s\n' "reports:" "  search        exp/fm_search/outputs/report.html" "  network       exp/fm_found/outputs/report.html"
+printf '%s\n' "all of the network in one folder, which modnas verify measures again:" "  exp/fm_found/bundle"
 echo
 printf 'search and training of the network found: %d min %d s\n' $((took / 60)) $((took % 60))

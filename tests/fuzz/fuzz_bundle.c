@@ -39,6 +39,17 @@ static void read_manifest(modnas_ctx *ctx, const char *bytes, size_t n) {
     mn_manifest_free(&m);
 }
 
+/* The same lines with a last row that is right for them: what lies behind the sum is read as well. */
+static void read_healed(modnas_ctx *ctx, const char *bytes, size_t n) {
+    mn_str text = {.ctx = ctx};
+    if (n && bytes[n - 1] == '\n') n--;
+    while (n && bytes[n - 1] != '\n') n--;
+    mn_str_addn(&text, bytes, n);
+    mn_manifest_end(&text);
+    read_manifest(ctx, text.text, text.n);
+    mn_str_free(&text);
+}
+
 static void find_parts(modnas_ctx *ctx, const char *file, const char *bytes, size_t n) {
     mn_vec parts;
     mn_str text = {.ctx = ctx};
@@ -60,6 +71,7 @@ static void find_parts(modnas_ctx *ctx, const char *file, const char *bytes, siz
 static void run(modnas_ctx *ctx, const char *bytes, size_t n) {
     static const char *const files[] = {"x.safetensors", "x.json", "x.yaml", "x"};
     read_manifest(ctx, bytes, n);
+    read_healed(ctx, bytes, n);
     for (size_t i = 0; i < MN_COUNT(files); i++) find_parts(ctx, files[i], bytes, n);
 }
 
