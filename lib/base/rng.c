@@ -7,6 +7,7 @@
  *
  * so that what one component draws in one step never depends on what others drew, or on how often. */
 #include <math.h>
+#include <string.h>
 
 #include "base/base.h"
 
@@ -51,9 +52,7 @@ static void key_of(const mn_rng *r, uint32_t key[2]) {
     key[1] = (uint32_t)(k >> 32);
 }
 
-/* The four words at the generator's index, a multiple of 4. */
-static void draw_block(const mn_rng *r, const uint32_t key[2], uint32_t word[4]) {
-    const uint64_t block = r->index / 4;
+static void draw_block(const mn_rng *r, const uint32_t key[2], uint64_t block, uint32_t word[4]) {
     const uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)r->step,
                                  (uint32_t)(r->step >> 32)};
     mn_philox(counter, key, word);
@@ -63,7 +62,7 @@ uint32_t mn_rng_u32(mn_rng *r) {
     if (r->index % 4 == 0) {
         uint32_t key[2];
         key_of(r, key);
-        draw_block(r, key, r->word);
+        draw_block(r, key, r->index / 4, r->word);
     }
     return r->word[r->index++ % 4];
 }
@@ -77,16 +76,21 @@ double mn_rng_real(mn_rng *r) {
     return real_of(high, low);
 }
 
+/* Two a block, which may begin in the middle of one. */
 void mn_rng_reals(mn_rng *r, double *x, int64_t n) {
+    const size_t begin = r->index % 4;
     int64_t i = 0;
-    uint32_t key[2], word[4];
+    uint32_t key[2], word[8];
     key_of(r, key);
-    while (i < n && r->index % 4 != 0) x[i++] = mn_rng_real(r);
+    if (begin == 0) draw_block(r, key, r->index / 4, r->word);
+    memcpy(word, r->word, sizeof r->word);
     for (; i + 2 <= n; i += 2, r->index += 4) {
-        draw_block(r, key, word);
-        x[i] = real_of(word[0], word[1]);
-        x[i + 1] = real_of(word[2], word[3]);
+        draw_block(r, key, r->index / 4 + 1, word + 4);
+        x[i] = real_of(word[begin], word[begin + 1]);
+        x[i + 1] = real_of(word[begin + 2], word[begin + 3]);
+        memcpy(word, word + 4, sizeof r->word);
     }
+    memcpy(r->word, word, sizeof r->word);
     if (i < n) x[i] = mn_rng_real(r);
 }
 

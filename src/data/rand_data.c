@@ -94,10 +94,17 @@ static int read_spec(const mn_args *a, entry *x, entry *y) {
     return 0;
 }
 
-static float draw(mn_rng *rng, const entry *e) {
-    double v = e->has_range ? e->lo + (e->hi - e->lo) * mn_rng_real(rng) : mn_rng_normal(rng);
-    if (e->whole) v = trunc(v); /* as a conversion to an integer type does */
-    return (float)v;
+static void draw(mn_rng *rng, const entry *e, float *values, int64_t n) {
+    enum { MOST = 256 };
+    double v[MOST];
+    for (int64_t at = 0; at < n; at += MOST) {
+        const int64_t m = n - at < MOST ? n - at : MOST;
+        (e->has_range ? mn_rng_reals : mn_rng_normals)(rng, v, m);
+        for (int64_t i = 0; i < m; i++) {
+            if (e->has_range) v[i] = e->lo + (e->hi - e->lo) * v[i];
+            values[at + i] = (float)(e->whole ? trunc(v[i]) : v[i]); /* as a conversion to an integer type does */
+        }
+    }
 }
 
 static void fill(mn_dataset *d, const entry *x, const entry *y, uint64_t seed) {
@@ -108,7 +115,7 @@ static void fill(mn_dataset *d, const entry *x, const entry *y, uint64_t seed) {
         mn_rng rng;
         mn_rng_init(&rng, seed, stream, (uint64_t)i);
         d->labels[i] = (int32_t)mn_rng_below(&rng, (uint64_t)y->hi);
-        for (int64_t k = 0; k < n; k++) values[i * n + k] = draw(&rng, x);
+        draw(&rng, x, values + i * n, n);
     }
 }
 
