@@ -1,5 +1,6 @@
 /* The collapse alarm: its numbers by hand, when it is raised, and that it stands in results.json. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "search/collapse.h"
@@ -98,9 +99,67 @@ START_TEST(results) {
 }
 END_TEST
 
+/* ---- when it is said ------------------------------------------------------------------------------------ */
+
+/* All 8 mixed ops of two candidates prefer the one without parameters in some epochs: p = 1 / 256. */
+static const char *pattern;
+static int n_said[16];
+
+static int push(mn_optim *o, mn_estim *e) {
+    const int collapsed = pattern[e->epoch] == 'x';
+    for (int32_t i = 0; i < mn_model_n_mixed(o->model); i++) {
+        const double a[2] = {collapsed ? 0 : 2, collapsed ? 2 : 0};
+        MN_TRY(mn_mixed_set_alpha(mn_model_mixed(o->model, i), a));
+    }
+    return 0;
+}
+
+static int look(const mn_progress *p, void *ud) {
+    (void)ud;
+    const char *log = s.host.log;
+    n_said[p->epoch] = 0;
+    while ((log = strstr(log, "collapse: 8 of 8")) != NULL) n_said[p->epoch]++, log++;
+    return 0;
+}
+
+#define TINY                                                                                                           \
+    "threads: 1\nbackend: ref\n"                                                                                       \
+    "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [1, 8, 8, 1]], n_classes: 4, width_coeff: 0.05,"           \
+    " input: [1, 4, 4]}}\n"                                                                                            \
+    "train_data: {type: RandData, args: {shape: [1, 4, 4], classes: 4, data_size: 8}}\n"                               \
+    "data_loader: {type: DefaultDataLoader, args: {valid_size: 4}}\n"                                                  \
+    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: SGD}}}\n"
+
+/* In the third epoch of a row, once in a row, and in the last one. */
+START_TEST(said) {
+    static const struct {
+        const char *pattern, *said; /* so often up to then */
+    } rows[] = {{"xx-xxxxx-", "000001111"}, {"xx-------", "000000000"}, {"-------xx", "000000001"},
+                {"xxx-xxx-x", "001111223"}, {"------xxx", "000000001"}, {"x", "1"}};
+    const mn_optim_vt vt = {.type = "Pusher", .step = push};
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        char conf[128];
+        mn_node *node;
+        util_small_open(&s, TINY SUMS("[MB3E1, IDT]"));
+        mn_optim optim = {.vt = &vt, .ctx = s.ctx, .model = s.model};
+        pattern = rows[i].pattern;
+        snprintf(conf, sizeof conf, "{type: SuperNetEstim, metrics: ParamsMetrics, epochs: %zu, arch_update_intv: 0}",
+                 strlen(pattern));
+        mn_estim *e = util_small_estim(&s, conf, &optim, (mn_observer){.epoch_done = look}, &node);
+        s.host.log[0] = 0;
+        MUST(e->vt->run(e));
+        for (size_t k = 0; k < strlen(pattern); k++)
+            ck_assert_msg(n_said[k] == rows[i].said[k] - '0', "%s, epoch %zu: %d", pattern, k, n_said[k]);
+        mn_estim_free(e);
+        mn_node_free(s.ctx, node);
+        util_small_close(&s);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("collapse");
-    util_add(suite, "numbers", NULL, NULL, (const TTest *[]){numbers, alarm, nothing_free, NULL});
+    util_add(suite, "numbers", NULL, NULL, (const TTest *[]){numbers, alarm, nothing_free, said, NULL});
     util_add(suite, "runs", rig_setup, rig_teardown, (const TTest *[]){results, NULL});
     return util_run(suite);
 }

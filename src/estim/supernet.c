@@ -21,6 +21,8 @@
 #include "estim/parts.h"
 #include "estim/proposed.h"
 
+enum { ALARM_EPOCHS = 3 };
+
 typedef struct supernet {
     int64_t epoch_start, epoch_intv, intv, batch;
     int64_t n_updates; /* in this epoch */
@@ -29,6 +31,7 @@ typedef struct supernet {
     mn_arch *path;     /* trained beside an optimizer that proposes; NULL: none did */
     mn_proposed proposed;
     int32_t collapse_alarm;
+    int32_t n_alarms;  /* epochs in a row, with an alarm at the end of each */
     int32_t exhausted; /* the optimizer has nothing left to propose */
 } supernet;
 
@@ -124,14 +127,19 @@ static int is_new_epoch(const mn_estim *e) {
     return !e->epoch_open && e->n_steps == e->epoch * mn_trainer_n_train(e->trainer);
 }
 
-/* Said when it begins to be so. */
+/* Said when it has been so for a while, since it passes as a rule where logits are close to each other yet; or at the
+ * end. */
 static int watch(mn_estim *e) {
-    const supernet *s = e->state;
-    const int was_alarm = e->collapse.is_alarm;
+    supernet *s = e->state;
+    const mn_collapse *c = &e->collapse;
     if (!s->collapse_alarm || !is_gradient(e)) return 0;
     MN_TRY(mn_collapse_measure(e->model, &e->collapse));
-    const mn_collapse *c = &e->collapse;
-    if (c->is_alarm && !was_alarm)
+    if (!c->is_alarm)
+        s->n_alarms = 0;
+    else if (s->n_alarms <= ALARM_EPOCHS)
+        s->n_alarms++;
+    const int is_last = e->epoch + 1 >= e->epochs && s->n_alarms > 0 && s->n_alarms < ALARM_EPOCHS;
+    if (s->n_alarms == ALARM_EPOCHS || is_last)
         mn_log(e->ctx, MODNAS_LOG_WARN,
                "estim.%s: collapse: %d of %d mixed ops that could choose no parameters do so, %.1f were to be expected "
                "(p = %.2g); entropy %.2f",
@@ -157,7 +165,7 @@ static int run(mn_estim *e) {
     const int goes_on = e->resumed;
     if (!is_gradient(e)) MN_TRY(make_room(e));
     MN_TRY(mn_estim_begin(e));
-    if (!goes_on) s->end = s->exhausted = s->proposed.next = s->proposed.n = 0;
+    if (!goes_on) s->end = s->exhausted = s->n_alarms = s->proposed.next = s->proposed.n = 0;
     const int rc = epochs(e), set = !is_gradient(e) && e->best_point ? mn_arch_apply(e->best_point) : 0;
     return rc ? rc : set;
 }
@@ -176,7 +184,7 @@ static int state(mn_estim *e, mn_state *io) {
         return mn_state_fail(io, "%" PRId64 " updates, %" PRId64 " architecture steps of %" PRId64, s->n_updates,
                              e->n_arch_steps, s->end);
     MN_TRY(mn_state_range(io, &s->exhausted, 0, 1));
-    MN_TRY(mn_state_range(io, &e->collapse.is_alarm, 0, 1)); /* was it said? */
+    MN_TRY(mn_state_range(io, &s->n_alarms, 0, ALARM_EPOCHS + 1));
     int32_t proposes = s->path != NULL;
     MN_TRY(mn_state_range(io, &proposes, 0, 1));
     if (!proposes) return 0;
