@@ -179,7 +179,7 @@ static const char style[] =
     ".wide{overflow-x:auto;margin:12px 0}"
     "table{border-collapse:collapse;font-size:.9rem}"
     "th,td{padding:4px 12px 4px 0;text-align:left;border-bottom:1px solid #d0d0d0;vertical-align:top}"
-    "th{font-weight:600}th[scope=col]{white-space:nowrap}td code{display:inline-block;min-width:16ch}"
+    "th{font-weight:600}th[scope=col]{white-space:nowrap}th[scope=row]{min-width:13ch}td code{display:inline-block;min-width:16ch}"
     "td data{font-variant-numeric:tabular-nums;white-space:nowrap}"
     ".net{display:flex;flex-wrap:wrap;gap:10px;list-style:none;margin:14px 0;padding:0;align-items:stretch}"
     ".net .stage{border:1px dashed #8a8a8a;border-radius:8px;padding:8px}"

@@ -29,8 +29,8 @@ static void add_box(mn_str *s, const mn_net *n, const mn_layer *l) {
     }
     mn_html_say(s, "span", "to %" PRId64 " channels", l->dims[0]);
     mn_str_add(s, "<br/>");
-    mn_html_say(s, "span", "%s multiply-adds, %s parameters", mn_html_short((double)l->macs, 3, macs),
-                mn_html_short((double)l->params, 3, params));
+    mn_html_say(s, "span", "%s multiply-adds, %s parameters", mn_html_short((double)l->macs, 4, macs),
+                mn_html_short((double)l->params, 4, params));
     add_share(s, n->macs ? (double)l->macs / (double)n->macs : 0);
     mn_str_add(s, "</li>\n");
 }
