@@ -206,7 +206,8 @@ $(B)/tests/plugins/modnas-fake_%.so: tests/plugin_fake.c $(wildcard include/modn
 	$(Q)$(CC) $(CFLAGS) -Iinclude -DFAKE_NAME='"fake_$*"' $(if $(filter entry,$*),-Dmodnas_plugin_entry=other_entry) -shared -o $@ $<
 $(B)/tests/test_backend: | $(FAKES)
 
-tests: all $(TEST_BIN) $(B)/tests/cases $(FUZZ_BIN) $(BENCH_BIN)
+# Benchmarks ask for speed, which instrumented code does not have.
+tests: all $(TEST_BIN) $(B)/tests/cases $(FUZZ_BIN) $(if $(SAN),,$(BENCH_BIN))
 
 # ---- installing: builds what is missing; tools/install.sh says what goes where ---------------------------------------------
 prefix     := /usr/local
