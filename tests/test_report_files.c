@@ -6,6 +6,7 @@
 
 #include "export/events.h"
 #include "modnas/report.h"
+#include "util_cli.h"
 #include "util_events.h"
 #include "util_report.h"
 #include "util_rig.h"
@@ -131,8 +132,38 @@ START_TEST(events) {
 }
 END_TEST
 
+/* ---- the command ------------------------------------------------------------------------------------------- */
+
+START_TEST(command) {
+    util_cli cli;
+    char folder[128];
+    util_cli_new(&cli);
+    ck_assert_int_eq(util_cli_run(&cli, "report"), 2);
+    ck_assert_ptr_nonnull(strstr(cli.err, "report: no folder given"));
+    ck_assert_int_eq(util_cli_run(&cli, "report nowhere"), 2);
+    ck_assert_ptr_nonnull(strstr(cli.err, "nowhere/outputs/results.json is not there"));
+    snprintf(folder, sizeof folder, "%s/exp/outputs", cli.folder);
+    ck_assert_int_eq(mn_make_dirs(rig.ctx, folder), 0);
+    util_cli_text(&cli, "exp/outputs/results.json", "{\"name\": \"x\", \"estim\": {}}");
+    ck_assert_int_eq(util_cli_run(&cli, "report exp"), 0);
+    ck_assert_ptr_nonnull(strstr(cli.out, "exp/outputs/report.html"));
+    ck_assert_int_eq(util_cli_run(&cli, "report exp --quiet --out page.html"), 0);
+    ck_assert_str_eq(cli.out, "");
+    char *a = util_cli_read(&cli, "exp/outputs/report.html"), *b = util_cli_read(&cli, "page.html");
+    ck_assert(a && b);
+    ck_assert_str_eq(a, b);
+    util_markup_check(a);
+    free(a);
+    free(b);
+    ck_assert_int_eq(util_cli_run(&cli, "report exp --out exp"), 1);
+    ck_assert_ptr_nonnull(strstr(cli.err, "modnas: exp: "));
+    ck_assert_int_eq(util_cli_run(&cli, "report exp --backend ref"), 2);
+    util_cli_free(&cli);
+}
+END_TEST
+
 int main(void) {
-    const TTest *const tests[] = {missing, hostile, corrupt, events, NULL};
+    const TTest *const tests[] = {missing, hostile, corrupt, events, command, NULL};
     Suite *s = suite_create("report files");
     util_add(s, "report files", rig_setup, rig_teardown, tests);
     return util_run(s);
