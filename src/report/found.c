@@ -90,8 +90,8 @@ static void add_verdict(mn_str *s, const mn_experiment *e, const mn_node *estim)
     char n[48], random[48];
     if (!*text) {
         mn_html_say(s, "p class=\"missing\"",
-                    "No verdict: architectures at random stand beside a search alone, after its end, and not with "
-                    "'baseline: false'.");
+                    "No verdict: only a search has architectures at random beside it, measured after its end; 'baseline: false' leaves "
+                    "them out.");
         return;
     }
     const double chance = mn_at_real(estim, "verdict.p");
