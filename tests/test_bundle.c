@@ -218,6 +218,30 @@ START_TEST(searches) {
 }
 END_TEST
 
+/* The table goes with it. */
+START_TEST(a_table_of_latencies) {
+    static const char yaml[] = MODEL DATA UTIL_SMALL_GATES
+        "optim: BinaryGateOptim\nobjective: {latency_table: t.tsv}\n"
+        "estim: {search: {type: SuperNetEstim, epochs: 1, baseline: false}}\n";
+    char table[1024] = "slot\tcandidate\tlatency_ms\nfixed\t-\t1.5\n";
+    for (int i = 0; i < 16; i++) {
+        static const char *const names[] = {"MB3E1", "MB3E3", "MB5E3", "MB5E1"};
+        const size_t n = strlen(table);
+        snprintf(table + n, sizeof table - n, "%d\t%s\t%d.25\n", i / 4, names[i % 4], i);
+    }
+    write_data("data", 7);
+    util_write_text("t.tsv", table);
+    RIG_RUNS(yaml, NULL);
+    SEARCH_OK(modnas_bundle(rig.ctx, "exp/t", NULL));
+    ck_assert_int_eq(unlink("t.tsv"), 0);
+    verify(BUNDLE, NULL);
+    ALL_HOLD();
+    HOLDS("latency_table.tsv");
+    HOLDS("data_sha256.latency_table");
+    HOLDS("estim.search.best.metrics.latency_ms");
+}
+END_TEST
+
 /* The estimator that is asked for; another folder; a file that lies there already, as ONNX. */
 START_TEST(choices) {
     const modnas_bundle_opts opts = {.size = sizeof opts, .estim = "warm", .out = "b"};
@@ -560,7 +584,7 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("bundle");
     util_add(s, "good", rig_setup, close_rig,
-             (const TTest *[]){a_network_that_was_found, moved, searches, choices, NULL});
+             (const TTest *[]){a_network_that_was_found, moved, searches, a_table_of_latencies, choices, NULL});
     util_add(s, "changed", rig_setup, close_rig,
              (const TTest *[]){every_byte_counts, told_by_its_part, other_statements, tolerance, NULL});
     util_add(s, "none", rig_setup, close_rig,
