@@ -33,7 +33,7 @@ mkdir -p build
     rm -rf "$venv"
     die "python3 makes no virtual environment here (Debian: apt-get install python3-venv)"
 }
-get "$torch" "$torchvision" numpy pyyaml
+get "$torch" "$torchvision" numpy pyyaml safetensors
 get --no-deps "$original"
 is_complete || {
     "$venv/bin/python" bench/peer/original.py 2>&1 | tail -n 5 >&2

@@ -110,6 +110,7 @@ void mn_vec_init(mn_vec *v, size_t elem);
 void mn_vec_free(modnas_ctx *ctx, mn_vec *v);
 /* Append n elements (copied from src, zeroed if src is NULL); returns the first new one, NULL when out of memory. */
 void *mn_vec_push(modnas_ctx *ctx, mn_vec *v, const void *src, size_t n);
+void mn_vec_remove(mn_vec *v, size_t i); /* i < n; those behind it move up */
 #define MN_AT(v, type, i) (((type *)(v).data)[i])
 
 /* ---- map: string -> pointer, in insertion order ---------------------------------------------------------------- */

@@ -28,3 +28,9 @@ void *mn_vec_push(modnas_ctx *ctx, mn_vec *v, const void *src, size_t n) {
     v->n += n;
     return at;
 }
+
+void mn_vec_remove(mn_vec *v, size_t i) {
+    char *at = (char *)v->data + i * v->elem;
+    memmove(at, at + v->elem, (v->n - i - 1) * v->elem);
+    v->n--;
+}

@@ -255,6 +255,7 @@ static int build(const mn_component *c, const mn_args *args, const void *env, vo
     }
     model->root = root;
     model->predefined = predefined;
+    model->foreign_name = mn_torchvision_mobilenetv2;
     return 0;
 }
 

@@ -42,6 +42,9 @@ struct modnas_model {
     int32_t n_classes;
     /* The operator that the backbone itself has at a Slot; NULL: it has none. Set by the model's builder. */
     int (*predefined)(mn_model *model, const struct mn_slot *slot, mn_module **out);
+    /* The name that others give a tensor in their files (models/torchvision.c), into an empty builder that stays empty
+     * for what they do not have; NULL: nobody is known who has this network. Set by the model's builder. */
+    int (*foreign_name)(const mn_model *m, const char *name, mn_str *out);
     uint64_t seed;
     mn_ops_conf ops;
     mn_module *root;
@@ -125,6 +128,17 @@ void mn_param_shape(const mn_param *p, int64_t dims[4]);
 #define MN_MODEL_SECTION "model"
 int mn_model_put(mn_put_fn put, void *to, void *model);
 int mn_model_load_section(mn_model *m, const struct mn_sections *f, const char *path, int partial);
+/* What a file is to have: a name with the shape of a parameter, and where its numbers go; NULL: nowhere, it only has to
+ * be there. */
+typedef struct mn_target {
+    const char *name;
+    int32_t rank;
+    int64_t dims[4];
+    mn_param *param;
+} mn_target;
+mn_target mn_target_of(mn_param *p, const char *name);
+/* As mn_model_load, for a list of one's own. */
+int mn_targets_load(modnas_ctx *ctx, const mn_target *targets, size_t n, const char *path, int partial);
 /* Weights, statistics and architecture parameters in safetensors (F32, plain OIHW, names of the tree; `__metadata__`
  * from the pairs given, NULL-terminated key, value, ...; NULL: none). load: every tensor of the model must be there
  * with its shape, and no other; with `partial` tensors that only one side has are left alone, but at least one must be

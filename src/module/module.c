@@ -92,6 +92,14 @@ static void detach(mn_module *m) {
     m->name = NULL;
 }
 
+void mn_module_take(mn_module *m) {
+    mn_vec *all = &m->parent->children;
+    size_t i = 0;
+    while (MN_AT(*all, mn_module *, i) != m) i++;
+    mn_vec_remove(all, i);
+    m->parent = NULL; /* its name is freed with it, or where it is added */
+}
+
 int mn_module_replace(mn_module *old, mn_module *next) {
     mn_module *parent = old->parent;
     mn_model *model = old->model;

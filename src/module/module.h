@@ -43,6 +43,8 @@ int mn_module_check_name(const mn_module *parent, const char *name);
 int mn_module_add(mn_module *parent, const char *name, mn_module *child);
 int mn_module_append(mn_module *parent, mn_module *child); /* named by its number: "0", "1", ... */
 mn_module *mn_module_child(const mn_module *m, const char *name);
+/* Out of its parent: the caller's, who frees it or adds it elsewhere. */
+void mn_module_take(mn_module *m);
 /* Put `next` (taken, also on failure) where `old` is; frees old. */
 int mn_module_replace(mn_module *old, mn_module *next);
 enum { MN_MAX_ELEMENTS = 1 << 30 }; /* of a parameter: MODNAS_ESHAPE beyond */

@@ -153,9 +153,10 @@ static int read_tensor(mn_safetensors *f, const char *name, const mn_node *entry
     if (entry->kind != MN_MAP || entry->n != 3 || !dtype || !shape || !offsets || dtype->kind != MN_STR ||
         shape->kind != MN_SEQ)
         return fail_tensor(f, name, "wanted dtype, shape and data_offsets");
-    t.elem_bytes = strcmp(dtype->text, "F32") == 0   ? sizeof(float)
-                   : strcmp(dtype->text, "F64") == 0 ? sizeof(double)
-                                                     : 0;
+    t.is_int = strcmp(dtype->text, "I64") == 0;
+    t.elem_bytes = strcmp(dtype->text, "F32") == 0                ? sizeof(float)
+                   : t.is_int || strcmp(dtype->text, "F64") == 0 ? sizeof(double)
+                                                                 : 0;
     if (!t.elem_bytes)
         return mn_fail(f->ctx, MODNAS_EFORMAT, "%s: tensor %s is %s, wanted F32 or F64", f->path, name, dtype->text);
     if (shape->n > MN_TENSOR_RANK) return fail_tensor(f, name, "more than 8 dimensions");

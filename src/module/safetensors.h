@@ -2,7 +2,7 @@
  *
  *   {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
  *
- * Here tensors are F32 or F64. Offsets count from the end of the header; tensors fill the file without gaps or overlaps.
+ * Here tensors are F32 or F64; I64 is read, too, and passed over. Offsets count from the end of the header; tensors fill the file without gaps or overlaps.
  */
 #ifndef MN_SAFETENSORS_H
 #define MN_SAFETENSORS_H
@@ -16,6 +16,7 @@ typedef struct mn_tensor_info {
     int32_t rank;
     int64_t dims[MN_TENSOR_RANK];
     size_t elem_bytes; /* 8: F64; 4 or 0: F32 */
+    int32_t is_int;    /* reading: 1: I64, as counters of others are; no numbers of ours */
     size_t count;      /* product of dims */
     size_t at;         /* reading: first byte, counted from the end of the header */
     const void *data;  /* reading: in the file's memory, maybe unaligned: copy it out with memcpy; NULL if not read */
