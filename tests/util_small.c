@@ -14,13 +14,21 @@ int util_build(modnas_ctx *c, const char *kind, const char *spec, const void *en
 
 #define MUST(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(s->ctx))
 
-void util_small_open(util_small *s, const char *yaml) {
+void util_small_ctx(util_small *s) {
     memset(s, 0, sizeof *s);
     s->host.left = -1;
     modnas_ctx_opts opts = util_host_opts(&s->host);
     opts.plugin_dir = getenv("MODNAS_PLUGINS"); /* tests link the archive: the plug-ins are not beside them */
     ck_assert_int_eq(modnas_ctx_new(&opts, &s->ctx), 0);
     MUST(mn_register_builtins(s->ctx));
+}
+
+void util_small_open(util_small *s, const char *yaml) {
+    util_small_ctx(s);
+    util_small_make(s, yaml);
+}
+
+void util_small_make(util_small *s, const char *yaml) {
     MUST(mn_yaml_read(s->ctx, yaml, strlen(yaml), "test.yaml", &s->docs));
     s->conf = s->docs->items[0];
     MUST(mn_construct_model(s->ctx, s->conf, MODNAS_F32, 1, &s->model));

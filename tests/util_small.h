@@ -20,6 +20,9 @@ typedef struct util_small {
 
 /* Sections used: train_data, data_loader, trainer.default, and all that a model is made of. Must succeed. */
 void util_small_open(util_small *s, const char *yaml);
+/* The same in two steps: a context with the components, then all that is in it. */
+void util_small_ctx(util_small *s);
+void util_small_make(util_small *s, const char *yaml);
 void util_small_close(util_small *s); /* nothing may be left allocated */
 
 /* A spec of a kind from YAML text. */

@@ -169,12 +169,6 @@ static int run_list(mn_model *model, const mn_node *list, int32_t now) {
     return 0;
 }
 
-static int is_nested(const mn_slot *slot) {
-    for (mn_module *m = slot->module->parent; m; m = m->parent)
-        if (mn_slot_of(m)) return 1;
-    return 0;
-}
-
 enum { MAX_NESTED = 16 }; /* Slots in operators in Slots ... */
 
 /* Fill the empty Slots that may take the backbone's own operator, and those that are inside of these. */
@@ -184,7 +178,7 @@ static int fill_own(mn_model *model, int all) {
         n = 0;
         for (size_t i = 0; i < n_slots; i++) {
             mn_slot *s = mn_model_slot(model, i);
-            if (s->entity || !mn_has_predefined(s) || !(all || is_nested(s))) continue;
+            if (s->entity || !mn_has_predefined(s) || !(all || mn_slot_is_nested(s))) continue;
             MN_TRY(mn_fill_predefined(s));
             n++;
         }
@@ -232,11 +226,10 @@ static int construct(mn_model *model, const mn_node *config, const mn_node *list
     return run_list(model, list, MN_WHEN_COMMITTED);
 }
 
-int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out) {
-    mn_node *list;
+int mn_construct_from(modnas_ctx *ctx, const mn_node *config, const mn_node *list, int32_t dtype, int commit,
+                      mn_model **out) {
     mn_backend *backend = NULL;
     mn_model *model = NULL;
-    MN_TRY(mn_construct_list(ctx, config, &list));
     int rc = mn_construct_open_backend(ctx, config, &backend);
     if (!rc) rc = mn_model_new(ctx, backend, dtype, mn_construct_seed(config, list), &model);
     if (!rc) rc = construct(model, config, list, commit);
@@ -245,6 +238,13 @@ int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, in
     else
         *out = model;
     mn_backend_close(backend);
+    return rc;
+}
+
+int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out) {
+    mn_node *list;
+    MN_TRY(mn_construct_list(ctx, config, &list));
+    const int rc = mn_construct_from(ctx, config, list, dtype, commit, out);
     mn_node_free(ctx, list);
     return rc;
 }

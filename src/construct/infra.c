@@ -83,23 +83,28 @@ static int run_device(const mn_component *c, const mn_args *args, const void *en
 /* ---- weights ------------------------------------------------------------------------------------------- */
 
 /* "NAME.pt" of the original, where only "NAME.safetensors" of ours is there. */
-static int our_file(mn_str *path) {
-    if (path->n < 3 || strcmp(path->text + path->n - 3, ".pt") != 0 || access(path->text, F_OK) == 0) return 0;
-    path->n -= 3;
-    mn_str_add(path, ".safetensors");
-    return !path->failed && access(path->text, F_OK) == 0;
+int mn_weights_path(const char *given, mn_str *path) {
+    const char *end = given[0] == '{' ? strstr(given, "}/") : NULL;
+    if (end) given = end + 2; /* published configurations have a placeholder for the folder of the run */
+    const size_t n = strlen(given);
+    mn_str_add(path, given);
+    if (!path->failed && n >= 3 && strcmp(given + n - 3, ".pt") == 0 && access(given, F_OK) != 0) {
+        path->n -= 3;
+        mn_str_add(path, ".safetensors");
+        if (!path->failed && access(path->text, F_OK) != 0) {
+            path->n = 0;
+            mn_str_add(path, given);
+        }
+    }
+    return path->failed ? MODNAS_ENOMEM : 0;
 }
 
 static int run_weights(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
     mn_str path = {.ctx = model->ctx};
     (void)c, (void)out;
-    const char *given = mn_args_str(args, "path"), *end = given[0] == '{' ? strstr(given, "}/") : NULL;
-    if (end) given = end + 2; /* published configurations have a placeholder for the folder of the run */
-    mn_str_add(&path, given);
-    const int ours = our_file(&path);
-    int rc =
-        path.failed ? MODNAS_ENOMEM : mn_model_load(model, ours ? path.text : given, mn_args_bool(args, "partial"));
+    int rc = mn_weights_path(mn_args_str(args, "path"), &path);
+    if (!rc) rc = mn_model_load(model, path.text, mn_args_bool(args, "partial"));
     if (rc == MODNAS_ENOTFOUND || rc == MODNAS_EFORMAT || rc == MODNAS_ESHAPE)
         rc = mn_args_fail(args, "path", "%s", modnas_errmsg(model->ctx));
     mn_str_free(&path);

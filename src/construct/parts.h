@@ -18,6 +18,13 @@ int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */
 int mn_construct_list(modnas_ctx *ctx, const mn_node *config, mn_node **out);
 
+/* mn_construct_model with constructors of one's own. */
+int mn_construct_from(modnas_ctx *ctx, const mn_node *config, const mn_node *list, int32_t dtype, int commit,
+                      mn_model **out);
+/* The file that a path of weights means: without a placeholder in front, "NAME.safetensors" where there is no "NAME.pt".
+ * path is empty before. */
+int mn_weights_path(const char *given, mn_str *path);
+
 /* Of everything that is drawn: the key `seed`, else that of the list's init, else 0. */
 uint64_t mn_construct_seed(const mn_node *config, const mn_node *list);
 

@@ -66,13 +66,6 @@ static int slot_desc(const mn_slot *slot, int32_t k, mn_node **out) {
     return *out ? 0 : MODNAS_ENOMEM;
 }
 
-/* Is there a Slot above this one? What is inside is exported by whatever holds it. */
-static int is_nested(const mn_slot *s) {
-    for (mn_module *m = s->module->parent; m; m = m->parent)
-        if (mn_slot_of(m)) return 1;
-    return 0;
-}
-
 static int run_slots(mn_exporter *e, mn_model *model, mn_node **desc) {
     const top_state *s = e->state;
     mn_node *list = mn_node_new(e->ctx, MN_SEQ);
@@ -80,7 +73,7 @@ static int run_slots(mn_exporter *e, mn_model *model, mn_node **desc) {
     for (size_t i = 0; i < model->slots.n && !rc; i++) {
         const mn_slot *slot = mn_model_slot(model, i);
         mn_node *item = NULL;
-        if (is_nested(slot)) continue;
+        if (mn_slot_is_nested(slot)) continue; /* exported by whatever holds it */
         rc = slot_desc(slot, s->k, &item);
         if (!rc) rc = append(e->ctx, list, item);
     }

@@ -3,7 +3,6 @@
 #include "space/slot.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "module/layers.h"
 
@@ -24,11 +23,8 @@ static int slot_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t
 static void slot_destroy(mn_module *m) {
     mn_slot *s = m->state;
     mn_vec *all = &m->model->slots;
-    for (size_t i = 0; i < all->n; i++) {
-        if (MN_AT(*all, mn_slot *, i) != s) continue;
-        memmove(&MN_AT(*all, mn_slot *, i), &MN_AT(*all, mn_slot *, i) + 1, (all->n - i - 1) * sizeof(mn_slot *));
-        all->n--;
-    }
+    for (size_t i = all->n; i-- > 0;)
+        if (MN_AT(*all, mn_slot *, i) == s) mn_vec_remove(all, i);
     mn_node_free(m->model->ctx, s->kwargs);
     mn_node_free(m->model->ctx, s->own);
     mn_free(m->model->ctx, s->kwargs_json);
@@ -112,6 +108,12 @@ mn_slot *mn_model_empty_slot(const mn_model *model) {
     for (size_t i = 0; i < model->slots.n; i++)
         if (!MN_AT(model->slots, mn_slot *, i)->entity) return MN_AT(model->slots, mn_slot *, i);
     return NULL;
+}
+
+int mn_slot_is_nested(const mn_slot *s) {
+    for (mn_module *m = s->module->parent; m; m = m->parent)
+        if (mn_slot_of(m)) return 1;
+    return 0;
 }
 
 int mn_slot_name(const mn_slot *s, mn_str *out) {

@@ -29,6 +29,7 @@ int mn_slot_drop_path(mn_slot *s, double low, double high);
 mn_slot *mn_model_slot(const mn_model *model, size_t i);
 /* The first Slot without an entity, NULL if all are filled. */
 mn_slot *mn_model_empty_slot(const mn_model *model);
+int mn_slot_is_nested(const mn_slot *s); /* 1: it is inside of what another Slot was filled with */
 int mn_slot_name(const mn_slot *s, mn_str *out); /* for messages: "slot 3 (24 -> 40 channels, stride 2)" */
 
 #endif

@@ -139,6 +139,15 @@ int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **ou
     return 0;
 }
 
+void mn_space_remove(mn_space *s, mn_arch_param *p) {
+    mn_vec *tensors = &s->model->arch_params;
+    for (size_t i = 0; i < tensors->n; i++)
+        if (MN_AT(*tensors, mn_module_param, i).param == p->tensor) mn_vec_remove(tensors, i);
+    for (size_t i = 0; i < s->params.n; i++)
+        if (MN_AT(s->params, mn_arch_param *, i) == p) mn_vec_remove(&s->params, i);
+    free_param(s->model->ctx, p);
+}
+
 /* ---- parameters with choices --------------------------------------------------------------------------- */
 
 int32_t mn_space_n_categorical(const mn_space *s) {

@@ -40,6 +40,8 @@ int mn_space_of(mn_model *model, mn_space **out);
 int mn_space_categorical(mn_space *s, const char *name, mn_node *choices, mn_arch_param **out);
 int mn_space_numeric(mn_space *s, const char *name, double low, double high, int integer, mn_arch_param **out);
 int mn_space_tensor(mn_space *s, const char *name, int32_t n, mn_arch_param **out);
+/* Before the commit: what nothing follows any more. Freed. */
+void mn_space_remove(mn_space *s, mn_arch_param *p);
 mn_arch_param *mn_space_find(const mn_space *s, const char *name);
 /* Parameters with choices: how many, and the i-th. */
 int32_t mn_space_n_categorical(const mn_space *s);
@@ -64,6 +66,8 @@ mn_arch_param *mn_space_gene(const mn_space *s, int32_t i);
 const char *mn_space_option(const mn_space *s, int32_t i, int32_t option);
 
 int mn_arch_new(mn_model *model, mn_arch **out); /* as mn_arch_read */
+/* What an exporter described (arch_read.c), whole: MODNAS_ECONFIG with file:line for what does not fit or is left out. */
+int mn_arch_of_desc(mn_model *model, const mn_node *desc, mn_arch **out);
 int mn_arch_copy(const mn_arch *a, mn_arch **out);
 void mn_arch_free(mn_arch *a); /* NULL is fine */
 /* As the model is set now: choices as they are, logits open unless their mixed op is forced. Applying it later puts that

@@ -1,7 +1,7 @@
 /* Architecture descriptions: their reader, and the three constructors that build a network from one.
  *
  * What was accepted and is written comes back the same. A network that was built is built again from the names of its
- * operators, and has the same ones. */
+ * operators, and has the same ones. Of a supernet it is an option for every choice. */
 #include "construct/construct.h"
 #include "fuzz.h"
 
@@ -76,6 +76,27 @@ static void write_and_read(modnas_ctx *ctx, const mn_node *desc) {
     mn_str_free(&s);
 }
 
+static void read_in_space(modnas_ctx *ctx, const mn_node *desc) {
+    char text[512];
+    mn_model *m;
+    mn_arch *a;
+    snprintf(text, sizeof text, "%smixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, NIL]}\n", network);
+    mn_node *config = value_of(ctx, text);
+    FUZZ_CHECK(mn_construct_model(ctx, config, MODNAS_F32, 0, &m) == 0, "%s", modnas_errmsg(ctx));
+    fuzz_fill(&a, sizeof a);
+    const int rc = mn_arch_of_desc(m, desc, &a);
+    fuzz_check_text(ctx, rc);
+    if (rc)
+        fuzz_check_untouched(&a, sizeof a);
+    else
+        fuzz_accept();
+    for (int32_t i = 0; !rc && i < a->n; i++)
+        FUZZ_CHECK(a->index[i] >= 0 && mn_arch_check(a, i, a->index[i]) == 0, "choice %d is %d", i, a->index[i]);
+    if (!rc) mn_arch_free(a);
+    mn_model_free(m);
+    mn_node_free(ctx, config);
+}
+
 /* A text that names a file would be read from there, which is no part of the input. */
 static int is_file(const mn_node *desc) {
     return desc->kind == MN_STR && strchr(desc->text, '.');
@@ -93,6 +114,7 @@ static void run(modnas_ctx *ctx, const char *text, size_t n) {
     write_and_read(ctx, desc);
     FUZZ_CHECK(mn_register_builtins(ctx) == 0, "%s", modnas_errmsg(ctx));
     for (size_t i = 0; i < MN_COUNT(constructors) && !is_file(desc); i++) build_twice(ctx, constructors[i], desc);
+    read_in_space(ctx, desc);
     mn_node_free(ctx, desc);
 }
 
