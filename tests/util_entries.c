@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "modnas/export.h"
 #include "util_search.h"
 
 static const char net[] = UTIL_SMALL_NET UTIL_SMALL_GATES "name: t\noptim: BinaryGateOptim\n"
@@ -40,6 +41,8 @@ CALL(bundle, s->ctx, "nowhere", NULL)
 CALL(verify_json, s->ctx, "nowhere", NULL, &s->text, &s->number)
 CALL(verify_text, s->ctx, "nowhere", NULL, &s->text, &s->number)
 CALL(report, s->ctx, "nowhere", NULL, &s->text)
+CALL(model_derive, s->cfg, NULL, &s->new_model)
+CALL(export, s->cfg, NULL, "net.safetensors", &s->text)
 CALL(inspect_json, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(inspect_text, s->ctx, "/dev/null", NULL, &s->text, &s->number)
 CALL(list_json, s->ctx, NULL, &s->text)
@@ -148,6 +151,8 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(verify_json, MODNAS_ENOTFOUND, 0),
                                    ROW(verify_text, MODNAS_ENOTFOUND, 0),
                                    ROW(report, MODNAS_ENOTFOUND, 0),
+                                   ROW(model_derive, MODNAS_ECONFIG, 0), /* no chkpt */
+                                   ROW(export, MODNAS_ECONFIG, 0),
                                    ROW(inspect_json, 0, 0),
                                    ROW(inspect_text, 0, 0),
                                    ROW(list_json, 0, 0),

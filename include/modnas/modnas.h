@@ -7,6 +7,7 @@
 #include "modnas/ctx.h"
 #include "modnas/data.h"
 #include "modnas/describe.h"
+#include "modnas/export.h"
 #include "modnas/inspect.h"
 #include "modnas/model.h"
 #include "modnas/module.h"

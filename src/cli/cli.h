@@ -6,6 +6,7 @@
  *   inspect.c   inspect                      profile.c   profile
  *   bundle.c    bundle, verify
  *   report.c    report
+ *   export.c    export
  *   text.c      suggestions, quoting         summary.c   the table at the end, read from the results with json.c */
 #ifndef CLI_H
 #define CLI_H
@@ -27,9 +28,10 @@ enum cli_command_id {
     CMD_PROFILE = 128,
     CMD_BUNDLE = 1024,
     CMD_VERIFY = 2048,
-    CMD_REPORT = 256
+    CMD_REPORT = 256,
+    CMD_EXPORT = 512
 };
-#define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG | CMD_PROFILE)
+#define CMD_WITH_CONFIG (CMD_RUN | CMD_DESCRIBE | CMD_CONFIG | CMD_PROFILE | CMD_EXPORT)
 #define CMD_ALL         0x7fffffff
 
 enum cli_option_id {
@@ -55,6 +57,8 @@ enum cli_option_id {
     OPT_ESTIM,
     OPT_CHECK,
     OPT_LATENCY_TABLE,
+    OPT_CALIBRATE,
+    OPT_BATCHES,
     OPT_QUIET,
     OPT_HELP,
 };
@@ -136,6 +140,7 @@ int cli_profile(const cli_args *args);
 int cli_bundle(const cli_args *args);
 int cli_verify(const cli_args *args);
 int cli_report(const cli_args *args);
+int cli_export(const cli_args *args);
 int cli_run(const cli_args *args);
 int cli_describe(const cli_args *args);
 int cli_config(const cli_args *args);

@@ -26,6 +26,8 @@ const cli_command cli_commands[] = {
      "time each candidate at each slot: a table of latencies for objective.latency_table", 0, cli_profile},
     {CMD_REPORT, "report", "EXP_DIR [--out FILE] [--latency-table FILE]",
      "a page of what a run found and how sure it is: one HTML file, EXP_DIR/outputs/report.html", 1, cli_report},
+    {CMD_EXPORT, "export", "-c FILE ... -p FILE [-g ARCH] --out FILE [OPTION...]",
+     "the network found, with its weights, as a file for use elsewhere", 0, cli_export},
     {CMD_INSPECT, "inspect", "FILE ... [--as TYPE] [--json]",
      "what files are and what is in them, or why they are bad", INT_MAX, cli_inspect},
     {CMD_BUNDLE, "bundle", "EXP [--out DIR] [--estim NAME]",

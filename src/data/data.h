@@ -42,6 +42,7 @@ struct mn_dataset {
     mn_data_file *files; /* n_files */
     int32_t n_files;
     const char *const *class_names; /* n_classes, or NULL */
+    const double *mean, *stddev;    /* c each, of pixels / 255 that samples are normalised with; NULL: not known */
     void *names_block;              /* owns class_names unless they are constants */
     void *state; /* what sample reads from. Two sets may share one: then they hold the same samples */
 };

@@ -202,6 +202,8 @@ int mn_image_set_new(modnas_ctx *ctx, const char *name, const mn_image_opts *opt
     for (int i = 0; i < LEVELS; i++) v[i] = i;
     for (int32_t c = 0; c < opts->c; c++) normalise(v, opts->mean[c], opts->stddev[c], s->table[c]);
     normalise(v, 0, 1, s->plain);
+    d->mean = s->opts.mean;
+    d->stddev = s->opts.stddev;
     d->labels = labels;
     d->n = opts->n;
     d->c = opts->c;

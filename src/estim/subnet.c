@@ -8,7 +8,6 @@
  * It ends after `epochs`, or when nothing is left to propose; the model then stands for the best architecture. An
  * evaluation whose numbers are not finite is a failed one, which the optimizer is told of. */
 #include <inttypes.h>
-#include <string.h>
 
 #include "config/config.h"
 #include "estim/parts.h"
@@ -127,12 +126,10 @@ static int read_conf(mn_estim *e) {
 }
 
 static int make_calibration(mn_estim *e, const mn_args *a) {
-    static const char *const modes[] = {"pooled", "average", "ema"};
     subnet *s = e->state;
     mn_calibration_opts o = {.n_batches = mn_args_int(a, "num_bn_batch"), .clear = mn_args_bool(a, "clear_subnet_bn")};
     if (o.n_batches < 0) return mn_args_fail(a, "num_bn_batch", "is %" PRId64 ", it is at least 0", o.n_batches);
-    for (int32_t i = 0; i < 3; i++)
-        if (strcmp(mn_args_str(a, "bn_mode"), modes[i]) == 0) o.mode = i;
+    o.mode = mn_calibration_mode(mn_args_str(a, "bn_mode")); /* the registry let only these through */
     return o.n_batches && e->trainer ? mn_calibration_new(e->trainer, &o, &s->calibration) : 0;
 }
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "export/net.h"
 #include "export/onnx_graph.h"
 
 /* ---- options ------------------------------------------------------------------------------------------- */
@@ -215,25 +216,8 @@ static int describe(metadata *m, const mn_model *model) {
 
 /* ---- files --------------------------------------------------------------------------------------------- */
 
-/* "SHA-256  NAME" in PATH.sha256. */
-static int write_sum(modnas_ctx *ctx, const char *path, const void *bytes, size_t n) {
-    char sum[65];
-    mn_sha256 sha;
-    const char *slash = strrchr(path, '/');
-    mn_str name = {.ctx = ctx}, line = {.ctx = ctx};
-    mn_sha256_init(&sha);
-    mn_sha256_add(&sha, bytes, n);
-    mn_sha256_hex(&sha, sum);
-    mn_str_addf(&name, "%s.sha256", path);
-    mn_str_addf(&line, "%s  %s\n", sum, slash ? slash + 1 : path);
-    const int rc = name.failed || line.failed ? MODNAS_ENOMEM : mn_file_write(ctx, name.text, line.text, line.n);
-    mn_str_free(&name);
-    mn_str_free(&line);
-    return rc;
-}
-
 static int write_checked(mn_onnx *g, const char *path) {
-    char *bytes = NULL;
+    char *bytes = NULL, sha256[65];
     size_t n;
     metadata m = {.g = g};
     mn_vec_init(&m.pairs, sizeof(const char *));
@@ -241,7 +225,7 @@ static int write_checked(mn_onnx *g, const char *path) {
     if (!rc) rc = mn_onnx_bytes(g, m.pairs.data, &bytes, &n);
     if (!rc) rc = mn_onnx_check(g->ctx, bytes, n, path);
     if (!rc) rc = mn_file_write(g->ctx, path, bytes, n);
-    if (!rc) rc = write_sum(g->ctx, path, bytes, n);
+    if (!rc) rc = mn_net_write_sum(g->ctx, path, bytes, n, sha256);
     mn_free(g->ctx, bytes);
     mn_vec_free(g->ctx, &m.pairs);
     return rc;

@@ -6,6 +6,7 @@
 #include "config/config.h"
 #include "export/onnx.h"
 #include "host/host.h"
+#include "pipeline/derived.h"
 #include "search/derive.h"
 
 /* ---- while it is built --------------------------------------------------------------------------------- */
@@ -48,6 +49,26 @@ int modnas_model_new(modnas_config *cfg, modnas_model **out) {
     MN_TRY(mn_construct_model(ctx, tree, mn_construct_dtype(tree), 1, &m));
     m->of_host = OWNED;
     *out = m;
+    return 0;
+}
+
+int modnas_model_derive(modnas_config *cfg, const modnas_export_opts *opts, modnas_model **out) {
+    modnas_export_opts full;
+    const mn_node *tree;
+    mn_derived f;
+    if (!cfg) return MODNAS_EINVAL;
+    modnas_ctx *ctx = mn_config_ctx(cfg);
+    MN_ENTER(ctx);
+    if (!out) return mn_fail(ctx, MODNAS_EINVAL, "modnas_model_derive: out is NULL");
+    MN_TRY(mn_opts_read(ctx, "modnas_export_opts", opts, &full, sizeof full));
+    MN_TRY(mn_register_builtins(ctx));
+    MN_TRY(mn_config_tree(cfg, &tree));
+    const int rc = mn_derived_open(ctx, tree, &full, &f);
+    if (rc == MODNAS_ECANCELED) mn_cancel_done(ctx);
+    MN_TRY(rc);
+    *out = mn_model_hold(f.model);
+    (*out)->of_host = OWNED;
+    mn_derived_close(&f);
     return 0;
 }
 

@@ -32,7 +32,8 @@ static int read_head(modnas_ctx *ctx, mn_source *s, char **head, size_t *n) {
 }
 
 static void describe(mn_str *s, const mn_safetensors *f) {
-    static const char *const keys[] = {"format", "model", "estim", "tag"};
+    static const char *const keys[] = {"format", "library", "backend", "model", "estim", "tag", "arch", "input", "n_classes", "class_names",
+                                       "preprocessing", "calibration"};
     const size_t n = mn_safetensors_count(f);
     uint64_t n_values = 0;
     for (size_t i = 0; i < n; i++) n_values += mn_safetensors_at(f, i)->count;

@@ -204,12 +204,7 @@ void mn_pipeline_free(mn_pipeline *p) {
     }
     mn_map_free(ctx, &p->trainers);
     mn_map_free(ctx, &p->names);
-    mn_loader_free(p->loaders.train);
-    mn_loader_free(p->loaders.valid);
-    mn_loader_free(p->test_loader);
-    mn_dataset_free(p->train);
-    mn_dataset_free(p->valid);
-    mn_dataset_free(p->test);
+    mn_pipeline_free_data(p);
     if (p->model) { /* hosts may hold it longer */
         p->model->limits = NULL;
         p->model->latency = NULL;

@@ -77,6 +77,7 @@ int mn_pipeline_new(modnas_config *cfg, const modnas_search_opts *opts, mn_pipel
 void mn_pipeline_free(mn_pipeline *p); /* NULL is fine */
 /* Data sets and loaders of the sections data, train_data, valid_data, test_data, data_loader. */
 int mn_pipeline_data(mn_pipeline *p);
+void mn_pipeline_free_data(mn_pipeline *p);
 int mn_pipeline_test_loader(mn_pipeline *p); /* after the model was made */
 int mn_pipeline_latency(mn_pipeline *p);     /* after the model was made: read the table of latencies */
 int mn_pipeline_limits(mn_pipeline *p);      /* after the estimators were made */

@@ -63,6 +63,18 @@ int mn_pipeline_data(mn_pipeline *p) {
     return p->train ? build_loaders(p) : 0;
 }
 
+void mn_pipeline_free_data(mn_pipeline *p) {
+    mn_loader_free(p->loaders.train);
+    mn_loader_free(p->loaders.valid);
+    mn_loader_free(p->test_loader);
+    mn_dataset_free(p->train);
+    mn_dataset_free(p->valid);
+    mn_dataset_free(p->test);
+    p->loaders = (mn_loaders){NULL, NULL};
+    p->test_loader = NULL;
+    p->train = p->valid = p->test = NULL;
+}
+
 static int check_apart(mn_pipeline *p, const mn_dataset *other, const char *what) {
     char where[256];
     if (!other || !(mn_dataset_same(other, p->test) || mn_dataset_shared_file(other, p->test))) return 0;

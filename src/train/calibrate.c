@@ -40,6 +40,18 @@ struct mn_calibration {
     char sha256[65];
 };
 
+static const char *const modes[] = {"pooled", "average", "ema"};
+
+int32_t mn_calibration_mode(const char *name) {
+    for (int32_t i = 0; i < (int32_t)MN_COUNT(modes); i++)
+        if (strcmp(modes[i], name) == 0) return i;
+    return -1;
+}
+
+const char *mn_calibration_mode_name(int32_t mode) {
+    return modes[mode];
+}
+
 /* ---- parameters without allocation --------------------------------------------------------------------- */
 
 static int read_param(const mn_calibration *c, const mn_param *p, double *x) {

@@ -10,6 +10,9 @@ typedef struct mn_calibration mn_calibration;
  * ones after these batches. */
 enum mn_calibration_mode { MN_CALIBRATE_POOLED, MN_CALIBRATE_AVERAGE, MN_CALIBRATE_EMA };
 
+int32_t mn_calibration_mode(const char *name); /* "pooled", "average", "ema"; -1: none of these */
+const char *mn_calibration_mode_name(int32_t mode);
+
 typedef struct mn_calibration_opts {
     int64_t n_batches; /* at least 1; of training samples that are always the same */
     int32_t mode;
