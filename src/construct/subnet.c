@@ -157,7 +157,7 @@ static int collapse(mn_model *model, const mn_arch *a) {
     int rc = 0;
     for (int32_t i = 0; i < a->n; i++) {
         mn_arch_param *p = mn_space_gene(model->space, i);
-        if (p->type == MN_CATEGORICAL) p->index = a->index[i];
+        if (p->choices) p->index = a->index[i];
     }
     for (int32_t i = 0; i < mn_model_n_mixed(model) && !rc; i++) {
         mn_arch_param *p = mn_model_mixed(model, i)->param;

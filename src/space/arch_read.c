@@ -138,7 +138,7 @@ static int read_map(const reading *r, const mn_node *desc) {
     for (size_t i = 0; i < desc->n; i++) {
         const mn_arch_param *p = mn_space_find(s, desc->keys[i]);
         char where[256];
-        if (!p || p->type == MN_NUMERIC)
+        if (!p || !p->n)
             return mn_fail(r->ctx, MODNAS_ECONFIG, "%s: the space has no choice named '%.80s'",
                            mn_node_where(desc->items[i], where, sizeof where), desc->keys[i]);
         MN_TRY(choose(r, p, desc->items[i], p->name));
