@@ -283,6 +283,14 @@ START_TEST(program) {
     ck_assert_int_eq(util_cli_run(&cli, EXPORT " --out net.txt"), 2);
     ck_assert_ptr_nonnull(strstr(cli.err, "ends in one of: .safetensors, .onnx"));
     ck_assert_int_eq(util_cli_run(&cli, EXPORT " --batches 0 --out net.safetensors"), 2);
+    ck_assert_msg(util_cli_run(&cli, EXPORT " --opset 13 --batch 2 --keep-batch-norm --bytes --channels-last --quiet --out net.onnx") == 0, "%s", cli.err);
+    char *bytes = util_cli_read(&cli, "net.onnx"); /* its operators stand before its weights */
+    ck_assert_ptr_nonnull(memmem(bytes, 400, "Cast", 4));
+    ck_assert_ptr_nonnull(memmem(bytes, 400, "Transpose", 9));
+    free(bytes);
+    ck_assert_int_eq(util_cli_run(&cli, EXPORT " --opset 12 --out bad.onnx"), 2);
+    ck_assert_ptr_nonnull(strstr(cli.err, "opset 12; 13 to 21 are possible"));
+    ck_assert(!util_cli_exists(&cli, "bad.onnx"));
     ck_assert_int_eq(util_cli_run(&cli, EXPORT " --out no/net.safetensors"), 1);
     util_cli_free(&cli);
 }

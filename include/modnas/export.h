@@ -2,7 +2,7 @@
 #ifndef MODNAS_EXPORT_H
 #define MODNAS_EXPORT_H
 
-#include "modnas/model.h"
+#include "modnas/onnx.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -17,6 +17,8 @@ typedef struct modnas_export_opts {
     const char *calibrate;
     int32_t n_batches; /* training batches that they are taken from; default: 100 */
     int32_t reserved;  /* 0 */
+    const modnas_onnx_opts *onnx; /* of .onnx files; NULL: defaults. mean and stddev, class_names, metadata that are NULL
+                                     there are what the data and the network tell */
 } modnas_export_opts;
 
 /** The network of a configuration, with weights.

@@ -102,10 +102,13 @@ int mn_net_check_safetensors(const mn_net *net, const char *path) {
 /* ---- ONNX ------------------------------------------------------------------------------------------------ */
 
 int mn_net_write_onnx(const mn_net *net, const char *path) {
-    const modnas_onnx_opts o = {.size = sizeof o,
-                                .mean = net->mean,
-                                .stddev = net->stddev,
-                                .class_names = net->class_names,
-                                .metadata = net->metadata};
+    modnas_onnx_opts o;
+    MN_TRY(mn_opts_read(net->model->ctx, "modnas_onnx_opts", net->onnx, &o, sizeof o));
+    if (!o.mean && !o.stddev) {
+        o.mean = net->mean;
+        o.stddev = net->stddev;
+    }
+    if (!o.class_names) o.class_names = net->class_names;
+    if (!o.metadata) o.metadata = net->metadata;
     return mn_onnx_write(net->model, &o, net->input, path);
 }

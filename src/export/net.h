@@ -3,6 +3,7 @@
 #ifndef MN_EXPORT_NET_H
 #define MN_EXPORT_NET_H
 
+#include "modnas/onnx.h"
 #include "module/model.h"
 
 typedef struct mn_net {
@@ -12,6 +13,7 @@ typedef struct mn_net {
     const char *const *class_names; /* as many as the model has outputs; NULL: not known */
     const char *preprocessing;      /* the same as JSON, for files that cannot do it themselves; NULL: not known */
     const char *const *metadata;    /* key, value, ..., NULL: what is told beside */
+    const modnas_onnx_opts *onnx;   /* of .onnx files; NULL: defaults */
 } mn_net;
 
 int mn_net_check_path(modnas_ctx *ctx, const char *path); /* MODNAS_EINVAL: no such ending; names those that there are */
@@ -24,7 +26,7 @@ int mn_net_write_sum(modnas_ctx *ctx, const char *path, const void *bytes, size_
 /* safetensors: plain F32 (O, I, H, W), names of the module tree. */
 int mn_net_write_safetensors(const mn_net *net, const char *path);
 int mn_net_check_safetensors(const mn_net *net, const char *path);
-/* ONNX, options as they are by default; where mean and stddev are known the file takes pixels from 0 to 1. */
+/* ONNX; where mean and stddev are known the file takes pixels from 0 to 1, or bytes. */
 int mn_net_write_onnx(const mn_net *net, const char *path);
 
 #endif

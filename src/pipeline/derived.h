@@ -24,6 +24,6 @@ void mn_derived_close(mn_derived *f); /* zeroed is fine */
 /* derived_arch.c: the file of the architecture that the run of a checkpoint found; MODNAS_ECONFIG when there is none. */
 int mn_derived_arch_file(modnas_ctx *ctx, const mn_node *config, const char *chkpt, char **out);
 /* derived_file.c: the network as a file; report as modnas_export. */
-int mn_derived_write(mn_derived *f, const char *path, mn_str *report);
+int mn_derived_write(mn_derived *f, const modnas_onnx_opts *onnx, const char *path, mn_str *report);
 
 #endif

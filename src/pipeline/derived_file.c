@@ -125,9 +125,9 @@ static void add_report(mn_str *report, const facts *f, const char *path, const c
     for (size_t i = 0; i < f->n; i++) mn_str_addf(report, "  %s: %s\n", f->pairs[2 * i], f->pairs[2 * i + 1]);
 }
 
-int mn_derived_write(mn_derived *found, const char *path, mn_str *report) {
+int mn_derived_write(mn_derived *found, const modnas_onnx_opts *onnx, const char *path, mn_str *report) {
     const mn_dataset *d = found->data.train;
-    mn_net net = {.model = found->model, .mean = d ? d->mean : NULL, .stddev = d ? d->stddev : NULL};
+    mn_net net = {.model = found->model, .mean = d ? d->mean : NULL, .stddev = d ? d->stddev : NULL, .onnx = onnx};
     facts f = {.ctx = found->ctx};
     const char **names = NULL;
     char sha256[65], *preprocessing = NULL;
@@ -153,7 +153,7 @@ static int export_to(modnas_ctx *ctx, const mn_node *config, const modnas_export
     mn_derived f;
     MN_TRY(mn_net_check_path(ctx, path));
     MN_TRY(mn_derived_open(ctx, config, opts, &f));
-    const int rc = mn_derived_write(&f, path, report);
+    const int rc = mn_derived_write(&f, opts->onnx, path, report);
     mn_derived_close(&f);
     return rc;
 }
