@@ -56,10 +56,13 @@ echo
 printf '%-10s %11s %12s %12s %10s\n' network 'test images' parameters multiply-adds training
 row found fm_found "$found"
 for i in $seeds; do row "random $i" "fm_random_$i" "exp/fm_random_$i.yaml"; done
+onnx=exp/fm_found/outputs/network.onnx
+"$modnas" export -c "$yaml" -r augment -g "$found" -p exp/fm_found/chkpt/model_train_last.safetensors --out "$onnx" --quiet
 for name in fm_search fm_found; do "$modnas" report "exp/$name" --quiet; done
 "$modnas" bundle exp/fm_found # with all that lies in its outputs by now
 echo
 files found fm_found "$found"
+printf '%s\n' "  ONNX          $onnx"
 for i in $seeds; do files "random $i" "fm_random_$i" "exp/fm_random_$i.yaml"; done
 printf '%s\n' "reports:" "  search        exp/fm_search/outputs/report.html" "  network       exp/fm_found/outputs/report.html"
 printf '%s\n' "all of the network in one folder, which modnas verify measures again:" "  exp/fm_found/bundle"
