@@ -15,6 +15,10 @@
 #define LAST   "exp/t/chkpt/model_search_last.safetensors"
 #define NET    "net.safetensors"
 
+_Static_assert(offsetof(modnas_export_opts, calibrate) == 8 && offsetof(modnas_export_opts, n_batches) == 16 &&
+                   offsetof(modnas_export_opts, onnx) == 24 && sizeof(modnas_export_opts) == 32,
+               "modnas_export_opts");
+
 enum { IMAGES = 6, PIXELS = 3 * 8 * 8, CLASSES = 4 };
 
 static modnas_config *config(const char *yaml, const char *const *overrides) {

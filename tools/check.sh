@@ -22,7 +22,7 @@ status=0
 step() { "$@" || { echo "check: this went wrong: $*"; status=1; }; }
 
 # Tests compare with them; without them these are skipped.
-for package in tensorboard onnx; do
+for package in tensorboard onnx safetensors; do
     [ $# != 0 ] || timeout 300 tools/$package.sh || true
 done
 
