@@ -10,10 +10,6 @@
 #include "util_cli.h"
 #include "util_search.h"
 
-_Static_assert(offsetof(modnas_export_opts, calibrate) == 8 && offsetof(modnas_export_opts, n_batches) == 16 && offsetof(modnas_export_opts, onnx) == 24 &&
-                   sizeof(modnas_export_opts) == 32,
-               "modnas_export_opts");
-
 #define SEARCH UTIL_SEARCH_GATES "estim: {warm: {type: DefaultEstim, epochs: 1}, search: {type: SuperNetEstim, epochs: 1}}\n"
 #define BEST   "exp/t/chkpt/model_search_best.safetensors"
 #define LAST   "exp/t/chkpt/model_search_last.safetensors"
