@@ -46,11 +46,13 @@ static void check_counts(const counts *before, const char *after_what) {
                   (long long)(now.objects - before->objects));
 }
 
-/* 200 weight steps, an architecture step before every third one; batches of 16, 16 and the rest of 8. */
+enum { STEPS = 200 / UTIL_FEWER };
+
+/* Weight steps, an architecture step before every third one; batches of 16, 16 and the rest of 8. */
 static void walk(mn_optim *o, mn_estim *e) {
     mn_scores scores = {0, 0, 0, 0};
     const counts before = count();
-    for (int step = 0; step < 200; step++) {
+    for (int step = 0; step < STEPS; step++) {
         if (step % 3 == 0) MUST(mn_trainer_start_epoch(s.trainer, step / 3));
         if (o->vt->ask) {
             int32_t got;
@@ -64,7 +66,7 @@ static void walk(mn_optim *o, mn_estim *e) {
         MUST(mn_trainer_step(s.trainer, &scores));
         check_counts(&before, "a weight step");
     }
-    ck_assert_int_eq(scores.n, 200 / 3 * 40 + 32);
+    ck_assert_int_eq(scores.n, STEPS / 3 * 40 + STEPS % 3 * 16);
 }
 
 #define ZERO_OPS_AND(more)                                                                                             \
@@ -92,7 +94,7 @@ static void check_gradient_optim(int backend, const char *construct, const char 
     MUST(mn_trainer_prepare(s.trainer, o->needs, o->n_active));
     walk(o, &e);
     ck_assert_int_eq(mn_run_n_again(s.trainer->pass[MN_PASS_TRAIN].run) > 0, limited);
-    ck_assert_int_eq(s.model->epoch, 199 / 3);
+    ck_assert_int_eq(s.model->epoch, (STEPS - 1) / 3);
     ck_assert_int_eq(s.model->epochs, 70);
     mn_optim_free(o);
     util_small_close(&s);
@@ -154,7 +156,7 @@ START_TEST(evaluation) {
     MUST(mn_trainer_prepare(s.trainer, 0, 0));
     const counts before = count();
     mn_rng_init(&rng, 1, 1, 0);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < STEPS; i++) {
         for (int k = 0; k < 4; k++) {
             mn_mixed *m = mn_model_mixed(s.model, k);
             mn_mixed_force(m, (int32_t)mn_rng_below(&rng, (uint64_t)m->n));
@@ -162,7 +164,7 @@ START_TEST(evaluation) {
         MUST(mn_trainer_evaluate(s.trainer, NULL, &scores, NULL, NULL));
         check_counts(&before, "an evaluation");
     }
-    ck_assert_int_eq(scores.n, 200 * 8);
+    ck_assert_int_eq(scores.n, STEPS * 8);
     util_small_close(&s);
 }
 END_TEST
@@ -264,7 +266,7 @@ static cost measure(int backend, int n) {
     MUST(mn_trainer_reset(s.trainer, 100));
     MUST(mn_trainer_prepare(s.trainer, 0, 0));
     cost c = {.seconds = 1e9};
-    for (int epoch = 0; epoch < 60; epoch++) {
+    for (int epoch = 0; epoch < 60 / UTIL_FEWER; epoch++) {
         MUST(mn_trainer_start_epoch(s.trainer, epoch));
         const double before = mn_trainer_get_times(s.trainer)->step_s;
         MUST(mn_trainer_step(s.trainer, &scores));
@@ -277,7 +279,7 @@ static cost measure(int backend, int n) {
     return c;
 }
 
-/* A step makes the same kernel calls in the same memory whether an op has 2 candidates or 20. The fastest of 60 steps is
+/* A step makes the same kernel calls in the same memory whether an op has 2 candidates or 20. The fastest step is
  * printed for both: times are looked at, not asserted, as other work on the machine moves them. */
 START_TEST(candidates_cost_nothing) {
     const cost few = measure(_i, 2), many = measure(_i, 20), again = measure(_i, 2);

@@ -1,4 +1,4 @@
-/* After prepare, 200 random paths make no allocation, no kernel plan and no object of the backend, and the slab stays
+/* After prepare random paths make no allocation, no kernel plan and no object of the backend, and the slab stays
  * as it is; on ref, and on dnnl where the plug-in is found (MODNAS_PLUGINS names its folder). Also: what prepare leaves
  * as it was. */
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 
-enum { WEIGHT_STEP, ARCH_STEP, EVALUATION, N_RUNS, PATHS = 200 };
+enum { WEIGHT_STEP, ARCH_STEP, EVALUATION, N_RUNS, PATHS = 200 / UTIL_FEWER };
 
 static const mn_run_opts run_opts[N_RUNS] = {
     {.train = 1, .update_stats = 1, .grads = MN_ROLE_WEIGHT}, {.train = 1, .grads = MN_ROLE_ARCH}, {.train = 0}};

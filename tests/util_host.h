@@ -32,6 +32,13 @@ void util_write_text(const char *path, const char *text); /* a file of it */
 /* Leave and remove it. */
 void util_folder_free(const char *folder);
 
+/* Instrumented code takes several times as long for everything: of repeats that go the same way it makes one in so many. */
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+enum { UTIL_FEWER = 5 };
+#else
+enum { UTIL_FEWER = 1 };
+#endif
+
 /* Set a locale with a decimal comma, made on the spot where the machine has none installed: localedef needs its
  * sources. 0: neither is to be had. */
 int util_comma_locale(void);
