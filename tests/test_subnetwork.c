@@ -196,9 +196,9 @@ START_TEST(trains_the_same) {
     const row *r = &rows[_i];
     char yaml[2048], again[2048];
     float logits[IMAGES * CLASSES];
-    double *want = calloc(1 << 16, sizeof *want), *have = calloc(1 << 16, sizeof *have);
     size_t n = 0, n_found = 0, n_before = 0;
     if (!r->again) return;
+    double *want = calloc(1 << 16, sizeof *want), *have = calloc(1 << 16, sizeof *have);
     conf_of(r, r->mixed, yaml, sizeof yaml);
     make_supernet(yaml, r->arch, logits);
 

@@ -80,7 +80,7 @@ static void read_in_space(modnas_ctx *ctx, const mn_node *desc) {
     char text[512];
     mn_model *m;
     mn_arch *a;
-    snprintf(text, sizeof text, "%smixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, NIL]}\n", network);
+    snprintf(text, sizeof text, "%smixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3, MB5E1]}\n", network);
     mn_node *config = value_of(ctx, text);
     FUZZ_CHECK(mn_construct_model(ctx, config, MODNAS_F32, 0, &m) == 0, "%s", modnas_errmsg(ctx));
     fuzz_fill(&a, sizeof a);
