@@ -24,7 +24,7 @@ static const char *const variants[][2] = {{"backend=ref", "threads=2"},
                                           {"backend=dnnl", "threads=3"}};
 enum { N_VARIANTS = MN_COUNT(variants) };
 
-/* Canceled at any call (every so-manieth in the slower variants) and resumed, a run ends with the bytes of the one that
+/* Canceled at any call (every so-manieth in the slower variants and builds) and resumed, a run ends with the bytes of the one that
  * was not; it makes only the calls that were left, and those of an evaluation or of a baseline that was
  * broken off. */
 START_TEST(every_step) {
@@ -35,7 +35,7 @@ START_TEST(every_step) {
     if (strcmp(v[0], "backend=dnnl") == 0 && !getenv("MODNAS_PLUGINS")) return;
     run_whole(r->yaml, whole, 0, &n_calls);
     ck_assert_int_gt(n_calls, 10);
-    for (int at = 1 + _i % 3; at < n_calls; at += _i % N_VARIANTS ? 4 : 1) {
+    for (int at = 1 + _i % 3; at < n_calls; at += (_i % N_VARIANTS ? 4 : 1) * UTIL_FEWER) {
         ck_assert_int_eq(util_resume_run(r->yaml, over, at, 0, &first), MODNAS_ECANCELED);
         ck_assert_int_eq(first, at);
         run_whole(r->yaml, over, 1, &rest);
