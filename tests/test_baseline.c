@@ -75,6 +75,29 @@ START_TEST(approximated) {
 }
 END_TEST
 
+/* By hand: without ties 1 - 6 sum d^2 / (n (n^2 - 1)), d = 1, 1, 1, 1, 0; with ties Pearson's of the midranks (1, 2.5, 2.5, 4) and
+ * (1, 2, 3.5, 3.5): products of what they are off their mean add up to 3.75, squares to 4.5 and 4.5. */
+START_TEST(spearman_by_hand) {
+    static const struct {
+        double a[5], b[5];
+        size_t n;
+        double rho;
+    } rows[] = {{{1, 2, 3, 4, 5}, {20, 10, 40, 30, 50}, 5, 0.8},
+                {{1, 2, 3, 4, 5}, {-1, -2, -3, -4, -5}, 5, -1},
+                {{0.1, 7, 7, 9}, {3, 4, 5, 5}, 4, 3.75 / 4.5},
+                {{5, 5, 1}, {2, 2, 0}, 3, 1}};
+    double rho = -7;
+    for (size_t i = 0; i < MN_COUNT(rows); i++) {
+        SEARCH_OK(mn_spearman(rig.ctx, rows[i].a, rows[i].b, rows[i].n, &rho));
+        ck_assert_double_eq_tol(rho, rows[i].rho, 1e-15);
+    }
+    SEARCH_OK(mn_spearman(rig.ctx, rows[0].a, (const double[]){3, 3, 3}, 3, &rho));
+    ck_assert(isnan(rho));
+    SEARCH_OK(mn_spearman(rig.ctx, NULL, NULL, 0, &rho));
+    ck_assert(isnan(rho));
+}
+END_TEST
+
 /* ---- runs ---------------------------------------------------------------------------------------------- */
 
 /* Fewer parameters are better; nothing is trained. */
@@ -179,7 +202,7 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("baseline");
-    util_add(suite, "ranks", rig_setup, rig_teardown, (const TTest *[]){printed_table, enumerated, approximated, NULL});
+    util_add(suite, "ranks", rig_setup, rig_teardown, (const TTest *[]){printed_table, enumerated, approximated, spearman_by_hand, NULL});
     util_add(suite, "runs", rig_setup, rig_teardown,
              (const TTest *[]){better_than_random, random_is_no_better, whole_space, on_demand, leaves_no_trace,
                                within_the_limits, NULL});

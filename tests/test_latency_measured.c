@@ -1,9 +1,34 @@
-/* Latencies measured here: once, and from then on the same. */
+/* Latencies measured here: by the median, once, and from then on the same. */
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "search/stopwatch.h"
 #include "util_search.h"
+
+START_TEST(medians) {
+    double odd[] = {5, 1, 3}, even[] = {8, 2, 6, 4}, one[] = {7};
+    ck_assert_double_eq(mn_timing_of(odd, 3).median, 3);
+    ck_assert_double_eq(mn_timing_of(even, 4).median, 5);
+    ck_assert_double_eq(mn_timing_of(even, 4).spread, 8 - 4);
+    ck_assert_double_eq(mn_timing_of(one, 1).median, 7);
+    ck_assert_double_eq(mn_timing_of(one, 1).spread, 0);
+}
+END_TEST
+
+START_TEST(pinned_for_a_while) {
+    cpu_set_t before, held, after;
+    mn_pin pin;
+    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
+    mn_pin_here(&pin);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof held, &held), 0);
+    mn_unpin(&pin);
+    ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
+    if (pin.held) ck_assert_int_eq(CPU_COUNT(&held), 1);
+    ck_assert(CPU_EQUAL(&before, &after));
+}
+END_TEST
 
 #define TIMED                                                                                                          \
     UTIL_SEARCH_INDEX "estim: {search: {type: SubNetEstim, epochs: 6, subnet_epochs: 0, baseline: false, metrics: "    \
@@ -132,5 +157,6 @@ int main(void) {
     Suite *suite = suite_create("latency_measured");
     util_add(suite, "runs", rig_setup, rig_teardown,
              (const TTest *[]){measured_once, recorded_in_history, replayed_from_a_record, timing_refused, NULL});
+    util_add(suite, "stopwatch", NULL, NULL, (const TTest *[]){medians, pinned_for_a_while, NULL});
     return util_run(suite);
 }

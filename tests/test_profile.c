@@ -1,6 +1,5 @@
 /* Profiles: the jobs against the definition of the blocks, another device's measurements, what is measured here. */
 #include <math.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +7,6 @@
 
 #include "export/onnx.h"
 #include "modnas/profile.h"
-#include "search/rank.h"
-#include "search/stopwatch.h"
 #include "util_cli.h"
 #include "util_onnx.h"
 #include "util_search.h"
@@ -208,29 +205,6 @@ START_TEST(measured_here) {
 END_TEST
 
 /* By hand: the middle; quartiles are the elements at a quarter and three quarters. */
-START_TEST(medians) {
-    double odd[] = {5, 1, 3}, even[] = {8, 2, 6, 4}, one[] = {7};
-    ck_assert_double_eq(mn_timing_of(odd, 3).median, 3);
-    ck_assert_double_eq(mn_timing_of(even, 4).median, 5);
-    ck_assert_double_eq(mn_timing_of(even, 4).spread, 8 - 4);
-    ck_assert_double_eq(mn_timing_of(one, 1).median, 7);
-    ck_assert_double_eq(mn_timing_of(one, 1).spread, 0);
-}
-END_TEST
-
-START_TEST(pinned_for_a_while) {
-    cpu_set_t before, held, after;
-    mn_pin pin;
-    ck_assert_int_eq(sched_getaffinity(0, sizeof before, &before), 0);
-    mn_pin_here(&pin);
-    ck_assert_int_eq(sched_getaffinity(0, sizeof held, &held), 0);
-    mn_unpin(&pin);
-    ck_assert_int_eq(sched_getaffinity(0, sizeof after, &after), 0);
-    if (pin.held) ck_assert_int_eq(CPU_COUNT(&held), 1);
-    ck_assert(CPU_EQUAL(&before, &after));
-}
-END_TEST
-
 START_TEST(of_a_whole_network) {
     modnas_profile_opts opts = on_8x8, in = on_8x8;
     char *jobs = NULL, *table = NULL;
@@ -305,29 +279,6 @@ START_TEST(timed_by_another) {
 END_TEST
 
 /* ---- a table against whole networks -------------------------------------------------------------------- */
-
-/* By hand: without ties 1 - 6 sum d^2 / (n (n^2 - 1)), d = 1, 1, 1, 1, 0; with ties Pearson's of the midranks (1, 2.5, 2.5, 4) and
- * (1, 2, 3.5, 3.5): products of what they are off their mean add up to 3.75, squares to 4.5 and 4.5. */
-START_TEST(spearman_by_hand) {
-    static const struct {
-        double a[5], b[5];
-        size_t n;
-        double rho;
-    } rows[] = {{{1, 2, 3, 4, 5}, {20, 10, 40, 30, 50}, 5, 0.8},
-                {{1, 2, 3, 4, 5}, {-1, -2, -3, -4, -5}, 5, -1},
-                {{0.1, 7, 7, 9}, {3, 4, 5, 5}, 4, 3.75 / 4.5},
-                {{5, 5, 1}, {2, 2, 0}, 3, 1}};
-    double rho = -7;
-    for (size_t i = 0; i < MN_COUNT(rows); i++) {
-        SEARCH_OK(mn_spearman(rig.ctx, rows[i].a, rows[i].b, rows[i].n, &rho));
-        ck_assert_double_eq_tol(rho, rows[i].rho, 1e-15);
-    }
-    SEARCH_OK(mn_spearman(rig.ctx, rows[0].a, (const double[]){3, 3, 3}, 3, &rho));
-    ck_assert(isnan(rho));
-    SEARCH_OK(mn_spearman(rig.ctx, NULL, NULL, 0, &rho));
-    ck_assert(isnan(rho));
-}
-END_TEST
 
 static double field_of(const char *line, int column) {
     for (; column; column--) line = strchr(line, '\t') + 1;
@@ -424,8 +375,8 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("profile");
     util_add(s, "profiles", rig_setup, rig_teardown,
-             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here, of_a_whole_network, files_of_jobs, timed_by_another,
-                              spearman_by_hand, predictions, NULL});
-    util_add(s, "stopwatch", NULL, NULL, (const TTest *[]){medians, pinned_for_a_while, program, NULL});
+             (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here,
+                               of_a_whole_network, files_of_jobs, timed_by_another, predictions, NULL});
+    util_add(s, "program", NULL, NULL, (const TTest *[]){program, NULL});
     return util_run(s);
 }
