@@ -229,6 +229,7 @@ static int run_planes(const mn_dnnl *s, const mn_dnnl_plan *p, const mn_dnnl_dep
     /* backward-data measured slower that way */
     j.geometry.stream =
         forward && mn_dnnl_streams(j.to, k->src.dims[0] * d->blocks * j.to_plane * (int64_t)sizeof(float));
+    j.geometry.ahead = forward;
     mn_dnnl_parallel(d->parts, plane_part, &j);
     return 0;
 }

@@ -47,6 +47,13 @@ VEC_FN void forward_row(const strip t, const float *x, int64_t row, int64_t low,
     }
 }
 
+/* Fetch what the strip reads for output row oh of the plane that follows. */
+VEC_FN void forward_ahead(const strip t, const mn_simd_dw_geometry *g, int64_t first, int64_t oh, const float *x) {
+    const float *from = x + ((g->in[0] + oh * t.stride) * g->in[1] + first * t.stride) * VL;
+    UNROLL for (int r = 0; r < t.stride; r++)
+        UNROLL for (int c = 0; c < t.stride * t.width; c += 16 / VL) vec_ahead(from + (r * g->in[1] + c) * VL);
+}
+
 VEC_FN vec finish(const mn_simd_dw_post *post, vec sum) {
     const vec v = vec_fma(sum, vec_load(post->scale), vec_load(post->shift));
     return vec_min(vec_set1(post->high), vec_max(vec_set1(post->low), v));
@@ -58,6 +65,7 @@ VEC_FN void forward(const strip t, const mn_simd_dw_geometry *g, int64_t first, 
     for (int64_t oh = 0; oh < g->out[0]; oh++) {
         vec acc[16];
         UNROLL for (int o = 0; o < t.width; o++) acc[o] = vec_zero();
+        if (g->ahead) forward_ahead(t, g, first, oh, x);
         for (int k = 0; k < t.side; k++) {
             const int64_t ih = oh * t.stride + k * t.dilation - g->pad[0];
             if (ih < 0 || ih >= g->in[0]) continue;

@@ -113,6 +113,7 @@ typedef struct mn_simd_pool {
 typedef struct mn_simd_dw_geometry {
     int64_t in[2], out[2], kernel[2], stride[2], dilation[2], pad[2]; /* rows, columns; pad: top, left */
     int32_t stream;                                                   /* as in mn_simd_pixels */
+    int32_t ahead; /* forward: the plane that follows in memory is next, and not in the caches yet */
 } mn_simd_dw_geometry;
 
 /* What forward does with its sums of one channel block, if told so: y = min(max(sum scale + shift, low), high). */
