@@ -5,7 +5,7 @@
     results.py --page [--size SIZE] [--threads N]                      only writes the page, of the runs that are there
 
 For each method and seed: a search; the network found; N_RANDOM networks of the same space whose multiply-adds differ from its by at most BAND.
-All are trained from scratch by the file's section `augment`, alike but for the seed, and read the test images once.
+All are trained from scratch by the file's section `augment`, alike, with the seed of the search, and read the test images once.
 
 Random networks come from one sequence for each space and seed, every candidate of every Slot equally likely; a network found is compared with the first
 N_RANDOM of the sequence that lie in its band. So methods may share them, seeds never do.
@@ -156,7 +156,7 @@ def compare(study, method, seed, found):
     """A network found and those beside it, trained alike; what there was no time for is missing."""
     space = study.space(method)
     own = study.train(method, found["arch"], seed, "found_%s_%d" % (method, seed))
-    others = [study.train(method, arch, 1000 * seed + place, "random_%s_%d_%d" % (space["name"], seed, place))
+    others = [study.train(method, arch, seed, "random_%s_%d_%d" % (space["name"], seed, place))
               for place, arch in like(space, seed, found["arch"])]
     return {"method": method, "seed": seed, **found, "found": own, "random": [o for o in others if o]}
 
