@@ -51,6 +51,11 @@ int util_rig_yaml(util_rig *r, const char *yaml, const char *const *overrides) {
     return rc;
 }
 
+void util_rig_refused(util_rig *r, const char *yaml, const char *const *overrides, const char *says) {
+    ck_assert_msg(util_rig_yaml(r, yaml, overrides) < 0, "%s", says);
+    ck_assert_msg(strstr(r->error, says) != NULL, "'%s' is not in: %s", says, r->error);
+}
+
 int util_rig_exists(const char *path) {
     struct stat st;
     return stat(path, &st) == 0;

@@ -31,6 +31,8 @@ void util_rig_open(util_rig *r);  /* makes a folder and goes there */
 void util_rig_close(util_rig *r); /* removes it; nothing may be left allocated */
 /* Run YAML with overrides ("a.b=v", the list ends with NULL; may be NULL). */
 int util_rig_yaml(util_rig *r, const char *yaml, const char *const *overrides);
+/* Fails the test unless it is refused, with `says` in the message. */
+void util_rig_refused(util_rig *r, const char *yaml, const char *const *overrides, const char *says);
 /* Contents of a file in the folder, to be freed with free(); NULL if there is none. */
 char *util_rig_read(const char *path, size_t *bytes);
 int util_rig_exists(const char *path);

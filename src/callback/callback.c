@@ -56,6 +56,14 @@ int mn_callback_intv(const mn_args *a, const char *name, double *out) {
     return mn_args_fail(a, name, "it is %g; a number of them is wanted, or below 1 a share of all", *out);
 }
 
+static int fill_interval(mn_callback *c, const mn_args *a) {
+    return mn_callback_intv(a, "interval", c->own);
+}
+
+int mn_callback_make_interval(const mn_callback_vt *vt, const mn_args *a, const mn_callback_env *env, void *out) {
+    return mn_callback_make(vt, a, env, sizeof(double), fill_interval, out);
+}
+
 void mn_callback_tell(mn_str *line, const char *fmt, ...) {
     char text[200];
     va_list args;

@@ -51,6 +51,8 @@ int64_t mn_callback_every(double intv, int64_t n);
 int mn_callback_is_due(const mn_estim *e, double intv);
 /* An interval from an arg. */
 int mn_callback_intv(const mn_args *a, const char *name, double *out);
+/* mn_callback_make of one whose own state is its arg `interval` alone, a double. */
+int mn_callback_make_interval(const mn_callback_vt *vt, const mn_args *a, const mn_callback_env *env, void *out);
 /* One more field of what is told of an epoch. */
 void mn_callback_tell(mn_str *line, const char *fmt, ...) MN_PRINTF(2, 3);
 

@@ -3,14 +3,10 @@
 
 #include "callback/parts.h"
 
-typedef struct reporter {
-    double intv;
-} reporter;
-
 static int epoch_done(mn_callback *c, mn_estim *e, mn_str *line) {
-    const reporter *r = c->own;
+    const double *intv = c->own;
     if (line->failed) return MODNAS_ENOMEM;
-    if (!mn_callback_is_due(e, r->intv) && e->epoch + 1 < e->epochs) return 0;
+    if (!mn_callback_is_due(e, *intv) && e->epoch + 1 < e->epochs) return 0;
     mn_log(c->ctx, MODNAS_LOG_INFO, "%s: [%3" PRId64 "/%" PRId64 "]%s%s", e->name, e->epoch + 1, e->epochs,
            line->n ? " " : "", line->n ? line->text : "");
     return 0;
@@ -18,13 +14,9 @@ static int epoch_done(mn_callback *c, mn_estim *e, mn_str *line) {
 
 static const mn_callback_vt vt = {.type = "EstimReporter", .priority = -10, .epoch_done = epoch_done};
 
-static int fill(mn_callback *c, const mn_args *a) {
-    return mn_callback_intv(a, "interval", &((reporter *)c->own)->intv);
-}
-
 static int build(const mn_component *component, const mn_args *a, const void *env, void *out) {
     (void)component;
-    return mn_callback_make(&vt, a, env, sizeof(reporter), fill, out);
+    return mn_callback_make_interval(&vt, a, env, out);
 }
 
 static const mn_arg_def args[] = {

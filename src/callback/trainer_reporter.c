@@ -6,17 +6,13 @@
 
 #include "callback/parts.h"
 
-typedef struct reporter {
-    double intv;
-} reporter;
-
 static double mean(double sum, int64_t n) {
     return n ? sum / (double)n : NAN;
 }
 
 /* Of a validation only the end, which it is for. */
-static int is_due(const reporter *r, const mn_progress *p, int trains) {
-    const int64_t every = mn_callback_every(r->intv, p->steps);
+static int is_due(double intv, const mn_progress *p, int trains) {
+    const int64_t every = mn_callback_every(intv, p->steps);
     return p->step + 1 == p->steps || (trains && every && (p->step + 1) % every == 0);
 }
 
@@ -25,7 +21,7 @@ static int step(mn_callback *c, const mn_progress *p) {
     const int trains = strcmp(p->phase, "train") == 0;
     char lr[32] = "";
     if (!trains && strcmp(p->phase, "valid") != 0) return 0;
-    if (!is_due(c->own, p, trains)) return 0;
+    if (!is_due(*(const double *)c->own, p, trains)) return 0;
     if (trains) snprintf(lr, sizeof lr, " | LR: %.4f", p->lr);
     mn_log(c->ctx, MODNAS_LOG_INFO, "%s: [%3" PRId64 "/%" PRId64 "] Acc Top1: %.4f | Acc Top5: %.4f | Loss: %.4f%s",
            trains ? "Train" : "Valid", p->step + 1, p->steps, mean(s->top1, s->n), mean(s->top5, s->n),
@@ -35,13 +31,9 @@ static int step(mn_callback *c, const mn_progress *p) {
 
 static const mn_callback_vt vt = {.type = "TrainerReporter", .priority = -1, .step = step};
 
-static int fill(mn_callback *c, const mn_args *a) {
-    return mn_callback_intv(a, "interval", &((reporter *)c->own)->intv);
-}
-
 static int build(const mn_component *component, const mn_args *a, const void *env, void *out) {
     (void)component;
-    return mn_callback_make(&vt, a, env, sizeof(reporter), fill, out);
+    return mn_callback_make_interval(&vt, a, env, out);
 }
 
 static const mn_arg_def args[] = {
