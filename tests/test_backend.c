@@ -9,6 +9,7 @@
 
 #include "backend/backend.h"
 #include "util_host.h"
+#include "util_paths.h"
 
 static util_host h;
 static modnas_ctx *ctx;
@@ -16,10 +17,7 @@ static char junk[64], plugins[4096], search[5000];
 
 /* A context that seeks plug-ins in a folder of junk, then in the fakes'. */
 static void setup(void) {
-    const ssize_t n = readlink("/proc/self/exe", plugins, sizeof plugins - 16);
-    ck_assert_int_gt(n, 0);
-    plugins[n] = 0;
-    strcpy(strrchr(plugins, '/'), "/plugins");
+    util_path_beside(1, "/plugins", plugins, sizeof plugins);
     snprintf(junk, sizeof junk, "/tmp/modnas-backend-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(junk));
     snprintf(search, sizeof search, "/nonexistent::%s:%s", junk, plugins);

@@ -8,13 +8,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "util_paths.h"
+
 static char program[PATH_MAX], folder[64];
 
 static void setup(void) {
-    const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 16);
-    ck_assert_int_gt(n, 0);
-    program[n] = 0;
-    strcpy(strrchr(program, '/'), "/cases");
+    util_path_beside(1, "/cases", program, sizeof program);
     snprintf(folder, sizeof folder, "/tmp/modnas-cases-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
 }

@@ -8,6 +8,7 @@
 #include "modnas/model.h"
 #include "module/safetensors.h"
 #include "util_model.h"
+#include "util_paths.h"
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 
@@ -203,13 +204,8 @@ static const env reader = {"MODNAS_SAFETENSORS", "deps/safetensors", "tools/safe
 
 /* 0, after a line: there is none. */
 static int find_python(const env *e, char out[512]) {
-    const char *named = getenv(e->variable);
     char line[1100];
-    ssize_t n = named ? snprintf(out, 512, "%s", named) : readlink("/proc/self/exe", out, 400);
-    ck_assert(n > 0 && n < 512);
-    out[n] = 0;
-    for (int i = 0; !named && i < 3; i++) *strrchr(out, '/') = 0; /* build/release/tests/test_foreign */
-    if (!named) snprintf(out + strlen(out), 512 - strlen(out), "/%s/bin/python3", e->folder);
+    util_path_python(e->variable, e->folder, out, 512);
     snprintf(line, sizeof line, "'%s' -c 'import %s' 2>/dev/null", out, e->imports);
     if (system(line) == 0) return 1;
     printf("foreign: skipped, '%s' has no %s: %s installs them\n", out, e->imports, e->made_by);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util_entries.h"
+#include "util_paths.h"
 #include "util_rig.h"
 
 /* ---- inside of a region -------------------------------------------------------------------------------- */
@@ -242,9 +243,7 @@ END_TEST
 /* OMP_THREAD_LIMIT is read when a program starts: this one starts itself again. */
 START_TEST(limit) {
     char self[4096], command[5000];
-    const ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    ck_assert_int_gt(n, 0);
-    self[n] = 0;
+    util_path_beside(0, "", self, sizeof self);
     snprintf(command, sizeof command, "OMP_THREAD_LIMIT=1 CK_RUN_CASE=limited '%s'", self);
     ck_assert_int_eq(system(command), 0);
 }

@@ -9,6 +9,7 @@
 #include "modnas/profile.h"
 #include "util_cli.h"
 #include "util_onnx.h"
+#include "util_paths.h"
 #include "util_search.h"
 
 /* Slots of util_small's network on 3x8x8 images: 8 -> 8 stride 2, 8 -> 8, 8 -> 8 stride 2, 8 -> 8 (16 channels at half
@@ -261,10 +262,7 @@ START_TEST(timed_by_another) {
         printf("profile: skipped, '%s' has no onnxruntime: tools/onnx.sh installs it\n", u.python);
         return;
     }
-    const ssize_t n = readlink("/proc/self/exe", root, sizeof root - 1);
-    ck_assert_int_gt(n, 0);
-    root[n] = 0;
-    for (int up = 0; up < 4; up++) *strrchr(root, '/') = 0; /* build/VARIANT/tests/program */
+    util_path_beside(4, "", root, sizeof root);
     util_cli_new(&cli);
     util_cli_text(&cli, "s.yaml", UTIL_SEARCH_GATES);
     ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --emit jobs") == 0, "%s", cli.err);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "util_events.h"
+#include "util_paths.h"
 #include "util_resume.h"
 #include "util_rig.h"
 
@@ -235,16 +236,6 @@ END_TEST
 
 /* ---- the package itself -------------------------------------------------------------------------------- */
 
-/* MODNAS_TENSORBOARD names a Python that has it; else the one that tools/tensorboard.sh makes. */
-static void find_python(char out[512]) {
-    const char *named = getenv("MODNAS_TENSORBOARD");
-    ssize_t n = named ? snprintf(out, 512, "%s", named) : readlink("/proc/self/exe", out, 400);
-    ck_assert(n > 0 && n < 512);
-    out[n] = 0;
-    for (int i = 0; !named && i < 3; i++) *strrchr(out, '/') = 0; /* build/release/tests/test_writer */
-    if (!named) strcat(out, "/deps/tensorboard/bin/python3");
-}
-
 static const char script[] =
     "import sys\n"
     "from tensorboard.backend.event_processing.event_accumulator import EventAccumulator\n"
@@ -278,7 +269,7 @@ static void compare(FILE *f, util_events *e) {
 START_TEST(tensorboard) {
     char python[512], line[1100];
     util_events e;
-    find_python(python);
+    util_path_python("MODNAS_TENSORBOARD", "deps/tensorboard", python, sizeof python);
     snprintf(line, sizeof line, "'%s' -c 'import tensorboard' 2>/dev/null", python);
     if (system(line)) {
         printf("tensorboard: skipped, '%s' has no tensorboard: tools/tensorboard.sh installs it\n", python);

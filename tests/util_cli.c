@@ -9,6 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "util_paths.h"
+
 enum { PATH_BYTES = 4096, MAX_WORDS = 64 };
 
 void util_cli_new(util_cli *c) {
@@ -62,11 +64,7 @@ int util_cli_exists(const util_cli *c, const char *name) {
 
 /* tests/.. of this very program: build/<variant>/modnas */
 static void program_path(char path[PATH_BYTES]) {
-    const ssize_t n = readlink("/proc/self/exe", path, PATH_BYTES - 16);
-    ck_assert_int_gt(n, 0);
-    path[n] = 0;
-    for (int i = 0; i < 2; i++) *strrchr(path, '/') = 0;
-    strcat(path, "/modnas");
+    util_path_beside(2, "/modnas", path, PATH_BYTES);
 }
 
 static void become(const util_cli *c, const char *words, void (*prepare)(void)) {

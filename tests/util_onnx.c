@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "util_paths.h"
+
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(m->ctx))
 
 /* ---- Python -------------------------------------------------------------------------------------------- */
@@ -26,19 +28,10 @@ static const char script[] =
     "    assert y.dtype == numpy.float32 and y.size == count == want.size, (i, y.shape)\n"
     "    print(i, float(numpy.abs(y.ravel().astype('float64') - want).max()), float(numpy.abs(want).max()))\n";
 
-static void find_python(char out[512]) {
-    const char *named = getenv("MODNAS_ONNX");
-    ssize_t n = named ? snprintf(out, 512, "%s", named) : readlink("/proc/self/exe", out, 400);
-    ck_assert(n > 0 && n < 512);
-    out[n] = 0;
-    for (int i = 0; !named && i < 3; i++) *strrchr(out, '/') = 0; /* build/release/tests/test_onnx_ops */
-    if (!named) strcat(out, "/deps/onnx/bin/python3");
-}
-
 void util_onnx_open(util_onnx *u) {
     char line[600];
     *u = (util_onnx){.n = 0};
-    find_python(u->python);
+    util_path_python("MODNAS_ONNX", "deps/onnx", u->python, sizeof u->python);
     snprintf(line, sizeof line, "'%s' -c 'import onnx, onnxruntime' 2>/dev/null", u->python);
     u->found = system(line) == 0;
     ck_assert_ptr_nonnull(u->jobs = fopen("jobs.txt", "w"));
