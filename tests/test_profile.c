@@ -265,13 +265,16 @@ START_TEST(timed_by_another) {
     util_path_beside(4, "", root, sizeof root);
     util_cli_new(&cli);
     util_cli_text(&cli, "s.yaml", UTIL_SEARCH_GATES);
-    ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --emit jobs") == 0, "%s", cli.err);
+    ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --emit jobs --check 3") == 0, "%s", cli.err);
     snprintf(line, sizeof line, "cd '%s' && '%s' '%s/docs/examples/time_jobs.py' jobs 3 > m.tsv", cli.folder, u.python, root);
     ck_assert_int_eq(system(line), 0);
     ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --import m.tsv --out t.tsv") == 0, "%s", cli.err);
     char *table = util_cli_read(&cli, "t.tsv");
     ck_assert_ptr_nonnull(strstr(table, "\n3\tMB5E1\t"));
     free(table);
+    ck_assert_msg(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --import m.tsv --check 3") == 0, "%s", cli.err);
+    ck_assert_ptr_nonnull(strstr(cli.out, "3 networks, seed 3: Spearman "));
+    ck_assert_ptr_nonnull(strstr(cli.out, "\nwhole\t"));
     util_cli_free(&cli);
 }
 END_TEST
@@ -340,6 +343,79 @@ START_TEST(predictions) {
 }
 END_TEST
 
+/* net_k = 2 + 3 * its candidates, which are 1.5 + 4 i + k in Slot i: the fit gives these numbers back. */
+START_TEST(fitted_to_networks) {
+    modnas_profile_opts jobs_only = on_8x8, in = on_8x8;
+    char *jobs = NULL, *table = NULL, more[200];
+    int n;
+    jobs_only.list_jobs = 1;
+    in.measured = "m.tsv";
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &jobs_only, &jobs), 0);
+    n = snprintf(more, sizeof more, "net\tphone\t%d\n", 2 + 3 * 30);
+    for (int k = 1; k < 4; k++)
+        n += snprintf(more + n, sizeof more - (size_t)n, "net_%d\tphone\t%d\n", k, 2 + 3 * (30 + 4 * k));
+    answer(jobs, 2, more);
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_double_eq_tol(ms_of(table, "\nfixed\t-\t"), 2, 1e-6);
+    ck_assert_double_eq_tol(ms_of(table, "\n0\tMB3E1\t"), 4.5, 1e-6);
+    ck_assert_double_eq_tol(ms_of(table, "\n3\tMB5E1\t"), 3 * (1.5 + 12 + 3), 1e-6);
+    modnas_string_free(rig.ctx, table);
+    table = NULL;
+    answer(jobs, 2, "nets\tphone\t1\n");
+    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ECONFIG);
+    util_search_says("the space has no job nets");
+    modnas_string_free(rig.ctx, jobs);
+}
+END_TEST
+
+/* Networks that the other device timed whole: every one takes 10 ms there, what is predicted is known. */
+START_TEST(whole_elsewhere) {
+    modnas_profile_opts jobs_only = on_8x8, in = on_8x8;
+    modnas_config *cfg = NULL;
+    char *jobs = NULL, *table = NULL, *summary = NULL, path[64];
+    double sum = 0, largest = 0;
+    int n = 0;
+    jobs_only.list_jobs = 1;
+    jobs_only.jobs_dir = "jobs";
+    jobs_only.check_nets = 3;
+    in.measured = "m.tsv";
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &jobs_only, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
+    for (int k = 0; k < 3; k++) {
+        snprintf(path, sizeof path, "jobs/check_%d.onnx", k);
+        ck_assert(util_rig_exists(path));
+    }
+    ck_assert(!util_rig_exists("jobs/check_3.onnx"));
+    SEARCH_OK(modnas_config_new(rig.ctx, &cfg));
+    SEARCH_OK(modnas_config_add_text(cfg, UTIL_SEARCH_GATES, strlen(UTIL_SEARCH_GATES), "t.yaml"));
+    answer(jobs, 0, "check_0\tphone\t10\ncheck_2\tphone\t10\n");
+    ck_assert_int_eq(modnas_profile_check(cfg, &in, 3, &table, &summary), MODNAS_ECONFIG);
+    util_search_says("m.tsv: there is no job check_1: of 3 networks, it has 2");
+    answer(jobs, 0, "check_0\tphone\t10\ncheck_1\tphone\t10\ncheck_2\tphone\t10\ncheck_3\tphone\t99\n");
+    SEARCH_OK(modnas_profile_check(cfg, &in, 3, &table, &summary));
+    for (const char *line = strchr(table, '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
+        const double predicted = field_of(line, 1), error = (predicted - 10) / 10;
+        ck_assert_double_eq(field_of(line, 2), 10);
+        ck_assert_double_eq_tol(field_of(line, 4), error, 1e-12);
+        ck_assert_ptr_nonnull(strstr(line, "\t10\t-\t"));
+        sum += predicted;
+        if (error > largest) largest = error;
+    }
+    ck_assert_int_eq(n, 3);
+    char want[200];
+    ck_assert_ptr_nonnull(strstr(summary, "3 networks, seed 3: Spearman undefined, median error "));
+    snprintf(want, sizeof want, "largest %.1f %%\nslot\tpredicted_ms\tmeasured_ms\tresidual_ms\nwhole\t", 100 * largest);
+    ck_assert_ptr_nonnull(strstr(summary, want));
+    ck_assert_double_eq_tol(field_of(strstr(summary, "\nwhole\t") + 1, 1), sum / 3, 1e-12);
+    modnas_string_free(rig.ctx, table);
+    table = NULL;
+    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx)); /* passed over */
+    modnas_string_free(rig.ctx, table);
+    modnas_string_free(rig.ctx, summary);
+    modnas_string_free(rig.ctx, jobs);
+    modnas_config_free(cfg);
+}
+END_TEST
+
 /* ---- the program --------------------------------------------------------------------------------------- */
 
 START_TEST(program) {
@@ -361,7 +437,8 @@ START_TEST(program) {
     ck_assert_ptr_nonnull(strstr(nets, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\n0\t"));
     free(nets);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check none"), 2);
-    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check 3 --emit jobs"), 2);
+    ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check 10001 --input 3x8x8 --emit jobs"), 2);
+    ck_assert_ptr_nonnull(strstr(cli.err, "10001 networks, wanted are 1 to 10000"));
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --emit jobs --out t.tsv"), 2);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --runs 0"), 2);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --runs 1 --out no/t.tsv"), 1);
@@ -374,7 +451,7 @@ int main(void) {
     Suite *s = suite_create("profile");
     util_add(s, "profiles", rig_setup, rig_teardown,
              (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here,
-                               of_a_whole_network, files_of_jobs, timed_by_another, predictions, NULL});
+                               of_a_whole_network, files_of_jobs, timed_by_another, fitted_to_networks, predictions, whole_elsewhere, NULL});
     util_add(s, "program", NULL, NULL, (const TTest *[]){program, NULL});
     return util_run(s);
 }

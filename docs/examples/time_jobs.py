@@ -3,7 +3,7 @@
 
     time_jobs.py DIR [RUNS] > measured.tsv        then: modnas profile ... --import measured.tsv
 
-Each file runs on one thread, after a warm-up, RUNS times (50); the number is the median."""
+All files run in turns on one thread, RUNS times (50) after a warm-up, so that a machine that slows down slows all of them; each number is the median."""
 import pathlib
 import statistics
 import sys
@@ -12,27 +12,29 @@ import time
 import numpy
 import onnxruntime
 
+WARM_UP = 3
 
-def milliseconds(path, runs):
+def open_job(path):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     image = session.get_inputs()[0]
-    feed = {image.name: numpy.zeros(image.shape, "float32")}
-    times = []
-    for i in range(runs + 5):
-        begin = time.perf_counter()
-        session.run(None, feed)
-        if i >= 5:
-            times.append(1e3 * (time.perf_counter() - begin))
-    return statistics.median(times)
+    return session, {image.name: numpy.zeros(image.shape, "float32")}
+
+
+def milliseconds(session, feed):
+    begin = time.perf_counter()
+    session.run(None, feed)
+    return 1e3 * (time.perf_counter() - begin)
 
 
 def main():
     folder, runs = pathlib.Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 50
+    jobs = {path.stem: open_job(path) for path in sorted(folder.glob("*.onnx"))}
+    turns = [[milliseconds(*job) for job in jobs.values()] for _ in range(WARM_UP + runs)]
     print("job\tlatency_ms")
-    for path in sorted(folder.glob("*.onnx")):
-        print(f"{path.stem}\t{milliseconds(path, runs):.6f}")
+    for name, times in zip(jobs, zip(*turns[WARM_UP:])):
+        print(f"{name}\t{statistics.median(times):.6f}")
 
 
 main()

@@ -16,7 +16,8 @@ typedef struct modnas_profile_opts {
     int32_t runs;         /* passes that each number is the median of; default: 50 */
     int32_t list_jobs;    /* 1: nothing is measured; the jobs are listed for another device */
     const char *measured; /* file with what that device measured, instead of measuring here; default: NULL */
-    const char *jobs_dir; /* with list_jobs: a folder that gets each job as JOB.onnx, and a whole network; default: NULL */
+    const char *jobs_dir; /* with list_jobs: a folder that gets each job as JOB.onnx, and whole networks; default: NULL */
+    int32_t check_nets;   /* with jobs_dir: so many random networks more, check_0.onnx and on, at most 10000; default: 0 */
 } modnas_profile_opts;
 
 /** Build the model of a configuration and make the table of what each candidate takes at each Slot, and of the parts
@@ -25,9 +26,11 @@ typedef struct modnas_profile_opts {
  * Measured here on the configuration's backend and threads: networks of the space run one forward pass after another,
  * warmed up, the calling thread held on one CPU meanwhile; each number is the median of `runs`, "spread_ms" is what
  * lies between their quartiles. With list_jobs the text is the list of jobs instead, one a line: "job" (its name), the
- * places where it stands, and its ops as JSON; jobs_dir gets an ONNX file of every candidate's job alone, and net.onnx, the
- * network of all first candidates. A device's answer is a table with the columns "job" and "latency_ms"; instead of the
- * fixed part, which is no network, it may have the job "net": what that takes less its candidates is the fixed part.
+ * places where it stands, and its ops as JSON; jobs_dir gets an ONNX file of every candidate's job alone, and whole
+ * networks, the k-th with candidate k everywhere: net.onnx of the first ones, net_1.onnx, ... A device's answer is a table
+ * with the columns "job" and "latency_ms"; instead of the fixed part, which is no network, it may have these networks: the
+ * fixed part and one factor of all candidates are fitted to them by least squares (factor 1 with "net" alone).
+ * Jobs "check_0" and on are for modnas_profile_check; here they are passed over.
  *
  * @param cfg   checked first
  * @param opts  NULL: defaults
@@ -38,15 +41,18 @@ typedef struct modnas_profile_opts {
 MODNAS_API MODNAS_MUST_USE int modnas_profile(modnas_config *cfg, const modnas_profile_opts *opts, char **text);
 
 /** Hold such a table against whole networks: make it as modnas_profile does, draw networks of the space at random by the
- * configuration's seed, time each here, and compare with the sums of its rows.
+ * configuration's seed, time each here, and compare with the sums of its rows. Where `measured` has the jobs "check_0" and
+ * on, which are the same networks (`check_nets`), their times stand for the device's, and nothing is timed here.
  *
  * @param cfg      checked first
- * @param opts     NULL: defaults; list_jobs is refused
+ * @param opts     NULL: defaults; list_jobs is refused, check_nets is n_nets
  * @param n_nets   networks, 1 to 10000
  * @param table    [out] a line a network: net, predicted_ms, measured_ms, spread_ms, error ((predicted - measured) /
- *                 measured), arch (JSON: a candidate for each mixed op); freed with modnas_string_free
+ *                 measured), arch (JSON: a candidate for each mixed op); freed with modnas_string_free. spread_ms of
+ *                 another device's is "-"
  * @param summary  [out] a line with Spearman's rank correlation, median and largest absolute error; then a table with the
- *                 means over the networks by Slot: slot, predicted_ms, measured_ms, residual_ms; freed likewise
+ *                 means over the networks by Slot: slot, predicted_ms, measured_ms, residual_ms; freed likewise. Another
+ *                 device's whole networks say nothing by Slot: one row, "whole"
  * @return as modnas_profile. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_profile_check(modnas_config *cfg, const modnas_profile_opts *opts, int32_t n_nets,
                                                     char **table, char **summary);

@@ -43,7 +43,7 @@ static const cli_option options[] = {
     {OPT_IMPORT, 0, "import", "FILE", CMD_PROFILE, NULL, 0, "time nothing: make the table of what that device measured"},
     {OPT_RUNS, 0, "runs", "N", CMD_PROFILE, NULL, 0, "passes that each time is the median of; default: 50"},
     {OPT_CHECK, 0, "check", "N", CMD_PROFILE, NULL, 0,
-     "time N random networks whole, print how the table predicts them; --out then takes a line a network"},
+     "time N random networks whole, print how the table predicts them; --out then takes a line a network. With --emit: ONNX files of them, too"},
     {OPT_ESTIM, 0, "estim", "NAME", CMD_BUNDLE, NULL, 0, "the estimator whose network it is; default: the last"},
     {OPT_JSON, 0, "json", NULL, CMD_DESCRIBE | CMD_LIST | CMD_DEVICES | CMD_INSPECT | CMD_VERIFY, NULL, 0, "print JSON"},
     {OPT_RAW, 0, "raw", NULL, CMD_CONFIG, NULL, 0,

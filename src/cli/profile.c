@@ -16,10 +16,14 @@ static int write_jobs(const char *dir, const char *text) {
 }
 
 static int read_opts(const cli_args *args, modnas_profile_opts *o) {
-    const char *runs = cli_args_value(args, OPT_RUNS);
+    const char *runs = cli_args_value(args, OPT_RUNS), *check = cli_args_value(args, OPT_CHECK);
     o->measured = cli_args_value(args, OPT_IMPORT);
     o->jobs_dir = cli_args_value(args, OPT_EMIT);
     o->list_jobs = o->jobs_dir != NULL;
+    if (check && cli_parse_sizes(check, &o->check_nets, 1) != 0) {
+        cli_error("profile: --check %s is not a positive number of networks", check);
+        return CLI_USAGE;
+    }
     if (o->list_jobs && (o->measured || cli_args_value(args, OPT_OUT))) {
         cli_error("profile: --emit writes DIR/jobs.tsv: neither --import nor --out goes with it");
         return CLI_USAGE;
@@ -36,13 +40,8 @@ static int check_table(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg
     modnas_profile_opts opts = {.size = sizeof opts};
     const char *out = cli_args_value(args, OPT_OUT);
     char *table = NULL;
-    int32_t n;
-    if (cli_parse_sizes(cli_args_value(args, OPT_CHECK), &n, 1) != 0 || cli_args_value(args, OPT_EMIT)) {
-        cli_error("profile: --check takes a positive number of networks, and no --emit");
-        return CLI_USAGE;
-    }
     if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
-    const int rc = modnas_profile_check(cfg, &opts, n, &table, text);
+    const int rc = modnas_profile_check(cfg, &opts, opts.check_nets, &table, text);
     if (rc != 0) return rc;
     const int status = out ? cli_write_file(out, table) : CLI_OK;
     modnas_string_free(ctx, table);
@@ -53,7 +52,7 @@ static int check_table(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg
 static int show_profile(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
     modnas_profile_opts opts = {.size = sizeof opts};
     const char *out = cli_args_value(args, OPT_OUT), *dir = cli_args_value(args, OPT_EMIT);
-    if (cli_args_value(args, OPT_CHECK)) return check_table(args, ctx, cfg, text);
+    if (cli_args_value(args, OPT_CHECK) && !dir) return check_table(args, ctx, cfg, text);
     if (read_opts(args, &opts) != CLI_OK) return CLI_USAGE;
     const int rc = modnas_profile(cfg, &opts, text);
     if (rc != 0 || (!out && !dir)) return rc;

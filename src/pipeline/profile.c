@@ -10,7 +10,6 @@
 
 #include "construct/construct.h"
 #include "pipeline/profile.h"
-#include "search/latency.h"
 
 enum { USUAL_RUNS = 50, MAX_RUNS = 100000 };
 
@@ -109,7 +108,7 @@ static int record_nets(profile *p) {
 /* ---- measuring ----------------------------------------------------------------------------------------- */
 
 static double ms_of(double seconds) { /* whole nanoseconds */
-    return round(seconds * 1e3 * MN_COST_MS) / MN_COST_MS;
+    return round(seconds * 1e9) / 1e6;
 }
 
 mn_timing mn_profile_timing(double *times, int32_t n) {
@@ -133,55 +132,6 @@ static int measure(profile *p) {
         }
     }
     mn_free(p->ctx, times);
-    return rc;
-}
-
-/* ---- another device's ---------------------------------------------------------------------------------- */
-
-static int is_nothing(const row *r) { /* an identity: no job */
-    return strcmp(r->ops.text, "[]") == 0;
-}
-
-/* The fixed part: measured, or what the network of all first candidates takes beside them. */
-static int take_fixed(profile *p, const mn_latency *t) {
-    const mn_latency_row *fixed = mn_latency_find(t, p->rows[0].job), *net = mn_latency_find(t, MN_PROFILE_NET);
-    double ms = fixed ? (double)fixed->ns : net ? (double)net->ns : 0;
-    if (!fixed && !net)
-        return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: there is no job %s, which is the fixed part, and no job " MN_PROFILE_NET,
-                       t->name, p->rows[0].job);
-    for (int32_t i = 0; !fixed && i < p->n_mixed; i++) ms -= p->rows[p->first[i]].timing.median * MN_COST_MS;
-    p->rows[0].timing.median = ms > 0 ? round(ms) / MN_COST_MS : 0;
-    return 0;
-}
-
-static int take_measured(profile *p, const mn_latency *t) {
-    for (int32_t i = 1; i < p->n_rows; i++) {
-        row *r = &p->rows[i];
-        const mn_latency_row *found = mn_latency_find(t, r->job);
-        if (found) r->timing.median = (double)found->ns / MN_COST_MS;
-        if (!found && !is_nothing(r))
-            return mn_fail(p->ctx, MODNAS_ECONFIG, "%s: there is no job %s, which is slot %s, candidate %s", t->name,
-                           r->job, r->slot, r->candidate);
-    }
-    for (size_t i = 0; i < t->rows.n; i++) {
-        const char *job = mn_map_key(&t->places, i, NULL);
-        int known = strcmp(job, MN_PROFILE_NET) == 0;
-        for (int32_t k = 0; k < p->n_rows; k++) known |= strcmp(p->rows[k].job, job) == 0;
-        if (!known)
-            return mn_fail(p->ctx, MODNAS_ECONFIG, "%s:%zu: the space has no job %.40s", t->name,
-                           MN_AT(t->rows, mn_latency_row, i).line, job);
-    }
-    return take_fixed(p, t);
-}
-
-static int import(profile *p) {
-    mn_source *s;
-    mn_latency t = {.ctx = NULL};
-    MN_TRY(mn_source_open(p->ctx, p->opts.measured, MN_SOURCE_AUTO, &s));
-    int rc = mn_latency_read(p->ctx, s, MN_LATENCY_JOBS, &t);
-    mn_source_close(s);
-    if (!rc) rc = take_measured(p, &t);
-    mn_latency_free(&t);
     return rc;
 }
 
@@ -210,7 +160,7 @@ static void write_jobs(mn_str *s, const profile *p) {
         const row *r = &p->rows[i];
         int32_t n = 0;
         for (int32_t k = 0; k < i; k++) n += strcmp(p->rows[k].job, r->job) == 0;
-        if (n || is_nothing(r)) continue;
+        if (n || mn_profile_is_nothing(r)) continue;
         mn_str_addf(s, "%s\t", r->job);
         for (int32_t k = i; k < p->n_rows; k++)
             if (strcmp(p->rows[k].job, r->job) == 0)
@@ -227,6 +177,8 @@ static int check_opts(profile *p) {
         return mn_fail(p->ctx, MODNAS_EINVAL, "modnas_profile_opts: list_jobs and measured: one of them");
     if (o->jobs_dir && !o->list_jobs)
         return mn_fail(p->ctx, MODNAS_EINVAL, "modnas_profile_opts: jobs_dir without list_jobs");
+    if (o->check_nets < 0 || o->check_nets > MN_PROFILE_MAX_NETS)
+        return mn_fail(p->ctx, MODNAS_EINVAL, "%d networks, wanted are 1 to %d", o->check_nets, MN_PROFILE_MAX_NETS);
     if (o->batch < 0 || o->runs < 0 || o->runs > MAX_RUNS)
         return mn_fail(p->ctx, MODNAS_EINVAL, "a batch of %d, %d runs; at most %d runs", o->batch, o->runs, MAX_RUNS);
     if (!o->batch) o->batch = 1;
@@ -239,7 +191,7 @@ static int make(profile *p) {
     MN_TRY(build_model(p));
     MN_TRY(make_rows(p));
     MN_TRY(record_nets(p));
-    if (p->opts.measured) MN_TRY(import(p));
+    if (p->opts.measured) MN_TRY(mn_profile_import(p));
     return p->opts.measured || p->opts.list_jobs ? 0 : measure(p);
 }
 
@@ -255,7 +207,7 @@ void mn_profile_free(mn_profile *p) {
     for (int32_t i = 0; i < p->n_rows; i++)
         if (p->rows[i].ops.ctx) mn_str_free(&p->rows[i].ops);
     for (int32_t i = 0; p->nets && i < p->n_nets; i++) mn_run_free(p->nets[i]);
-    void *const blocks[] = {p->first, p->rows, p->nets, p->images, p->seconds};
+    void *const blocks[] = {p->first, p->rows, p->nets, p->images, p->seconds, p->whole};
     for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(p->ctx, blocks[i]);
     mn_model_free(p->model);
 }

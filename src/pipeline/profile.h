@@ -27,6 +27,7 @@ typedef struct mn_profile {
     mn_run **nets;
     float *images;   /* zeros */
     double *seconds; /* see mn_time_runs */
+    double *whole;   /* ms, by random network (opts.check_nets), where another device timed them */
 } mn_profile;
 
 /* Build and measure, or take what was measured elsewhere; zeroed before, and freed after, whatever comes of it. */
@@ -35,8 +36,17 @@ void mn_profile_free(mn_profile *p);
 /* A forward pass of what the mixed ops are forced to, recorded; what is to be described of it comes before the plan. */
 int mn_profile_record(mn_profile *p, mn_run **run, mn_value **x, mn_value **logits);
 int mn_profile_plan(mn_profile *p, mn_run *run, mn_value *x, mn_value *logits);
-#define MN_PROFILE_NET "net" /* a job: the network of all first candidates */
-/* ONNX files of all jobs, and of that network, into opts.jobs_dir. */
+enum { MN_PROFILE_MAX_NETS = 10000 };
+
+/* The mixed ops are forced to the k-th random network of the space, by the model's seed; choice: by mixed op, or NULL. */
+int mn_profile_draw(mn_profile *p, int32_t k, int32_t *choice);
+#define MN_PROFILE_NET   "net"    /* jobs: the network of all first candidates; with _1, _2 ...: of candidate 1, 2 everywhere */
+#define MN_PROFILE_CHECK "check_" /* jobs: this and k, the k-th random network */
+void mn_profile_net_job(int32_t k, char *job, size_t size);
+int mn_profile_is_nothing(const mn_profile_row *r); /* an identity: no job */
+/* What another device measured (opts.measured), by job. */
+int mn_profile_import(mn_profile *p);
+/* ONNX files of all jobs, and of those networks, into opts.jobs_dir. */
 int mn_profile_write_jobs(mn_profile *p);
 mn_timing mn_profile_timing(double *seconds, int32_t n); /* in ms, whole nanoseconds; sorts them */
 

@@ -11,11 +11,9 @@
 #include "pipeline/profile.h"
 #include "search/rank.h"
 
-enum { MAX_NETS = 10000 };
-
 typedef struct checking {
     mn_profile p;
-    int32_t n;       /* networks */
+    int32_t n;       /* networks: p.opts.check_nets */
     int32_t *choice; /* by network and mixed op */
     mn_run **nets;
     double *predicted, *measured, *spread; /* ms, by network */
@@ -24,32 +22,11 @@ typedef struct checking {
 
 /* ---- networks ------------------------------------------------------------------------------------------ */
 
-/* Of mixed ops that share a parameter all take its option. */
-static int32_t option_of(const mn_model *m, const mn_mixed *mixed, const int32_t *options) {
-    const int32_t n = mn_space_n_genes(m->space);
-    for (int32_t g = 0; g < n; g++)
-        if (mn_space_gene(m->space, g) == mixed->param) return options[g];
-    return 0;
-}
-
-static void draw(checking *c, int32_t k, int32_t *options) {
-    mn_model *m = c->p.model;
-    mn_rng rng;
-    mn_rng_init(&rng, m->seed, mn_stream("profile.check"), (uint64_t)k);
-    for (int32_t g = 0; g < mn_space_n_genes(m->space); g++)
-        options[g] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_gene(m->space, g)->n);
-    for (int32_t i = 0; i < c->p.n_mixed; i++) {
-        mn_mixed *mixed = mn_model_mixed(m, i);
-        const int32_t option = option_of(m, mixed, options);
-        c->choice[k * c->p.n_mixed + i] = option;
-        mn_mixed_force(mixed, option);
-    }
-}
-
-static int record(checking *c, int32_t *options) {
+static int record(checking *c) {
     for (int32_t k = 0; k < c->n; k++) {
         mn_value *x, *logits;
-        draw(c, k, options);
+        MN_TRY(mn_profile_draw(&c->p, k, c->choice + k * c->p.n_mixed));
+        if (c->p.whole) continue;
         MN_TRY(mn_profile_record(&c->p, &c->nets[k], &x, &logits));
         MN_TRY(mn_profile_plan(&c->p, c->nets[k], x, logits));
     }
@@ -89,19 +66,24 @@ static void evaluate(checking *c, int32_t k, const double *seconds, double *time
     }
 }
 
-static int measure(checking *c) {
+static int measure_here(checking *c) {
     const int32_t runs = c->p.opts.runs, n_tags = c->p.n_mixed + 1;
     const size_t each = (size_t)runs * (size_t)n_tags;
     double *seconds = mn_alloc(c->p.ctx, (size_t)c->n, each * sizeof *seconds);
     double *times = mn_alloc(c->p.ctx, (size_t)runs, sizeof *times);
     int rc = seconds && times ? mn_time_runs(c->nets, c->n, runs, n_tags, seconds) : MODNAS_ENOMEM;
-    for (int32_t k = 0; k < c->n && !rc; k++) {
-        predict(c, k);
-        evaluate(c, k, seconds + (size_t)k * each, times);
-    }
+    for (int32_t k = 0; k < c->n && !rc; k++) evaluate(c, k, seconds + (size_t)k * each, times);
     mn_free(c->p.ctx, seconds);
     mn_free(c->p.ctx, times);
     return rc;
+}
+
+static int measure(checking *c) {
+    for (int32_t k = 0; k < c->n; k++) {
+        predict(c, k);
+        if (c->p.whole) c->measured[k] = c->p.whole[k];
+    }
+    return c->p.whole ? 0 : measure_here(c);
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------- */
@@ -121,7 +103,7 @@ static void write_table(mn_str *s, const checking *c) {
         mn_str_addf(s, "%d", k);
         add_field(s, c->predicted[k]);
         add_field(s, c->measured[k]);
-        add_field(s, c->spread[k]);
+        c->p.whole ? mn_str_add(s, "\t-") : add_field(s, c->spread[k]);
         add_field(s, error_of(c, k));
         for (int32_t i = 0; i < c->p.n_mixed; i++) {
             mn_str_add(s, i ? "," : "\t[");
@@ -131,16 +113,25 @@ static void write_table(mn_str *s, const checking *c) {
     }
 }
 
+static void write_part(mn_str *s, const checking *c, const char *name, double predicted, double measured) {
+    mn_str_add(s, name);
+    add_field(s, predicted / c->n);
+    add_field(s, measured / c->n);
+    add_field(s, (predicted - measured) / c->n);
+    mn_str_add(s, "\n");
+}
+
+static double sum(const double *x, int32_t n) {
+    double s = 0;
+    for (int32_t k = 0; k < n; k++) s += x[k];
+    return s;
+}
+
 static void write_parts(mn_str *s, const checking *c) {
     mn_str_add(s, "slot\tpredicted_ms\tmeasured_ms\tresidual_ms\n");
-    for (int32_t i = 0; i <= c->p.n_mixed; i++) {
-        const double predicted = c->part_predicted[i] / c->n, measured = c->part_measured[i] / c->n;
-        mn_str_add(s, c->p.rows[i ? c->p.first[i - 1] : 0].slot);
-        add_field(s, predicted);
-        add_field(s, measured);
-        add_field(s, predicted - measured);
-        mn_str_add(s, "\n");
-    }
+    if (c->p.whole) write_part(s, c, "whole", sum(c->predicted, c->n), sum(c->measured, c->n));
+    for (int32_t i = 0; i <= c->p.n_mixed && !c->p.whole; i++)
+        write_part(s, c, c->p.rows[i ? c->p.first[i - 1] : 0].slot, c->part_predicted[i], c->part_measured[i]);
 }
 
 static int write_summary(mn_str *s, const checking *c) {
@@ -178,10 +169,7 @@ static int make_room(checking *c) {
 
 static int check(checking *c, mn_str *table, mn_str *summary) {
     MN_TRY(make_room(c));
-    int32_t *options = mn_alloc(c->p.ctx, (size_t)mn_space_n_genes(c->p.model->space), sizeof *options);
-    const int rc = options ? record(c, options) : MODNAS_ENOMEM;
-    mn_free(c->p.ctx, options);
-    MN_TRY(rc);
+    MN_TRY(record(c));
     MN_TRY(measure(c));
     write_table(table, c);
     return write_summary(summary, c);
@@ -197,9 +185,12 @@ static void release(checking *c) {
 
 static int open_profile(checking *c, modnas_config *cfg, const modnas_profile_opts *opts) {
     modnas_ctx *ctx = c->p.ctx;
-    if (c->n < 1 || c->n > MAX_NETS) return mn_fail(ctx, MODNAS_EINVAL, "%d networks, wanted are 1 to %d", c->n, MAX_NETS);
-    MN_TRY(mn_profile_open(cfg, opts, &c->p));
-    return c->p.opts.list_jobs ? mn_fail(ctx, MODNAS_EINVAL, "list_jobs measures nothing that could be checked") : 0;
+    modnas_profile_opts o;
+    MN_TRY(mn_opts_read(ctx, "modnas_profile_opts", opts, &o, sizeof o));
+    if (o.list_jobs) return mn_fail(ctx, MODNAS_EINVAL, "list_jobs measures nothing that could be checked");
+    if (c->n < 1) return mn_fail(ctx, MODNAS_EINVAL, "%d networks, wanted are 1 to %d", c->n, MN_PROFILE_MAX_NETS);
+    o.check_nets = c->n;
+    return mn_profile_open(cfg, &o, &c->p);
 }
 
 /* Both or none. */

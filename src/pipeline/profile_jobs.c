@@ -1,7 +1,7 @@
-/* Jobs as ONNX files: each candidate alone, on images of the size that it meets at its Slot, and one whole network.
+/* Jobs as ONNX files: each candidate alone, on images of the size that it meets at its Slot, and whole networks.
  *
- * The fixed part lies before, between and after the Slots: it is no network. It takes what the whole network takes less
- * what its candidates do. */
+ * The fixed part lies before, between and after the Slots: it is no network. Whole networks of one candidate each tell what
+ * it takes (profile_import.c). */
 #include <stdio.h>
 #include <string.h>
 
@@ -33,6 +33,35 @@ static int is_first(const mn_profile *p, int32_t row) {
     return 1;
 }
 
+static int write_checks(mn_profile *p) {
+    char job[32];
+    for (int32_t k = 0; k < p->opts.check_nets; k++) {
+        MN_TRY(mn_profile_draw(p, k, NULL));
+        snprintf(job, sizeof job, MN_PROFILE_CHECK "%d", k);
+        MN_TRY(write_module(p, p->model->root, p->opts.input, job));
+    }
+    return 0;
+}
+
+void mn_profile_net_job(int32_t k, char *job, size_t size) {
+    if (k)
+        snprintf(job, size, MN_PROFILE_NET "_%d", k);
+    else
+        snprintf(job, size, MN_PROFILE_NET);
+}
+
+/* Of one candidate each: the k-th everywhere, as where they are timed here. */
+static int write_nets(mn_profile *p) {
+    char job[32];
+    for (int32_t k = 0; k < p->n_nets; k++) {
+        for (int32_t i = 0; i < p->n_mixed; i++)
+            mn_mixed_force(mn_model_mixed(p->model, i), k % mn_model_mixed(p->model, i)->n);
+        mn_profile_net_job(k, job, sizeof job);
+        MN_TRY(write_module(p, p->model->root, p->opts.input, job));
+    }
+    return 0;
+}
+
 int mn_profile_write_jobs(mn_profile *p) {
     int32_t input[3];
     MN_TRY(mn_make_dirs(p->ctx, p->opts.jobs_dir));
@@ -44,6 +73,6 @@ int mn_profile_write_jobs(mn_profile *p) {
                 MN_TRY(write_module(p, mn_mixed_module(m, k), input, p->rows[row].job));
         }
     }
-    for (int32_t i = 0; i < p->n_mixed; i++) mn_mixed_force(mn_model_mixed(p->model, i), 0);
-    return write_module(p, p->model->root, p->opts.input, MN_PROFILE_NET);
+    MN_TRY(write_nets(p));
+    return write_checks(p);
 }
