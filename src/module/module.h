@@ -19,6 +19,20 @@ typedef struct mn_module_vt {
     void (*destroy)(mn_module *m);  /* what `state` holds beyond its block; NULL: nothing */
 } mn_module_vt;
 
+/* A size that may be less than what a module was made with; asked for whenever the module records or is counted. */
+typedef struct mn_extent mn_extent;
+struct mn_extent {
+    int32_t (*now)(const mn_extent *e);
+};
+
+/* How much of a module is active (elastic networks); NULL: all of it. Borrowed. */
+typedef struct mn_active {
+    const mn_extent *in, *out; /* of a layer: its first channels */
+    const mn_extent *kernel;   /* of a convolution: the middle of its window */
+    const mn_extent *there;    /* 0: the module hands on what it is given */
+    const mn_extent *side;     /* what it is given is an image that is brought to this height and width first */
+} mn_active;
+
 struct modnas_module {
     const mn_module_vt *vt;
     mn_model *model;
@@ -27,6 +41,7 @@ struct modnas_module {
     mn_vec children; /* mn_module * */
     mn_vec params;   /* mn_module_param */
     void *state;     /* owned block of the type */
+    mn_active active;
 };
 
 typedef struct mn_module_param {
