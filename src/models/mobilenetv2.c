@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "models/models.h"
-#include "module/layers.h"
 #include "space/candidates.h"
 
 enum { MAX_ROWS = 64, MAX_BLOCKS = 1024 /* of all rows */, DIVISOR = 8 };
@@ -97,10 +96,6 @@ typedef struct plan {
     double dropout;
 } plan;
 
-static int add(mn_module *parent, const char *name, int rc, mn_module *child) {
-    return rc ? rc : mn_module_add(parent, name, child);
-}
-
 static int add_stage(mn_module *to, int32_t i, int32_t chn_in, const stage *st, int32_t act) {
     modnas_ctx *ctx = to->model->ctx;
     mn_str name = {.ctx = ctx};
@@ -125,20 +120,21 @@ static int add_bottlenecks(mn_module *root, const plan *p) {
     return 0;
 }
 
-static int add_layers(mn_module *root, const plan *p) {
+static int add_layers(mn_module *root, const void *made) {
+    const plan *p = made;
     mn_model *model = root->model;
     mn_module *m = NULL;
     int rc = mn_conv_bn_act_new(model, p->chn_in, p->rows[0].c, 3, p->rows[0].s, 1, p->act, &m);
-    MN_TRY(add(root, "conv_first", rc, m));
+    MN_TRY(mn_add_made(root, "conv_first", rc, m));
     MN_TRY(add_bottlenecks(root, p));
     rc = mn_conv_bn_act_new(model, p->rows[p->n_rows - 1].c, p->chn_last, 1, 1, 1, p->act, &m);
-    MN_TRY(add(root, "conv_last", rc, m));
+    MN_TRY(mn_add_made(root, "conv_last", rc, m));
     rc = mn_global_pool_new(model, &m);
-    MN_TRY(add(root, "avgpool", rc, m));
+    MN_TRY(mn_add_made(root, "avgpool", rc, m));
     rc = mn_dropout_new(model, p->dropout, &m);
-    MN_TRY(add(root, "dropout", rc, m));
+    MN_TRY(mn_add_made(root, "dropout", rc, m));
     rc = mn_linear_new(model, p->chn_last, p->n_classes, 1, &m);
-    return add(root, "fc", rc, m);
+    return mn_add_made(root, "fc", rc, m);
 }
 
 /* ---- arguments ----------------------------------------------------------------------------------------- */
@@ -199,26 +195,6 @@ static int scale_rows(const mn_args *a, plan *p) {
     return 0;
 }
 
-static int read_input(const mn_args *a, const variant *v, mn_model *model) {
-    const mn_node *input = mn_args_node(a, "input");
-    for (size_t i = 0; i < 3; i++) model->input[i] = i ? v->input : 3;
-    if (input && input->n != 3)
-        return mn_args_fail(a, "input", "%zu numbers; [channels, height, width] is wanted", input->n);
-    for (size_t i = 0; input && i < 3; i++) {
-        const mn_node *x = input->items[i];
-        if (x->kind != MN_INT || x->i < 1 || x->i > 65536)
-            return mn_args_fail(a, "input", "number %zu is no whole number from 1 to 65536", i);
-        model->input[i] = (int32_t)x->i;
-    }
-    if (!mn_args_given(a, "chn_in")) return 0;
-    const int64_t chn = mn_args_int(a, "chn_in");
-    if (chn < 1 || chn > 65536) return mn_args_fail(a, "chn_in", "%lld channels", (long long)chn);
-    if (input && chn != model->input[0])
-        return mn_args_fail(a, "chn_in", "%lld channels, but input has %d", (long long)chn, model->input[0]);
-    model->input[0] = (int32_t)chn;
-    return 0;
-}
-
 static int read_plan(const mn_args *a, const variant *v, mn_model *model, plan *p) {
     static const struct {
         const char *name;
@@ -229,10 +205,8 @@ static int read_plan(const mn_args *a, const variant *v, mn_model *model, plan *
                 {"SiLU", MODNAS_ACT_SWISH}};
     MN_TRY(read_rows(a, v, p));
     MN_TRY(scale_rows(a, p));
-    MN_TRY(read_input(a, v, model));
-    const int64_t n_classes = mn_args_int(a, "n_classes");
-    if (n_classes < 1 || n_classes > 1 << 24) return mn_args_fail(a, "n_classes", "%lld classes", (long long)n_classes);
-    p->n_classes = model->n_classes = (int32_t)n_classes;
+    MN_TRY(mn_model_read_images(a, v->input, model));
+    p->n_classes = model->n_classes;
     p->chn_in = model->input[0];
     p->dropout = mn_args_real(a, "dropout_rate");
     if (!(p->dropout >= 0 && p->dropout < 1)) return mn_args_fail(a, "dropout_rate", "%g is not in [0, 1)", p->dropout);
@@ -244,33 +218,22 @@ static int read_plan(const mn_args *a, const variant *v, mn_model *model, plan *
 static int build(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_model_env *)env)->model;
     plan p = {.act = MODNAS_ACT_RELU6};
-    mn_module *root;
     (void)out;
     MN_TRY(read_plan(args, c->data, model, &p));
-    MN_TRY(mn_sequential_new(model, &root));
-    const int rc = add_layers(root, &p);
-    if (rc) {
-        mn_module_free(root);
-        return rc;
-    }
-    model->root = root;
+    MN_TRY(mn_model_set_root(model, add_layers, &p));
     model->predefined = predefined;
     model->foreign_name = mn_torchvision_mobilenetv2;
     return 0;
 }
 
 #define COMMON_ARGS                                                                                                    \
-    {"chn_in", MN_ARG_INT, "null", NULL, "channels of the images; default: those of input, else 3"},                   \
-        {"n_classes", MN_ARG_INT, "1000", NULL, "outputs of the classifier"},                                          \
-        {"width_coeff", MN_ARG_REAL, "1.0", NULL, "channels are multiplied by this and rounded to 8"},                 \
+    {"width_coeff", MN_ARG_REAL, "1.0", NULL, "channels are multiplied by this and rounded to 8"},                     \
         {"depth_coeff", MN_ARG_REAL, "1.0", NULL, "blocks a stage are multiplied by this, rounded up"},                \
         {"resolution", MN_ARG_ANY, "null", NULL, "accepted and not used"},                                             \
         {"dropout_rate", MN_ARG_REAL, "0.2", NULL, "before the classifier"},                                           \
         {"activation", MN_ARG_STR, "ReLU6", "ReLU6|ReLU|Hardswish|SiLU",                                               \
          "of stem, blocks and last convolution; candidates have ReLU6"},                                               \
-        {"input", MN_ARG_LIST, "null", NULL,                                                                           \
-         "[channels, height, width] of one image, for counts and memory; default: the model's own"},                   \
-    {                                                                                                                  \
+        MN_IMAGE_ARGS("1000"), {                                                                                       \
         NULL, 0, NULL, NULL, NULL                                                                                      \
     }
 

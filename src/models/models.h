@@ -2,10 +2,31 @@
 #ifndef MN_MODELS_H
 #define MN_MODELS_H
 
+#include "module/layers.h"
 #include "module/model.h"
+#include "space/slot.h"
 
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 /* mn_model.foreign_name, as torchvision's mobilenet_v2 has it. */
 int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out);
+
+/* ---- what they share (args.c) ------------------------------------------------------------------------------------ */
+
+/* Rows of the args that mn_model_read_images reads; `classes`: the default of n_classes as text. */
+#define MN_IMAGE_ARGS(classes)                                                                                         \
+    {"chn_in", MN_ARG_INT, "null", NULL, "channels of the images; default: those of input, else 3"},                   \
+        {"n_classes", MN_ARG_INT, classes, NULL, "outputs of the classifier"}, {                                       \
+        "input", MN_ARG_LIST, "null", NULL,                                                                            \
+            "[channels, height, width] of one image, for counts and memory; default: the model's own"                  \
+    }
+/* model->input, which is 3 x size x size if nothing is said, and model->n_classes. */
+int mn_model_read_images(const mn_args *a, int32_t size, mn_model *model);
+/* A sequential as the model's root, which fill(root, plan) gives its children. */
+int mn_model_set_root(mn_model *model, int (*fill)(mn_module *root, const void *plan), const void *plan);
+/* Add the child that a call has made which returned rc; not 0: it made none. */
+int mn_add_made(mn_module *parent, const char *name, int rc, mn_module *child);
+/* A Slot whose candidates are told of the groups of the convolution that it stands for: kwargs {groups: n}. */
+int mn_add_conv_slot(mn_module *parent, const char *name, int32_t chn_in, int32_t chn_out, int32_t stride,
+                     int32_t groups);
 
 #endif
