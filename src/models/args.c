@@ -48,19 +48,44 @@ int mn_add_made(mn_module *parent, const char *name, int rc, mn_module *child) {
     return rc ? rc : mn_module_add(parent, name, child);
 }
 
+int mn_kwargs_new(modnas_ctx *ctx, const mn_kwarg *kwargs, size_t n, mn_node **out) {
+    mn_node *map = mn_node_new(ctx, MN_MAP);
+    int rc = map ? 0 : MODNAS_ENOMEM;
+    for (size_t i = 0; i < n && !rc; i++) {
+        mn_node *value = mn_node_int(ctx, kwargs[i].value);
+        rc = value ? mn_node_set(ctx, map, kwargs[i].name, value) : MODNAS_ENOMEM;
+    }
+    if (rc)
+        mn_node_free(ctx, map);
+    else
+        *out = map;
+    return rc;
+}
+
+int32_t mn_kwarg_of(const mn_slot *slot, const char *name, int32_t otherwise) {
+    const mn_node *v = mn_node_get(slot->kwargs, name);
+    return v && v->kind == MN_INT ? (int32_t)v->i : otherwise;
+}
+
+int mn_row_read(const mn_args *a, size_t i, const mn_node *row, const char *what, const int32_t *least, int32_t n,
+                int32_t *to) {
+    if (row->kind != MN_SEQ || row->n != (size_t)n) return mn_args_fail(a, "cfgs", "row %zu is not %s", i, what);
+    for (int32_t k = 0; k < n; k++) {
+        const mn_node *v = row->items[k];
+        if (v->kind != MN_INT || v->i < least[k] || v->i > MAX_SIZE)
+            return mn_args_fail(a, "cfgs", "row %zu, number %d is no whole number from %d to %d", i, k, least[k],
+                                (int)MAX_SIZE);
+        to[k] = (int32_t)v->i;
+    }
+    return 0;
+}
+
 int mn_add_conv_slot(mn_module *parent, const char *name, int32_t chn_in, int32_t chn_out, int32_t stride,
                      int32_t groups) {
     modnas_ctx *ctx = parent->model->ctx;
-    mn_node *kwargs = mn_node_new(ctx, MN_MAP), *n = mn_node_int(ctx, groups);
+    mn_node *kwargs = NULL;
     mn_module *slot = NULL;
-    int rc = kwargs && n ? 0 : MODNAS_ENOMEM;
-    if (rc)
-        mn_node_free(ctx, n);
-    else
-        rc = mn_node_set(ctx, kwargs, "groups", n);
-    if (rc)
-        mn_node_free(ctx, kwargs);
-    else
-        rc = mn_slot_new(parent->model, chn_in, chn_out, stride, kwargs, &slot);
+    int rc = mn_kwargs_new(ctx, &(const mn_kwarg){"groups", groups}, 1, &kwargs);
+    if (!rc) rc = mn_slot_new(parent->model, chn_in, chn_out, stride, kwargs, &slot);
     return mn_add_made(parent, name, rc, slot);
 }

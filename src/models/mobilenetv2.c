@@ -13,7 +13,7 @@
 #include "models/models.h"
 #include "space/candidates.h"
 
-enum { MAX_ROWS = 64, MAX_BLOCKS = 1024 /* of all rows */, DIVISOR = 8 };
+enum { MAX_ROWS = 64, MAX_BLOCKS = 1024 /* of all rows */ };
 
 typedef struct stage {
     int32_t t, c, n, s;
@@ -33,59 +33,10 @@ static const variant generic = {NULL, 0, 0, 224}, imagenet = {original, MN_COUNT
                      cifar = {original, MN_COUNT(original), 1, 32}, imagenet_gpu = {gpu, MN_COUNT(gpu), 0, 224},
                      cifar_gpu = {gpu, MN_COUNT(gpu), 1, 32};
 
-/* ---- block --------------------------------------------------------------------------------------------- */
-
-/* children: conv (the Slot) */
-static int block_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
-    mn_module *conv = MN_AT(m->children, mn_module *, 0);
-    const mn_slot *slot = mn_slot_of(conv);
-    mn_value *v;
-    MN_TRY(mn_forward(conv, run, src, n_src, &v));
-    if (slot->stride == 1 && slot->chn_in == slot->chn_out) return mn_add(run, v, src[0], dst);
-    *dst = v;
-    return 0;
-}
-
-static const mn_module_vt block_vt = {"inverted_residual_block", block_forward, NULL};
-
-static int slot_kwargs(modnas_ctx *ctx, int32_t expansion, int32_t act, mn_node **out) {
-    mn_node *map = mn_node_new(ctx, MN_MAP), *t = mn_node_int(ctx, expansion), *a = mn_node_int(ctx, act);
-    int rc = map && t && a ? 0 : MODNAS_ENOMEM;
-    if (rc) {
-        mn_node_free(ctx, t);
-        mn_node_free(ctx, a);
-    } else {
-        rc = mn_node_set(ctx, map, "expansion", t);
-        const int rc2 = mn_node_set(ctx, map, "activation", a);
-        if (!rc) rc = rc2;
-    }
-    if (rc)
-        mn_node_free(ctx, map);
-    else
-        *out = map;
-    return rc;
-}
-
-static int add_block(mn_module *to, const char *name, int32_t chn_in, const stage *st, int32_t stride, int32_t act) {
-    mn_model *model = to->model;
-    mn_module *block, *slot;
-    mn_node *kwargs = NULL;
-    MN_TRY(mn_module_new(model, &block_vt, 0, &block));
-    int rc = slot_kwargs(model->ctx, st->t, act, &kwargs);
-    if (!rc) rc = mn_slot_new(model, chn_in, st->c, stride, kwargs, &slot);
-    if (!rc) rc = mn_module_add(block, "conv", slot);
-    if (rc) {
-        mn_module_free(block);
-        return rc;
-    }
-    return mn_module_add(to, name, block);
-}
-
 /* The block's own operator, as the Slot describes it; also for the first block of a search space that keeps it. */
 static int predefined(mn_model *model, const mn_slot *slot, mn_module **out) {
-    const mn_node *t = mn_node_get(slot->kwargs, "expansion"), *act = mn_node_get(slot->kwargs, "activation");
-    return mn_mbconv_new(model, slot->chn_in, slot->chn_out, slot->stride, t ? (int32_t)t->i : 6, 3,
-                         act ? (int32_t)act->i : MODNAS_ACT_RELU6, out);
+    return mn_mbconv_new(model, slot->chn_in, slot->chn_out, slot->stride, mn_kwarg_of(slot, "expansion", 6), 3,
+                         mn_kwarg_of(slot, "activation", MODNAS_ACT_RELU6), out);
 }
 
 /* ---- backbone ------------------------------------------------------------------------------------------ */
@@ -97,8 +48,8 @@ typedef struct plan {
 } plan;
 
 static int add_stage(mn_module *to, int32_t i, int32_t chn_in, const stage *st, int32_t act) {
-    modnas_ctx *ctx = to->model->ctx;
-    mn_str name = {.ctx = ctx};
+    const mn_kwarg kwargs[] = {{"expansion", st->t}, {"activation", act}};
+    mn_str name = {.ctx = to->model->ctx};
     mn_module *m;
     mn_str_addf(&name, "Bottlenecks_%d", i);
     int rc = name.failed ? MODNAS_ENOMEM : mn_sequential_new(to->model, &m);
@@ -106,7 +57,9 @@ static int add_stage(mn_module *to, int32_t i, int32_t chn_in, const stage *st, 
     for (int32_t j = 0; j < st->n && !rc; j++) {
         name.n = 0;
         mn_str_addf(&name, "MobileInvertedResidualBlock_%d_%d", i, j);
-        rc = name.failed ? MODNAS_ENOMEM : add_block(m, name.text, j ? st->c : chn_in, st, j ? 1 : st->s, act);
+        rc = name.failed ? MODNAS_ENOMEM
+                         : mn_add_inverted_residual(m, name.text, j ? st->c : chn_in, st->c, j ? 1 : st->s, kwargs,
+                                                    MN_COUNT(kwargs));
     }
     mn_str_free(&name);
     return rc;
@@ -139,25 +92,16 @@ static int add_layers(mn_module *root, const void *made) {
 
 /* ---- arguments ----------------------------------------------------------------------------------------- */
 
-/* The nearest multiple of 8, at least 8 and not more than a tenth below c * width. Width 0 leaves c alone. */
+/* Width 0 leaves c alone. */
 static int32_t round_filters(int32_t c, double width) {
-    if (width == 0) return c;
-    const double wanted = c * width;
-    int32_t n = (int32_t)(wanted + DIVISOR / 2) / DIVISOR * DIVISOR;
-    if (n < DIVISOR) n = DIVISOR;
-    return n < 0.9 * wanted ? n + DIVISOR : n;
+    return width == 0 ? c : mn_make_divisible(c * width);
 }
 
 static int read_row(const mn_args *a, const mn_node *row, size_t i, stage *st) {
-    int32_t *const to[4] = {&st->t, &st->c, &st->n, &st->s};
-    if (row->kind != MN_SEQ || row->n != 4) return mn_args_fail(a, "cfgs", "row %zu is not [t, c, n, s]", i);
-    for (size_t k = 0; k < 4; k++) {
-        const mn_node *v = row->items[k];
-        const int64_t least = k == 0 && i == 0 ? 0 : 1; /* the stem has no expansion */
-        if (v->kind != MN_INT || v->i < least || v->i > 65536)
-            return mn_args_fail(a, "cfgs", "row %zu, number %zu is no whole number from %d to 65536", i, k, (int)least);
-        *to[k] = (int32_t)v->i;
-    }
+    const int32_t least[] = {i > 0, 1, 1, 1}; /* the stem has no expansion */
+    int32_t to[4];
+    MN_TRY(mn_row_read(a, i, row, "[t, c, n, s]", least, MN_COUNT(to), to));
+    *st = (stage){to[0], to[1], to[2], to[3]};
     return 0;
 }
 

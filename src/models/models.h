@@ -25,8 +25,22 @@ int mn_model_read_images(const mn_args *a, int32_t size, mn_model *model);
 int mn_model_set_root(mn_model *model, int (*fill)(mn_module *root, const void *plan), const void *plan);
 /* Add the child that a call has made which returned rc; not 0: it made none. */
 int mn_add_made(mn_module *parent, const char *name, int rc, mn_module *child);
+/* Whole numbers by name: the kwargs of a Slot. A map that is the caller's; and one of a Slot's, `otherwise` if it is not
+ * there. */
+typedef struct mn_kwarg {
+    const char *name;
+    int32_t value;
+} mn_kwarg;
+int mn_kwargs_new(modnas_ctx *ctx, const mn_kwarg *kwargs, size_t n, mn_node **out);
+int32_t mn_kwarg_of(const mn_slot *slot, const char *name, int32_t otherwise);
+/* Row i of the arg cfgs: n whole numbers, each from its least on and up to 65536. what: "[t, c, n, s]". */
+int mn_row_read(const mn_args *a, size_t i, const mn_node *row, const char *what, const int32_t *least, int32_t n,
+                int32_t *to);
 /* A Slot whose candidates are told of the groups of the convolution that it stands for: kwargs {groups: n}. */
 int mn_add_conv_slot(mn_module *parent, const char *name, int32_t chn_in, int32_t chn_out, int32_t stride,
                      int32_t groups);
+/* The block of MobileNets (inverted_residual.c). */
+int mn_add_inverted_residual(mn_module *parent, const char *name, int32_t chn_in, int32_t chn_out, int32_t stride,
+                             const mn_kwarg *kwargs, size_t n);
 
 #endif

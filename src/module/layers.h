@@ -30,6 +30,12 @@ int mn_flatten_new(mn_model *model, mn_module **out); /* (N, C H W, 1, 1) */
 int mn_identity_new(mn_model *model, mn_module **out);
 int mn_module_is_identity(const mn_module *m);
 int mn_sequential_new(mn_model *model, mn_module **out); /* add children with mn_module_add */
+/* Squeeze and excitation: src times gate(1x1(act(1x1(mean over height and width)))), chn -> chn_mid -> chn. The small
+ * network is its child "net": pooling "0", convolutions with bias "1" and "3". */
+#define MN_SQUEEZE_EXCITE "squeeze_excite" /* its type */
+int mn_squeeze_excite_new(mn_model *model, int32_t chn, int32_t chn_mid, int32_t act, int32_t gate, mn_module **out);
+/* The multiple of 8 that is nearest to v, at least 8 and not more than a tenth below v: how MobileNets round channels. */
+int32_t mn_make_divisible(double v);
 /* A convolution, batch norm and activation (NONE: none) as the next children of a sequential. */
 int mn_conv_bn_act_append(mn_module *m, const mn_conv_desc *d, int32_t act);
 /* conv k x k with SAME padding, batch norm, activation, as children "0", "1", "2" of a sequential. act NONE: no third
