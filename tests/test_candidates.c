@@ -69,6 +69,10 @@ static const measured originals[] = {
     HALF("MB3E6", 5920, 2580480),
     SAME("MB5E3", 2960, 2801664),
     HALF("MB5E3", 3760, 1486848),
+    SAME("M3B5E3S", 4560, 2803200),
+    HALF("M3B5E3S", 5360, 1488384),
+    SAME("M3B3E1H", 464, 409600), /* as MB: an activation has no parameters */
+    HALF("M3B3E6", 5920, 2580480),
     TRAILING("NC3", 4672, 1179648),
     TRAILING("SC3", 1152, 270336),
     TRAILING("DC3", 720, 167936),
@@ -78,6 +82,11 @@ static const measured originals[] = {
     /* h = 9 * 16 = 144: 16 h + 2 h + 81 h + 2 h + 16 h + 32; 1024 (16 h + 81 h + 16 h) */
     SAME("MB9E9", 16880, 16662528),
     {"MB7E1", "{}", 16, 32, 1, 1392, 1327104},
+    /* SE of h channels: m is h / 4 rounded to 8; 2 h m + m + h; 2 h m. h = 96, m = 24; h = 144, m = 40; h = 16, m = 8 */
+    SAME("M3B3E6SH", 4352 + 4728, 4030464 + 4608),
+    HALF("{type: M3B3E6, args: {use_se: 1, use_hs: true}}", 5920 + 4728, 2580480 + 4608),
+    SAME("M3B9E9SH", 16880 + 11704, 16662528 + 11520),
+    SAME("SE", 280, 256),
 };
 
 START_TEST(counts_are_the_originals) {
@@ -170,6 +179,8 @@ START_TEST(orders_are_kept) {
         {"{ops_order: [weight]}", "SS3", "conv2d conv2d"},
         {"{ops_order: weight_act}", "NC1", "conv2d activation"},
         {"{ops_order: bn_act}", "NC3", "batch_norm activation"},
+        {"{}", "M3B3E1SH",
+         "conv2d batch_norm activation global_pool conv2d activation conv2d activation conv2d batch_norm"},
         {"{ops_order: weight_bn}", "MB3E1", "conv2d batch_norm activation conv2d batch_norm"}, /* heeds no order */
     };
     for (size_t i = 0; i < MN_COUNT(cases); i++) {
@@ -190,7 +201,8 @@ END_TEST
 START_TEST(parameters_have_the_originals_names) {
     static const char *const cases[][2] = {
         {"NC3", "slot.ent.net.2.weight"}, {"SC3", "slot.ent.net.1.net.3.weight"}, {"AVG", "slot.ent.net.0.running_var"},
-        {"DC5", "slot.ent.net.3.weight"}, {"IDT", "slot.ent.conv2.weight"},       {"MB3E3", "slot.ent.7.bias"}};
+        {"DC5", "slot.ent.net.3.weight"}, {"IDT", "slot.ent.conv2.weight"},       {"MB3E3", "slot.ent.7.bias"},
+        {"M3B3E3S", "slot.ent.6.net.3.weight"}};
     for (size_t i = 0; i < MN_COUNT(cases); i++) {
         mn_model *m = slot_empty_model("ref", MODNAS_F32);
         int found = 0;
@@ -236,6 +248,15 @@ static const misfit misfits[] = {
     {"SC4", "{}", 4, 4, 1, MODNAS_ENOTFOUND, "no candidate named 'SC4'; did you mean 'SC"},
     {"NC15", "{}", 4, 4, 1, MODNAS_ENOTFOUND, "no candidate named 'NC15'; did you mean 'NC1"},
     {"AVGG", "{}", 4, 4, 1, MODNAS_ENOTFOUND, "did you mean 'AVG'?"},
+    {"M3B3E3Z", "{}", 4, 4, 1, MODNAS_ENOTFOUND, "no candidate named 'M3B3E3Z'; did you mean 'M3B3E3"},
+    {"SE", "{}", 4, 6, 1, MODNAS_ECONFIG,
+     "slot 0 (4 -> 6 channels, stride 1): SE needs equal channels and stride 1"},
+    {"SE", "{}", 4, 4, 2, MODNAS_ECONFIG, "SE needs equal channels and stride 1"},
+    {"{type: M3B3E3, args: {use_se: 2}}", "{}", 4, 4, 1, MODNAS_ECONFIG,
+     "slot 0 (4 -> 4 channels, stride 1): M3B3E3 takes 0 or 1 as use_se, not the number 2"},
+    {"{type: M3B3E3, args: {use_hs: yes}}", "{}", 4, 4, 1, MODNAS_ECONFIG, "takes 0 or 1 as use_hs, not the string 'yes'"},
+    {"{type: M3B3E3S, args: {use_hs: 1}}", "{}", 4, 4, 1, MODNAS_ECONFIG, "M3B3E3S has no arg 'use_hs'"},
+    {"M3B3E9", "{}", 268435456, 4, 1, MODNAS_ESHAPE, "268435456 channels times an expansion of 9"},
     {"banana", "{}", 4, 4, 1, MODNAS_ENOTFOUND, "no candidate named 'banana'"},
     {"{type: MB3E3, args: {k: 3}}", "{}", 4, 4, 1, MODNAS_ECONFIG, "MB3E3 has no arg 'k'"},
 };

@@ -114,8 +114,10 @@ static int is_in(const char *text, const char *name) {
 
 /* Names of candidates stand for families: MB3E6 is in the row of MB<k>E<e>. */
 static void family(const char *name, char out[64]) {
-    size_t n = 0;
+    size_t n = strncmp(name, "M3B", 3) == 0 ? 2 : 0; /* the 3 of MobileNetV3 */
     const char *digits[] = {"<k>", "<e>"};
+    memcpy(out, name, n);
+    name += n;
     for (int i = 0; *name && n < 56; name++) {
         if (!isdigit((unsigned char)*name)) out[n++] = *name;
         if (!isdigit((unsigned char)*name) || isdigit((unsigned char)name[1])) continue;

@@ -27,7 +27,7 @@ static int build_constructed(const mn_component *c, const mn_args *args, const v
     mn_module *m = NULL;
     const mn_construct_env construct = {e->model, &m};
     (void)c;
-    MN_TRY(mn_registry_build(args->ctx, "candidate", mn_args_node(args, "module"), NULL, NULL, env, &m));
+    MN_TRY(mn_registry_build(args->ctx, "candidate", mn_args_node(args, "module"), NULL, e->slot->args, env, &m));
     const int rc = mn_specs_visit(mn_args_node(args, "construct"), run_one, (void *)(uintptr_t)&construct);
     if (rc)
         mn_module_free(m);

@@ -76,6 +76,12 @@ static int check_weights(const mn_args *a, const char *name, double n) {
     return mn_args_fail(a, name, "%.0f weights; %d are possible", n, (int)MN_MAX_ELEMENTS);
 }
 
+/* Names are checked: what is no activation is "none". */
+static int32_t read_act(const mn_args *a, const char *name) {
+    const int32_t act = mn_activation_find(mn_args_str(a, name));
+    return act < 0 ? MODNAS_ACT_NONE : act;
+}
+
 /* ---- with weights -------------------------------------------------------------------------------------- */
 
 static int build_conv(const mn_component *c, const mn_args *a, const void *env, void *out) {
@@ -118,7 +124,6 @@ static int build_linear(const mn_component *c, const mn_args *a, const void *env
 
 static int build_conv_bn_act(const mn_component *c, const mn_args *a, const void *env, void *out) {
     int32_t chn_in, chn_out, kernel, stride, groups;
-    const char *act = mn_args_str(a, "activation");
     (void)c;
     MN_TRY(mn_args_count(a, "in_channels", 1, MAX_SIZE, &chn_in));
     MN_TRY(mn_args_count(a, "out_channels", 1, MAX_SIZE, &chn_out));
@@ -129,7 +134,18 @@ static int build_conv_bn_act(const mn_component *c, const mn_args *a, const void
     MN_TRY(check_weights(a, "kernel_size", (double)chn_out * (chn_in / groups) * kernel * kernel));
     if (kernel % 2 == 0) return mn_args_fail(a, "kernel_size", "%d is even: the padding would not be SAME", kernel);
     return mn_conv_bn_act_new(model_of(env), chn_in, chn_out, kernel, stride, groups,
-                              strcmp(act, "none") == 0 ? MODNAS_ACT_NONE : mn_activation_find(act), out);
+                              read_act(a, "activation"), out);
+}
+
+static int build_squeeze_excite(const mn_component *c, const mn_args *a, const void *env, void *out) {
+    int32_t chn, chn_mid;
+    (void)c;
+    MN_TRY(mn_args_count(a, "input_channels", 1, MAX_SIZE, &chn));
+    chn_mid = mn_make_divisible(chn / 4);
+    if (mn_args_given(a, "squeeze_channels")) MN_TRY(mn_args_count(a, "squeeze_channels", 1, MAX_SIZE, &chn_mid));
+    MN_TRY(check_weights(a, "squeeze_channels", (double)chn * chn_mid));
+    return mn_squeeze_excite_new(model_of(env), chn, chn_mid, read_act(a, "activation"), read_act(a, "scale_activation"),
+                                 out);
 }
 
 /* ---- without ------------------------------------------------------------------------------------------- */
@@ -143,7 +159,8 @@ static const act_row acts[] = {
     {"ReLU", MODNAS_ACT_RELU},  {"ReLU6", MODNAS_ACT_RELU6},     {"Hardswish", MODNAS_ACT_HARD_SWISH},
     {"SiLU", MODNAS_ACT_SWISH}, {"Sigmoid", MODNAS_ACT_SIGMOID}, {"Hardsigmoid", MODNAS_ACT_HARD_SIGMOID},
     {"Tanh", MODNAS_ACT_TANH}};
-#define ACTS "none|ReLU|ReLU6|Hardswish|SiLU|Sigmoid|Hardsigmoid|Tanh"
+#define ACTS    "ReLU|ReLU6|Hardswish|SiLU|Sigmoid|Hardsigmoid|Tanh"
+#define NO_ACTS "none|" ACTS
 
 int32_t mn_activation_find(const char *name) {
     for (size_t i = 0; i < MN_COUNT(acts); i++)
@@ -262,8 +279,14 @@ static const mn_arg_def block_args[] = {CHANNELS,
                                         {"kernel_size", MN_ARG_INT, "3", NULL, "odd; the padding keeps the size"},
                                         {"stride", MN_ARG_INT, "1", NULL, "in both directions"},
                                         {"groups", MN_ARG_INT, "1", NULL, "channels are split into this many parts"},
-                                        {"activation", MN_ARG_STR, "ReLU", ACTS, "behind batch norm"},
+                                        {"activation", MN_ARG_STR, "ReLU", NO_ACTS, "behind batch norm"},
                                         END};
+static const mn_arg_def se_args[] = {
+    {"input_channels", MN_ARG_INT, NULL, NULL, "channels of the source and of the result"},
+    {"squeeze_channels", MN_ARG_INT, "null", NULL, "between the two convolutions; default: a quarter, rounded to 8"},
+    {"activation", MN_ARG_STR, "ReLU", ACTS, "behind the first convolution"},
+    {"scale_activation", MN_ARG_STR, "Hardsigmoid", ACTS, "behind the second one"},
+    END};
 static const mn_arg_def act_args[] = {INPLACE, END};
 static const mn_arg_def max_pool_args[] = {WINDOW, {"dilation", MN_ARG_ANY, "1", NULL, "n or [height, width]"}, END};
 static const mn_arg_def avg_pool_args[] = {
@@ -283,6 +306,8 @@ static const mn_component rows[] = {
     {"layer", "Linear", "fully connected, on (N, C, 1, 1)", linear_args, build_linear, NULL},
     {"layer", "ConvBNAct", "convolution, batch norm, activation, as children 0, 1, 2", block_args, build_conv_bn_act,
      NULL},
+    {"layer", "SqueezeExcitation", "channels scaled by what two 1x1 convolutions make of their means", se_args,
+     build_squeeze_excite, NULL},
     {"layer", "ReLU", "max(x, 0)", act_args, build_activation, NULL},
     {"layer", "ReLU6", "min(max(x, 0), 6)", act_args, build_activation, NULL},
     {"layer", "Hardswish", "x relu6(x + 3) / 6", act_args, build_activation, NULL},

@@ -1,24 +1,46 @@
-/* The inverted residual convolution (Sandler et al., MobileNetV2, 2018, table 1), without the residual, which the block
- * adds. */
+/* The inverted residual convolution (Sandler et al., MobileNetV2, 2018, table 1; Howard et al., MobileNetV3, 2019, figure
+ * 4), without the residual, which the block adds. */
 #include "module/layers.h"
 #include "space/candidates.h"
 
-int mn_mbconv_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion, int32_t kernel,
-                  int32_t act, mn_module **out) {
-    int32_t hidden;
+int mn_mbv3_se_new(mn_model *model, int32_t chn, mn_module **out) {
+    return mn_squeeze_excite_new(model, chn, mn_make_divisible(chn / 4), MODNAS_ACT_RELU, MODNAS_ACT_HARD_SIGMOID, out);
+}
+
+static int add_parts(mn_module *m, const mn_mbconv_desc *d) {
+    const int32_t k = d->kernel, h = d->hidden;
+    const mn_conv_desc expand = {d->chn_in, h, {1, 1}, 1, {0, 0}, 1, 1, 0};
+    const mn_conv_desc depthwise = {h, h, {k, k}, d->stride, {k / 2, k / 2}, 1, h, 0};
+    const mn_conv_desc project = {h, d->chn_out, {1, 1}, 1, {0, 0}, 1, 1, 0};
+    mn_module *se;
+    if (h != d->chn_in) MN_TRY(mn_conv_bn_act_append(m, &expand, d->act));
+    MN_TRY(mn_conv_bn_act_append(m, &depthwise, d->act));
+    if (d->use_se) {
+        MN_TRY(mn_mbv3_se_new(m->model, h, &se));
+        MN_TRY(mn_module_append(m, se));
+    }
+    return mn_conv_bn_act_append(m, &project, MODNAS_ACT_NONE);
+}
+
+int mn_mbconv_build(mn_model *model, const mn_mbconv_desc *d, mn_module **out) {
     mn_module *m;
-    if (expansion < 1 || __builtin_mul_overflow(chn_in, expansion, &hidden))
-        return mn_fail(model->ctx, MODNAS_ESHAPE, "%d channels times an expansion of %d", chn_in, expansion);
     MN_TRY(mn_sequential_new(model, &m));
-    const mn_conv_desc expand = {chn_in, hidden, {1, 1}, 1, {0, 0}, 1, 1, 0};
-    const mn_conv_desc depthwise = {hidden, hidden, {kernel, kernel}, stride, {kernel / 2, kernel / 2}, 1, hidden, 0};
-    const mn_conv_desc project = {hidden, chn_out, {1, 1}, 1, {0, 0}, 1, 1, 0};
-    int rc = hidden == chn_in ? 0 : mn_conv_bn_act_append(m, &expand, act);
-    if (!rc) rc = mn_conv_bn_act_append(m, &depthwise, act);
-    if (!rc) rc = mn_conv_bn_act_append(m, &project, MODNAS_ACT_NONE);
+    const int rc = add_parts(m, d);
     if (rc)
         mn_module_free(m);
     else
         *out = m;
     return rc;
+}
+
+int mn_mbconv_hidden(const mn_model *model, int32_t chn_in, int32_t expansion, int32_t *hidden) {
+    if (expansion >= 1 && !__builtin_mul_overflow(chn_in, expansion, hidden)) return 0;
+    return mn_fail(model->ctx, MODNAS_ESHAPE, "%d channels times an expansion of %d", chn_in, expansion);
+}
+
+int mn_mbconv_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion, int32_t kernel,
+                  int32_t act, mn_module **out) {
+    mn_mbconv_desc d = {chn_in, 0, chn_out, stride, kernel, act, 0};
+    MN_TRY(mn_mbconv_hidden(model, chn_in, expansion, &d.hidden));
+    return mn_mbconv_build(model, &d, out);
 }

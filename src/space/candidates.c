@@ -17,14 +17,45 @@ static int misfit(const mn_component *c, const mn_candidate_env *e, const char *
 /* ---- builders ------------------------------------------------------------------------------------------ */
 
 typedef struct mb_conf {
-    int32_t kernel, expansion;
+    int32_t kernel, expansion, act, use_se;
 } mb_conf;
 
+static int make_mb(const mn_candidate_env *e, const mb_conf *mb, void *out) {
+    mn_mbconv_desc d = {e->chn_in, 0, e->chn_out, e->stride, mb->kernel, mb->act, mb->use_se};
+    MN_TRY(mn_mbconv_hidden(e->model, e->chn_in, mb->expansion, &d.hidden));
+    return mn_mbconv_build(e->model, &d, out);
+}
+
 static int build_mb(const mn_component *c, const mn_args *args, const void *env, void *out) {
-    const mn_candidate_env *e = env;
-    const mb_conf *mb = c->data;
     (void)args;
-    return mn_mbconv_new(e->model, e->chn_in, e->chn_out, e->stride, mb->expansion, mb->kernel, MODNAS_ACT_RELU6, out);
+    return make_mb(env, c->data, out);
+}
+
+/* 0 and 1 as the original has them, or false and true. */
+static int read_flag(const mn_component *c, const mn_candidate_env *e, const mn_args *a, const char *name, int *flag) {
+    const mn_node *v = mn_args_node(a, name);
+    char reason[128], what[80];
+    *flag = v && v->i;
+    if (!v || v->kind == MN_BOOL || (v->kind == MN_INT && (v->i == 0 || v->i == 1))) return 0;
+    snprintf(reason, sizeof reason, "takes 0 or 1 as %s, not %s", name, mn_node_what(v, what, sizeof what));
+    return misfit(c, e, reason);
+}
+
+/* The form whose flags are args. */
+static int build_m3(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mb_conf mb = *(const mb_conf *)c->data;
+    int hs;
+    MN_TRY(read_flag(c, env, args, "use_se", &mb.use_se));
+    MN_TRY(read_flag(c, env, args, "use_hs", &hs));
+    if (hs) mb.act = MODNAS_ACT_HARD_SWISH;
+    return make_mb(env, &mb, out);
+}
+
+static int build_se(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const mn_candidate_env *e = env;
+    (void)args;
+    if (e->chn_in != e->chn_out || e->stride != 1) return misfit(c, e, "needs equal channels and stride 1");
+    return mn_mbv3_se_new(e->model, e->chn_in, out);
 }
 
 static int build_nil(const mn_component *c, const mn_args *args, const void *env, void *out) {
@@ -64,18 +95,29 @@ static int build_primitive(const mn_component *c, const mn_args *args, const voi
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-#define ROW(name, text, build, type, ...)                                                                              \
+#define ROW(name, text, args, build, type, ...)                                                                        \
     {                                                                                                                  \
-        "candidate", name, text, NULL, build, &(const type) {                                                          \
+        "candidate", name, text, args, build, &(const type) {                                                          \
             __VA_ARGS__                                                                                                \
         }                                                                                                              \
     }
-#define MB(k, e) ROW("MB" #k "E" #e, "inverted residual, kernel " #k ", expansion " #e, build_mb, mb_conf, k, e)
+#define MB(k, e)                                                                                                       \
+    ROW("MB" #k "E" #e, "inverted residual, kernel " #k ", expansion " #e, NULL, build_mb, mb_conf, k, e,              \
+        MODNAS_ACT_RELU6, 0)
+#define M3(k, e, end, text, args, build, act, se)                                                                      \
+    ROW("M3B" #k "E" #e end, "inverted residual of MobileNetV3, kernel " #k ", expansion " #e text, args, build,       \
+        mb_conf, k, e, act, se)
+#define M3B(k, e)                                                                                                      \
+    M3(k, e, "", "", m3_args, build_m3, MODNAS_ACT_RELU, 0),                                                           \
+        M3(k, e, "S", ", squeeze-excite", NULL, build_mb, MODNAS_ACT_RELU, 1),                                         \
+        M3(k, e, "H", ", hard-swish", NULL, build_mb, MODNAS_ACT_HARD_SWISH, 0),                                       \
+        M3(k, e, "SH", ", squeeze-excite, hard-swish", NULL, build_mb, MODNAS_ACT_HARD_SWISH, 1)
 #define PRIMITIVE(name, text, k, make, ...)                                                                            \
-    ROW(name, text ", kernel " #k, build_primitive, primitive, make, {.kernel = k, __VA_ARGS__})
+    ROW(name, text ", kernel " #k, NULL, build_primitive, primitive, make, {.kernel = k, __VA_ARGS__})
 #define EACH_KERNEL(FAMILY) FAMILY(1), FAMILY(3), FAMILY(5), FAMILY(7), FAMILY(9), FAMILY(11), FAMILY(13)
 
 #define MB_OF(k) MB(k, 1), MB(k, 3), MB(k, 6), MB(k, 9)
+#define M3_OF(k) M3B(k, 1), M3B(k, 3), M3B(k, 6), M3B(k, 9)
 #define AP(k)    PRIMITIVE("AP" #k, "average pooling", k, mn_pool_bn_new, .algo = MODNAS_POOL_AVG)
 #define MP(k)    PRIMITIVE("MP" #k, "max pooling", k, mn_pool_bn_new, .algo = MODNAS_POOL_MAX)
 #define NC(k)    PRIMITIVE("NC" #k, "convolution", k, mn_std_conv_new, .groups = 1)
@@ -85,11 +127,20 @@ static int build_primitive(const mn_component *c, const mn_args *args, const voi
 #define DD(k)    PRIMITIVE("DD" #k, "separable convolution, dilation 3", k, mn_dil_conv_new, .dilation = 3)
 #define FC(k)    PRIMITIVE("FC" #k, "convolutions k x 1 and 1 x k", k, mn_fac_conv_new, .groups = 1)
 
+static const mn_arg_def m3_args[] = {
+    {"use_se", MN_ARG_ANY, "0", NULL, "squeeze and excitation behind the depthwise convolution"},
+    {"use_hs", MN_ARG_ANY, "0", NULL, "hard-swish instead of ReLU"},
+    {NULL, 0, NULL, NULL, NULL}};
+
 static const mn_component rows[] = {
     MB_OF(3),
     MB_OF(5),
     MB_OF(7),
     MB_OF(9),
+    M3_OF(3),
+    M3_OF(5),
+    M3_OF(7),
+    M3_OF(9),
     EACH_KERNEL(AP),
     EACH_KERNEL(MP),
     EACH_KERNEL(NC),
@@ -100,6 +151,7 @@ static const mn_component rows[] = {
     EACH_KERNEL(FC),
     PRIMITIVE("AVG", "average pooling", 3, mn_pool_bn_new, .algo = MODNAS_POOL_AVG),
     PRIMITIVE("MAX", "max pooling", 3, mn_pool_bn_new, .algo = MODNAS_POOL_MAX),
+    {"candidate", "SE", "squeeze and excitation (equal channels and stride 1 only)", NULL, build_se, NULL},
     {"candidate", "NIL", "zeros (equal channels only)", NULL, build_nil, NULL},
     {"candidate", "IDT", "identity; with stride 2 a factorized reduction", NULL, build_idt, NULL},
 };
@@ -137,5 +189,5 @@ int mn_candidate_build(mn_model *model, const mn_node *spec, const mn_slot *slot
     MN_TRY(mn_spec_parse(ctx, spec, NULL, &name, &args));
     MN_TRY(at_slot(ctx, mn_registry_need(ctx, "candidate", name, NULL, &c), spec, slot));
     MN_TRY(mn_spec_check(ctx, "candidate", spec, NULL)); /* what is wrong from here on is between operator and Slot */
-    return at_slot(ctx, mn_registry_build(ctx, "candidate", spec, NULL, NULL, &env, out), spec, slot);
+    return at_slot(ctx, mn_registry_build(ctx, "candidate", spec, NULL, slot->args, &env, out), spec, slot);
 }

@@ -9,6 +9,16 @@
  * "1", ... as PyTorch's Sequential. */
 int mn_mbconv_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion, int32_t kernel,
                   int32_t act, mn_module **out);
+/* The same of any width, and as MobileNetV3 has it. */
+typedef struct mn_mbconv_desc {
+    int32_t chn_in, hidden, chn_out, stride, kernel, act;
+    int32_t use_se; /* squeeze and excitation of the hidden channels behind the depthwise convolution's activation */
+} mn_mbconv_desc;
+/* expansion * chn_in; MODNAS_ESHAPE. */
+int mn_mbconv_hidden(const mn_model *model, int32_t chn_in, int32_t expansion, int32_t *hidden);
+int mn_mbconv_build(mn_model *model, const mn_mbconv_desc *d, mn_module **out);
+/* Squeeze and excitation as MobileNetV3 has it: a quarter of the channels, ReLU, hard sigmoid. */
+int mn_mbv3_se_new(mn_model *model, int32_t chn, mn_module **out);
 /* Halves height and width without a window: ReLU, then two 1x1 stride-2 convolutions side by side, one over the pixels
  * at even, one over those at odd places, joined over channels, batch norm (settings of model->ops). Odd chn_out: the
  * first one has the channel more; odd sizes: the second one sees a zero row or column at the end. */

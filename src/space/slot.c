@@ -26,6 +26,7 @@ static void slot_destroy(mn_module *m) {
     for (size_t i = all->n; i-- > 0;)
         if (MN_AT(*all, mn_slot *, i) == s) mn_vec_remove(all, i);
     mn_node_free(m->model->ctx, s->kwargs);
+    mn_node_free(m->model->ctx, s->args);
     mn_node_free(m->model->ctx, s->own);
     mn_free(m->model->ctx, s->kwargs_json);
     mn_free(m->model->ctx, s->name);
@@ -90,6 +91,11 @@ int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op) {
     s->op = name;
     s->entity = entity;
     return 0;
+}
+
+void mn_slot_set_args(mn_slot *s, mn_node *args) {
+    mn_node_free(s->module->model->ctx, s->args);
+    s->args = args;
 }
 
 int mn_slot_drop_path(mn_slot *s, double low, double high) {

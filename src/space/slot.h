@@ -11,6 +11,7 @@ typedef struct mn_slot {
     int32_t chn_in, chn_out, stride;
     mn_node *kwargs;   /* e.g. {expansion: 6}; may be NULL */
     char *kwargs_json; /* the same as text, made when it is asked for; NULL before */
+    mn_node *args;     /* of candidates that have such and do not say otherwise, e.g. {use_se: 1}; NULL: none */
     mn_node *own;      /* spec of the candidate that the backbone itself has here; NULL: see model->predefined */
     mn_module *entity; /* NULL while empty */
     mn_module *drop_path; /* of what the entity gives, unless that is an identity; NULL: none */
@@ -24,6 +25,8 @@ int mn_slot_type_register(modnas_ctx *ctx); /* layer "Slot" */
 mn_slot *mn_slot_of(mn_module *m); /* NULL if m is no slot */
 /* Takes entity (also on failure), frees the old one. op: name of the candidate, or NULL. */
 int mn_slot_fill(mn_slot *s, mn_module *entity, const char *op);
+/* Takes args (NULL: none), of the candidates that come to it from here on. */
+void mn_slot_set_args(mn_slot *s, mn_node *args);
 /* Drop what the entity gives, whatever it is or will be: see mn_drop_path_new. */
 int mn_slot_drop_path(mn_slot *s, double low, double high);
 mn_slot *mn_model_slot(const mn_model *model, size_t i);
