@@ -245,7 +245,7 @@ START_TEST(losses_by_formula) {
     mn_costs latency = {.ctx = NULL};
     mn_model *m = mixed_model("SoftmaxSumMixedOp", "[NC1, NC3, SS3]", 5);
     const mn_criterion base = {.ctx = model_ctx, .loss = constant_loss};
-    const mn_criterion_env env = {m, {2, 3, 4}, &base};
+    const mn_criterion_env env = {.model = m, .input = {2, 3, 4}, .base = &base};
     mn_criterion *c;
     ck_assert_int_eq(mn_metrics_register(model_ctx), 0);
     if (by_latency) {

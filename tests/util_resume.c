@@ -49,6 +49,12 @@ const util_resume util_resumes[] = {
      "  search: {type: SuperNetEstim, epochs: 2, arch_update_intv: 2}\n"
      "  tune: {type: DefaultEstim, epochs: 1}\n",
      1},
+    {"mixed and taught",
+     DATA SGD INDEX "estim:\n"
+                    "  train: {type: DefaultEstim, epochs: 3, criterion: [{type: MixUpLoss, mode: train},"
+                    " {type: KnowledgeDistillLoss, mode: train, args: {train_teacher: true}}]}\n"
+                    "  search: {type: RandomSamplingEstim, epochs: 2, criterion: [KnowledgeDistillLoss]}\n",
+     0},
     {"SPOS at random",
      DATA SGD INDEX "estim:\n"
                     "  train: {type: RandomSamplingEstim, epochs: 2, args: {valid_intv: 1}}\n"

@@ -7,6 +7,7 @@
  */
 #include "construct/construct.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/forms.h"
@@ -210,11 +211,10 @@ static int name_space(mn_model *model) {
     return model->type ? 0 : MODNAS_ENOMEM;
 }
 
-static int construct(mn_model *model, const mn_node *config, const mn_node *list, int commit) {
+/* All but what works on parameters in memory. */
+static int assemble(mn_model *model, const mn_node *list, int commit) {
     mn_space *space;
     MN_TRY(mn_space_of(model, &space));
-    MN_TRY(mn_construct_memory(config, model));
-    MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
     MN_TRY(run_list(model, list, MN_IN_ORDER));
     if (!model->root && !space->params.n) return mn_fail(model->ctx, MODNAS_ECONFIG, "the configuration has no model");
     MN_TRY(settle_slots(model));
@@ -222,8 +222,14 @@ static int construct(mn_model *model, const mn_node *config, const mn_node *list
     if (!model->root) MN_TRY(name_space(model));
     if (!commit) return 0;
     MN_TRY(mn_model_commit(model));
-    if (model->backend) MN_TRY(mn_try_model(model));
-    return run_list(model, list, MN_WHEN_COMMITTED);
+    return model->backend ? mn_try_model(model) : 0;
+}
+
+static int construct(mn_model *model, const mn_node *config, const mn_node *list, int commit) {
+    MN_TRY(mn_construct_memory(config, model));
+    MN_TRY(mn_ops_conf_read(model->ctx, mn_node_get(config, "ops"), &model->ops));
+    MN_TRY(assemble(model, list, commit));
+    return commit ? run_list(model, list, MN_WHEN_COMMITTED) : 0;
 }
 
 int mn_construct_from(modnas_ctx *ctx, const mn_node *config, const mn_node *list, int32_t dtype, int commit,
@@ -246,5 +252,58 @@ int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, in
     MN_TRY(mn_construct_list(ctx, config, &list));
     const int rc = mn_construct_from(ctx, config, list, dtype, commit, out);
     mn_node_free(ctx, list);
+    return rc;
+}
+
+/* ---- networks beside it -------------------------------------------------------------------------------- */
+
+typedef struct numbering {
+    modnas_ctx *ctx;
+    mn_node *list;
+} numbering;
+
+static int add_numbered(const char *name, const mn_node *spec, void *ud) {
+    const numbering *n = ud;
+    char number[24];
+    mn_node *map;
+    (void)name;
+    snprintf(number, sizeof number, "%zu", n->list->n);
+    MN_TRY(mn_spec_to_map(n->ctx, spec, &map));
+    return mn_node_set(n->ctx, n->list, number, map);
+}
+
+static int number_specs(modnas_ctx *ctx, const mn_node *specs, mn_node **out) {
+    numbering n = {ctx, mn_node_new(ctx, MN_MAP)};
+    const int rc = n.list ? mn_specs_visit(specs, add_numbered, &n) : MODNAS_ENOMEM;
+    if (rc)
+        mn_node_free(ctx, n.list);
+    else
+        *out = n.list;
+    return rc;
+}
+
+int mn_construct_beside(const mn_model *like, const mn_node *specs, mn_model **out) {
+    mn_model *model = NULL;
+    mn_node *list;
+    MN_TRY(number_specs(like->ctx, specs, &list));
+    int rc = mn_model_new(like->ctx, like->backend, like->dtype, like->seed, &model);
+    if (!rc) {
+        model->ops = like->ops;
+        rc = assemble(model, list, 1);
+    }
+    if (!rc && !model->root) rc = mn_fail(like->ctx, MODNAS_ECONFIG, "its constructors make no model");
+    mn_node_free(like->ctx, list);
+    if (rc)
+        mn_model_free(model);
+    else
+        *out = model;
+    return rc;
+}
+
+int mn_construct_load(mn_model *model, const mn_node *specs) {
+    mn_node *list;
+    MN_TRY(number_specs(model->ctx, specs, &list));
+    const int rc = run_list(model, list, MN_WHEN_COMMITTED);
+    mn_node_free(model->ctx, list);
     return rc;
 }

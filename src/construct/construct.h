@@ -28,6 +28,10 @@ typedef struct mn_construct_env {
  * `arch_desc`, the `construct` entries in the order of the file, then commit (unless `commit` is 0) and `chkpt`. If no
  * constructor filled any Slot the backbone's own operators are taken; MODNAS_ECONFIG names a Slot that stays empty. */
 int mn_construct_model(modnas_ctx *ctx, const mn_node *config, int32_t dtype, int commit, mn_model **out);
+/* Another network on the backend of `like`, with its precision, seed and ops, from a list or a map of constructors;
+ * committed, but for those that work on parameters in memory: weights from files are loaded by mn_construct_load. */
+int mn_construct_beside(const mn_model *like, const mn_node *specs, mn_model **out);
+int mn_construct_load(mn_model *model, const mn_node *specs);
 /* The network of a spec of kind "model" into a model that has none yet: else MODNAS_EINVAL. */
 int mn_construct_network(mn_model *model, const mn_node *spec);
 /* Run a constructor of a spec. Before the commit, or after it those that work on parameters in memory: else

@@ -6,13 +6,14 @@
 
 enum { BATCH = 2 }; /* more than one: a forward that takes images for one another is noticed */
 
-static int record(mn_model *m, mn_run *run, mn_value **logits) {
+static int record(mn_model *m, mn_run *run, mn_value **logits, mn_value **aux) {
     const mn_run_opts opts = {.train = 1};
     const int64_t dims[4] = {BATCH, m->input[0], m->input[1], m->input[2]};
     mn_value *x;
     MN_TRY(mn_run_begin(run, &opts));
     MN_TRY(mn_input(run, dims, m->dtype, &x));
-    return mn_model_forward(m, run, x, logits);
+    MN_TRY(mn_model_forward(m, run, x, logits));
+    return m->forward_aux ? m->forward_aux(m, run, aux) : 0;
 }
 
 static int check_logits(mn_model *m, const int64_t d[4]) {
@@ -72,14 +73,15 @@ static int note_unused(const mn_model *m, const mn_run *run) {
 
 int mn_try_model(mn_model *m) {
     const int32_t before = m->record_all;
-    mn_value *logits;
+    mn_value *logits, *aux = NULL;
     mn_run *run;
     for (size_t i = 0; i < m->slots.n; i++) mn_model_slot(m, i)->n_forwards = 0;
     MN_TRY(mn_run_new(m->backend, m->dtype, m->slab, &run));
     m->record_all = 1;
-    int rc = record(m, run, &logits);
+    int rc = record(m, run, &logits, &aux);
     m->record_all = before;
     if (!rc) rc = check_logits(m, logits->dims);
+    if (!rc && aux) rc = check_logits(m, aux->dims);
     if (!rc) rc = check_slots(m);
     if (!rc) rc = note_unused(m, run);
     mn_run_free(run);

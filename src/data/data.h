@@ -66,6 +66,7 @@ typedef struct mn_batch {
     const float *x;   /* n, C, H, W plain */
     const int32_t *y; /* n */
     int64_t index;    /* number of the batch in its epoch */
+    int64_t epoch;    /* that epoch; -1: x is not as a loader gave it */
 } mn_batch;           /* borrowed until the next call on the loader */
 
 /* env of kind "data_loader". Sets are borrowed and must outlive the loaders. With `valid` NULL, valid_size /

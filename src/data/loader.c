@@ -359,7 +359,7 @@ static int look_started(mn_loader *l, mn_batch *out) {
     if (!there) return mn_dataset_fail(l->set, l->fault.index, l->fault.code, l->fault.label);
     const int64_t b = l->taken, slot = b % N_SLOTS;
     *out = (mn_batch){
-        .n = batch_samples(l, b), .x = l->x + (size_t)slot * l->slot_values, .y = l->y + slot * l->batch, .index = b};
+        .n = batch_samples(l, b), .x = l->x + (size_t)slot * l->slot_values, .y = l->y + slot * l->batch, .index = b, .epoch = l->epoch};
     return 0;
 }
 

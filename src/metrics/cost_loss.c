@@ -16,7 +16,6 @@
 
 typedef struct cost_loss {
     mn_model *model;
-    const mn_criterion *base;
     mn_costs costs;
     double ref, unit;          /* ref in that of the metric, of which `unit` costs are one */
     double scale, alpha, beta; /* scale: lamd */
@@ -66,16 +65,16 @@ static int record_ratio(const cost_loss *s, mn_run *run, mn_value **out) {
     return sum ? linear(run, sum, 1, known, out) : mn_const(run, one, &known, out);
 }
 
-static int record_base(const cost_loss *s, mn_run *run, mn_value *logits, mn_value *target, mn_value **ratio,
+static int record_base(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **ratio,
                        mn_value **loss) {
-    MN_TRY(s->base->loss(s->base, run, logits, target, loss));
-    return record_ratio(s, run, ratio);
+    MN_TRY(c->base->loss(c->base, run, logits, target, loss));
+    return record_ratio(c->state, run, ratio);
 }
 
 static int add_loss(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss) {
     const cost_loss *s = c->state;
     mn_value *r, *price;
-    MN_TRY(record_base(s, run, logits, target, &r, loss));
+    MN_TRY(record_base(c, run, logits, target, &r, loss));
     MN_TRY(linear(run, r, s->scale, -s->scale, &price));
     return mn_add(run, *loss, price, loss);
 }
@@ -90,7 +89,7 @@ static int multiply(const cost_loss *s, mn_run *run, mn_value *x, mn_value **los
 static int mult_loss(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss) {
     const cost_loss *s = c->state;
     mn_value *r;
-    MN_TRY(record_base(s, run, logits, target, &r, loss));
+    MN_TRY(record_base(c, run, logits, target, &r, loss));
     return multiply(s, run, r, loss);
 }
 
@@ -98,7 +97,7 @@ static int mult_loss(const mn_criterion *c, mn_run *run, mn_value *logits, mn_va
 static int mult_log_loss(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss) {
     const cost_loss *s = c->state;
     mn_value *r;
-    MN_TRY(record_base(s, run, logits, target, &r, loss));
+    MN_TRY(record_base(c, run, logits, target, &r, loss));
     MN_TRY(mn_activation(run, r, MODNAS_ACT_LOG, 0, 0, &r));
     MN_TRY(linear(run, r, 1 / log(s->ref), 1, &r));
     return multiply(s, run, r, loss);
@@ -123,14 +122,11 @@ static double mean_cost(const mn_costs *c) {
 
 static int fill(mn_criterion *c, const mn_args *a, const mn_criterion_env *env) {
     cost_loss *s = c->state;
-    const char *target = c->loss == add_loss ? "lamd" : "beta";
     const double least = c->loss == mult_log_loss; /* where its logarithm is 0 */
     s->model = env->model;
-    s->base = env->base;
     if (c->loss == add_loss) s->scale = mn_args_real(a, "lamd");
     if (c->loss != add_loss) s->alpha = mn_args_real(a, "alpha");
     if (c->loss != add_loss) s->beta = mn_args_real(a, "beta");
-    if (!s->base) return mn_args_fail(a, target, "adds to a loss, and there is no trainer that has one");
     if (!mn_space_n_genes(env->model->space))
         return mn_args_fail(a, "metrics", "of a model that has nothing to choose");
     MN_TRY(mn_costs_named(env->model, mn_args_str(a, "metrics"), env->input, &s->costs));
@@ -148,22 +144,8 @@ typedef struct row { /* what a component is made of */
 } row;
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
-    if (!env) return mn_args_fail(a, "metrics", "of a trainer: it is a criterion of an estimator");
-    mn_criterion *k = mn_alloc(a->ctx, 1, sizeof *k);
-    void *state = mn_alloc(a->ctx, 1, sizeof(cost_loss));
-    if (!k || !state) {
-        mn_free(a->ctx, k);
-        mn_free(a->ctx, state);
-        return MODNAS_ENOMEM;
-    }
-    *k = (mn_criterion){.ctx = a->ctx, .loss = ((const row *)c->data)->loss, .destroy = destroy, .state = state};
-    mn_ctx_hold(a->ctx);
-    const int rc = fill(k, a, env);
-    if (rc)
-        mn_criterion_free(k);
-    else
-        *(mn_criterion **)out = k;
-    return rc;
+    const mn_criterion draft = {.loss = ((const row *)c->data)->loss, .destroy = destroy};
+    return mn_criterion_make(&draft, a, env, "metrics", sizeof(cost_loss), fill, out);
 }
 
 #define COMMON                                                                                                         \

@@ -45,6 +45,9 @@ struct modnas_model {
     /* The name that others give a tensor in their files (models/torchvision.c), into an empty builder that stays empty
      * for what they do not have; NULL: nobody is known who has this network. Set by the model's builder. */
     int (*foreign_name)(const mn_model *m, const char *name, mn_str *out);
+    /* Logits of an auxiliary head on what this run recorded last, in training only; NULL: there is none. Set by the model's
+     * builder. The head is no part of forward: only a loss that wants it records it. */
+    int (*forward_aux)(mn_model *m, mn_run *run, mn_value **logits);
     uint64_t seed;
     mn_ops_conf ops;
     mn_module *root;

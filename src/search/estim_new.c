@@ -53,7 +53,7 @@ static int read_mode(mn_estim *e, const mn_node *spec, int *first, int *end) {
 
 /* One for a pass, on what that pass has so far. */
 static int build_criterion(mn_estim *e, const mn_node *spec, int pass) {
-    mn_criterion_env env = {.model = e->model, .base = e->by_pass[pass]};
+    mn_criterion_env env = {.model = e->model, .base = e->by_pass[pass], .pass = pass};
     mn_criterion *c;
     memcpy(env.input, e->model->input, sizeof env.input);
     if (e->trainer) mn_trainer_input(e->trainer, env.input);

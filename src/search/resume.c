@@ -85,6 +85,10 @@ int mn_estim_state(mn_estim *e, mn_state *io, int under_way) {
     MN_TRY(best_state(e, io));
     for (mn_metric *k = e->metric; k; k = k->next)
         if (k->io) MN_TRY(k->io(k, io));
+    for (size_t i = 0; i < e->criteria.n; i++) {
+        mn_criterion *c = MN_AT(e->criteria, mn_criterion *, i);
+        if (c->io) MN_TRY(c->io(c, io));
+    }
     if (under_way && !e->vt->state) return mn_state_fail(io, "%s cannot go on in the middle", e->vt->type);
     if (under_way) MN_TRY(e->vt->state(e, io));
     if (!io->loading) return 0;

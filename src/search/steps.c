@@ -24,6 +24,14 @@ static int load_checkpoint(mn_estim *e) {
     return rc;
 }
 
+static int begin_criteria(mn_estim *e) {
+    for (size_t i = 0; i < e->criteria.n; i++) {
+        mn_criterion *c = MN_AT(e->criteria, mn_criterion *, i);
+        if (c->begin) MN_TRY(c->begin(c));
+    }
+    return 0;
+}
+
 /* A phase that was loaded: its optimizer, its clocks and where it is are there. */
 static int go_on(mn_estim *e) {
     mn_log(e->ctx, MODNAS_LOG_INFO, "Running estim: %s type: %s, from epoch %lld, step %lld on", e->name, e->vt->type,
@@ -40,6 +48,7 @@ int mn_estim_begin(mn_estim *e) {
     MN_TRY(load_checkpoint(e));
     if (e->trainer) mn_trainer_set_criteria(e->trainer, e->by_pass);
     if (e->trainer) MN_TRY(mn_trainer_reset(e->trainer, e->epochs));
+    MN_TRY(begin_criteria(e));
     MN_TRY(e->vt->prepare(e));
     e->started = mn_seconds();
     e->n_steps = e->n_arch_steps = 0;

@@ -5,6 +5,8 @@
  * classes. Formulas and what happens at corners: docs/operators.md. */
 #include "train/parts.h"
 
+#include <string.h>
+
 /* What a component is made of: its one argument (NULL: none), in 0..arg_max. */
 typedef struct criterion_row {
     const char *arg;
@@ -53,6 +55,39 @@ void mn_criterion_free(mn_criterion *c) {
     mn_free(ctx, c->state);
     mn_free(ctx, c);
     mn_ctx_drop(ctx);
+}
+
+int mn_criterion_make(const mn_criterion *draft, const mn_args *a, const void *env, const char *arg, size_t state_bytes,
+                      mn_criterion_fill_fn fill, void *out) {
+    const mn_criterion_env *e = env;
+    if (!e) return mn_args_fail(a, arg, "of a trainer: it is a criterion of an estimator");
+    if (!e->base) return mn_args_fail(a, arg, "is made upon a loss, and there is no trainer that has one");
+    mn_criterion *c = mn_alloc(a->ctx, 1, sizeof *c);
+    if (!c) return MODNAS_ENOMEM;
+    *c = *draft;
+    c->ctx = a->ctx;
+    c->base = e->base;
+    mn_ctx_hold(c->ctx);
+    c->state = mn_alloc(c->ctx, 1, state_bytes);
+    if (!c->state) c->destroy = NULL;
+    const int rc = c->state ? fill(c, a, e) : MODNAS_ENOMEM;
+    if (rc)
+        mn_criterion_free(c);
+    else
+        *(mn_criterion **)out = c;
+    return rc;
+}
+
+mn_fed *mn_fed_in(mn_fed table[MN_FED_RUNS], const mn_run *run) {
+    int i = 0;
+    while (i < MN_FED_RUNS && table[i].run && table[i].run != run) i++;
+    if (i < MN_FED_RUNS) {
+        table[i].run = run;
+        return &table[i];
+    }
+    memmove(table, table + 1, (MN_FED_RUNS - 1) * sizeof *table);
+    table[MN_FED_RUNS - 1] = (mn_fed){.run = run};
+    return &table[MN_FED_RUNS - 1];
 }
 
 #define UNIFORM "share of the target that is uniform"

@@ -10,5 +10,8 @@ extern const mn_component mn_sgd_component, mn_adam_component, mn_adamw_componen
 extern const mn_component mn_schedule_components[MN_N_SCHEDULES];
 extern const mn_component mn_criterion_components[MN_N_CRITERIA];
 extern const mn_component mn_trainer_components[MN_N_TRAINERS];
+extern const mn_component mn_auxiliary_loss, mn_mixup_loss, mn_distill_loss;
+
+double mn_draw_beta(mn_rng *rng, double alpha); /* from Beta(alpha, alpha) */
 
 #endif

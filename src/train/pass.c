@@ -33,6 +33,7 @@ int mn_pass_record(mn_pass *p, mn_model *model, const mn_criterion *criterion, c
     MN_TRY(mn_run_keep(p->run, p->loss));
     MN_TRY(mn_run_plan(p->run, p->opts.grads ? p->loss : NULL));
     memcpy(p->dims, dims, sizeof p->dims);
+    p->criterion = criterion;
     p->version = model->version;
     return 0;
 }
@@ -57,10 +58,17 @@ int64_t mn_count_top(const float *logits, const int32_t *labels, int32_t n, int3
     return hits;
 }
 
+static int feed(const mn_pass *p, const mn_criterion *c, uint64_t step, mn_batch *batch) {
+    if (c->base) MN_TRY(feed(p, c->base, step, batch));
+    return c->feed ? c->feed(c, p->run, p->dims, step, batch) : 0;
+}
+
 int mn_pass_forward(mn_pass *p, const mn_batch *batch, uint64_t step, double *loss) {
+    mn_batch fed = *batch;
     MN_TRY(check_labels(mn_run_ctx(p->run), batch, p->logits->dims[1]));
-    mn_run_bind(p->run, p->x, batch->x);
-    mn_run_bind(p->run, p->y, batch->y);
+    MN_TRY(feed(p, p->criterion, step, &fed));
+    mn_run_bind(p->run, p->x, fed.x);
+    mn_run_bind(p->run, p->y, fed.y);
     MN_TRY(mn_run_forward(p->run, step));
     return mn_run_read(p->run, p->loss, loss);
 }

@@ -11,6 +11,7 @@ typedef struct mn_pass {
     mn_run *run;
     mn_run_opts opts;
     mn_value *x, *y, *logits, *loss;
+    const mn_criterion *criterion; /* recorded with it; borrowed */
     uint64_t version; /* of the model when recorded */
     int32_t dims[4];  /* N, C, H, W recorded for; N 0: not recorded */
     int32_t kind;     /* enum mn_pass_kind: whose criterion it has */

@@ -9,5 +9,8 @@ int mn_train_register(modnas_ctx *ctx) {
     MN_TRY(mn_registry_add(ctx, &mn_adagrad_component));
     MN_TRY(mn_registry_add_all(ctx, mn_schedule_components, MN_N_SCHEDULES));
     MN_TRY(mn_registry_add_all(ctx, mn_criterion_components, MN_N_CRITERIA));
+    MN_TRY(mn_registry_add(ctx, &mn_auxiliary_loss));
+    MN_TRY(mn_registry_add(ctx, &mn_mixup_loss));
+    MN_TRY(mn_registry_add(ctx, &mn_distill_loss));
     return mn_registry_add_all(ctx, mn_trainer_components, MN_N_TRAINERS);
 }

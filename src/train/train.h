@@ -92,8 +92,15 @@ struct mn_criterion { /* out of the builder: mn_criterion ** */
     double arg;   /* label smoothing, smooth-L1's beta, ...: what the loss says */
     int32_t algo; /* MODNAS_LOSS_* of the pointwise ones */
     int (*loss)(const mn_criterion *c, mn_run *run, mn_value *logits, mn_value *target, mn_value **loss);
+    /* Before the forward of a run that its loss is recorded in, its base's first: change the batch, of dims N, C, H, W,
+     * and bind what the loss wants besides. step keys what is drawn. NULL: nothing. */
+    int (*feed)(const mn_criterion *c, mn_run *run, const int32_t dims[4], uint64_t step, mn_batch *batch);
+    /* A phase begins, with the weights as they are; what of it a checkpoint within the phase needs. NULL: nothing. */
+    int (*begin)(mn_criterion *c);
+    int (*io)(mn_criterion *c, mn_state *io);
     void (*destroy)(mn_criterion *c); /* what `state` holds beyond its block; NULL: nothing */
     void *state;                      /* owned block, or NULL */
+    const mn_criterion *base;         /* the loss that it is made upon; borrowed; NULL: none */
 };
 void mn_criterion_free(mn_criterion *c);
 /* env of a criterion of an estimator's section; of a trainer's own: NULL. */
@@ -101,7 +108,20 @@ typedef struct mn_criterion_env {
     mn_model *model;
     int32_t input[3];         /* C, H, W of an image */
     const mn_criterion *base; /* the loss that it is added to; NULL: there is none */
+    int32_t pass;             /* enum mn_pass_kind: where it is used */
 } mn_criterion_env;
+/* For builders of what only an estimator's section can have (else MODNAS_ECONFIG, at arg): draft with state_bytes of
+ * zeroed state and the env's base, filled by `fill`, after whose failure it is freed. out: mn_criterion **. */
+typedef int (*mn_criterion_fill_fn)(mn_criterion *c, const mn_args *a, const mn_criterion_env *env);
+int mn_criterion_make(const mn_criterion *draft, const mn_args *a, const void *env, const char *arg, size_t state_bytes,
+                      mn_criterion_fill_fn fill, void *out);
+/* Inputs that a criterion has in each of the runs that its loss is recorded in. */
+enum { MN_FED_RUNS = 8, MN_FED_INPUTS = 2 };
+typedef struct mn_fed {
+    const mn_run *run;
+    mn_value *input[MN_FED_INPUTS];
+} mn_fed;
+mn_fed *mn_fed_in(mn_fed table[MN_FED_RUNS], const mn_run *run); /* its row; a new run takes the oldest one */
 
 /* ---- trainer: kind "trainer" (ImageClsTrainer, DefaultTrainer) --------------------------------------- */
 
