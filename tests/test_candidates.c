@@ -81,6 +81,11 @@ static const measured originals[] = {
     {"NIL", "{}", 16, 16, 2, 0, 0},
     /* h = 9 * 16 = 144: 16 h + 2 h + 81 h + 2 h + 16 h + 32; 1024 (16 h + 81 h + 16 h) */
     SAME("MB9E9", 16880, 16662528),
+    SAME("IR9E9", 16880, 16662528), /* a shortcut costs nothing */
+    HALF("IR3E6", 5920, 2580480),
+    SAME("SKIP", 0, 0),
+    HALF("SKIP", 576, 131072), /* 16 32 + 64; 16 32 256 */
+    {"SKIP", "{}", 16, 32, 1, 576, 524288},
     {"MB7E1", "{}", 16, 32, 1, 1392, 1327104},
     /* SE of h channels: m is h / 4 rounded to 8; 2 h m + m + h; 2 h m. h = 96, m = 24; h = 144, m = 40; h = 16, m = 8 */
     SAME("M3B3E6SH", 4352 + 4728, 4030464 + 4608),
@@ -182,6 +187,8 @@ START_TEST(orders_are_kept) {
         {"{}", "M3B3E1SH",
          "conv2d batch_norm activation global_pool conv2d activation conv2d activation conv2d batch_norm"},
         {"{ops_order: weight_bn}", "MB3E1", "conv2d batch_norm activation conv2d batch_norm"}, /* heeds no order */
+        {"{ops_order: weight}", "IR3E1", "conv2d batch_norm activation conv2d batch_norm"},
+        {"{}", "SKIP", "identity"},
     };
     for (size_t i = 0; i < MN_COUNT(cases); i++) {
         mn_model *m = slot_empty_model("ref", MODNAS_F32);

@@ -34,6 +34,7 @@ static const candidate checked[] = {
     {"SC3", 3, 4, 1},   {"SC7", 3, 2, 2},   {"DC3", 3, 4, 1},   {"DC5", 3, 2, 2},   {"DD3", 3, 4, 1},
     {"DD5", 3, 2, 2},   {"FC3", 3, 4, 1},   {"FC7", 3, 2, 2},   {"FC1", 2, 3, 2},   {"DC1", 2, 3, 2},
     {"SE", 4, 4, 1},    {"M3B3E3", 3, 5, 1}, {"M3B3E6SH", 3, 3, 1}, {"M3B5E1S", 4, 4, 2}, {"M3B7E3H", 3, 2, 2},
+    {"IR3E3", 4, 4, 1}, {"IR5E6", 4, 4, 2}, {"IR5E1", 3, 4, 1}, {"SKIP", 3, 4, 1},  {"SKIP", 4, 4, 2},
 };
 
 static void check_gradients(const candidate *c, const char *ops, int32_t size) {
@@ -133,6 +134,7 @@ static const candidate compared[] = {
     {"DD5", 16, 24, 1}, {"DD3", 20, 20, 2}, {"DD1", 16, 24, 2},  {"FC3", 16, 24, 1}, {"FC7", 16, 24, 2},
     {"FC13", 16, 8, 1}, {"IDT", 16, 24, 2}, {"IDT", 16, 33, 2},  {"NIL", 16, 16, 2}, {"MB5E3", 16, 24, 2},
     {"SE", 16, 16, 1},  {"M3B3E6S", 16, 16, 1}, {"M3B5E3SH", 16, 24, 2}, {"M3B7E3H", 16, 24, 1}, {"M3B3E1SH", 16, 24, 1},
+    {"IR3E3", 16, 16, 1}, {"IR5E6", 16, 24, 2}, {"SKIP", 16, 24, 2},
 };
 
 typedef struct outcome {

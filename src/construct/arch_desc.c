@@ -1,7 +1,8 @@
 /* Architecture descriptions: reading one, and building a network from one.
  *
  *   [null, ["MB3E6"], "NIL", ...]     one item a Slot, in model order: a name, a list of one name, a spec, or null for
- * the backbone's own operator (what a search space that keeps its first block exports) */
+ * the backbone's own operator (what a search space that keeps its first block exports)
+ *   "01221200"                        a digit a Slot, where the model says what they mean (space/digits.c) */
 #include <stdio.h>
 #include <string.h>
 
@@ -179,12 +180,25 @@ static const mn_arg_def mbv2_args[] = {
     {"fix_first", MN_ARG_BOOL, "true", NULL, "the first Slot keeps the backbone's own operator; its item is not read"},
     END};
 
+/* A list of items for the model's Slots, if the description is not wrong. */
+static int load_items(mn_model *model, const mn_node *given, mn_node **out) {
+    mn_node *desc;
+    MN_TRY(mn_arch_desc_load(model->ctx, given, &desc));
+    if (desc->kind != MN_STR || !model->digits) {
+        *out = desc;
+        return 0;
+    }
+    const int rc = mn_digits_read(model, desc, out);
+    mn_node_free(model->ctx, desc);
+    return rc;
+}
+
 static int run_arch_desc(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
     mn_node *desc;
     (void)out;
     if (!model->root) return mn_args_fail(args, "arch_desc", "the configuration has no model to build it in");
-    MN_TRY(mn_arch_desc_load(model->ctx, mn_args_node(args, "arch_desc"), &desc));
+    MN_TRY(load_items(model, mn_args_node(args, "arch_desc"), &desc));
     building b = {model->ctx, desc, 0, c->args == mbv2_args && mn_args_bool(args, "fix_first")};
     int rc = check_desc(model, desc);
     if (!rc) rc = mn_each_empty_slot(model, fill_next, &b);

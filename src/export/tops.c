@@ -1,6 +1,7 @@
 /* Exporters of mixed ops: the most probable candidates, by Slot or by mixed op.
  *
- *   by Slot        [null, ["MB3E6"], ...]     null: no mixed op; a choice by index is a plain string
+ *   by Slot        [null, ["MB3E6"], ...]     null: no mixed op; a choice by index is a plain string; one text where
+ *                                             the model writes its architectures as digits
  *   by mixed op    [["MB3E6"], ...]
  *   by module      {"conv_first": {}, "blocks": {"0": {"conv": ["MB3E6"]}}, ...}     at a Slot as by Slot */
 #include "export/parts.h"
@@ -77,10 +78,10 @@ static int run_slots(mn_exporter *e, mn_model *model, mn_node **desc) {
         rc = slot_desc(slot, s->k, &item);
         if (!rc) rc = append(e->ctx, list, item);
     }
-    if (rc)
-        mn_node_free(e->ctx, list);
-    else
-        *desc = list;
+    mn_node *text = NULL;
+    if (!rc) rc = mn_digits_write(model, list, &text);
+    if (rc || text) mn_node_free(e->ctx, list);
+    if (!rc) *desc = text ? text : list;
     return rc;
 }
 

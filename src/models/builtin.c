@@ -3,5 +3,6 @@
 #include "space/space.h"
 
 int mn_models_register(modnas_ctx *ctx) {
-    return mn_mobilenetv2_register(ctx);
+    MN_TRY(mn_mobilenetv2_register(ctx));
+    return mn_nas_bench_macro_register(ctx);
 }

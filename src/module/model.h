@@ -13,6 +13,7 @@
 struct mn_sections; /* base/sections.h */
 struct mn_space;    /* space/space.h */
 struct mn_slot;     /* space/slot.h */
+struct mn_digits;   /* space/space.h */
 struct mn_limits;   /* search/limit.h */
 struct mn_costs;    /* search/cost.h */
 
@@ -42,6 +43,7 @@ struct modnas_model {
     int32_t n_classes;
     /* The operator that the backbone itself has at a Slot; NULL: it has none. Set by the model's builder. */
     int (*predefined)(mn_model *model, const struct mn_slot *slot, mn_module **out);
+    const struct mn_digits *digits; /* how its architectures are written as one text; NULL: they are not */
     /* The name that others give a tensor in their files (models/torchvision.c), into an empty builder that stays empty
      * for what they do not have; NULL: nobody is known who has this network. Set by the model's builder. */
     int (*foreign_name)(const mn_model *m, const char *name, mn_str *out);

@@ -3,6 +3,7 @@
  *   [null, [MB3E6], ...]                   one item a Slot, or one a mixed op
  *   {bottlenecks: {...: {conv: [MB3E6]}}}  by the names of modules, the same items at Slots
  *   {c_0: MB3E6, t_1: [0.1, 0.7, ...]}     by the names of parameters; of numbers the largest
+ *   "01221200"                             a digit a Slot (digits.c)
  *
  * An item is a name, or a list of names of which the first one counts. */
 #include <stdio.h>
@@ -146,7 +147,25 @@ static int read_map(const reading *r, const mn_node *desc) {
     return 0;
 }
 
+/* One digit a Slot. */
+static int read_digits(const reading *r, const mn_node *text) {
+    mn_node *list;
+    MN_TRY(mn_digits_read(r->arch->model, text, &list));
+    const int rc = read_list(r, list);
+    mn_node_free(r->ctx, list);
+    return rc;
+}
+
 /* ---- the whole ------------------------------------------------------------------------------------------- */
+
+static int read_desc(const reading *r, const mn_node *desc) {
+    char where[256], is[128];
+    if (desc->kind == MN_SEQ) return read_list(r, desc);
+    if (desc->kind == MN_MAP) return read_map(r, desc);
+    if (desc->kind == MN_STR && r->arch->model->digits) return read_digits(r, desc);
+    return mn_fail(r->ctx, MODNAS_ECONFIG, "%s: an architecture is a list or a map, not %s",
+                   mn_node_where(desc, where, sizeof where), mn_node_what(desc, is, sizeof is));
+}
 
 static int check_whole(const reading *r, const mn_node *desc) {
     char where[256];
@@ -159,13 +178,9 @@ static int check_whole(const reading *r, const mn_node *desc) {
 
 int mn_arch_of_desc(mn_model *model, const mn_node *desc, mn_arch **out) {
     reading r = {.ctx = model->ctx};
-    char where[256], is[128];
     MN_TRY(mn_arch_new(model, &r.arch));
     for (int32_t i = 0; i < r.arch->n; i++) r.arch->index[i] = MN_ARCH_OPEN;
-    int rc = desc->kind == MN_SEQ   ? read_list(&r, desc)
-             : desc->kind == MN_MAP ? read_map(&r, desc)
-                                    : mn_fail(r.ctx, MODNAS_ECONFIG, "%s: an architecture is a list or a map, not %s",
-                                              mn_node_where(desc, where, sizeof where), mn_node_what(desc, is, sizeof is));
+    int rc = read_desc(&r, desc);
     if (!rc) rc = check_whole(&r, desc);
     if (rc)
         mn_arch_free(r.arch);

@@ -1,5 +1,5 @@
 /* The inverted residual convolution (Sandler et al., MobileNetV2, 2018, table 1; Howard et al., MobileNetV3, 2019, figure
- * 4), without the residual, which the block adds. */
+ * 4), without the residual, which the block adds; and as a block of its own. */
 #include "module/layers.h"
 #include "space/candidates.h"
 
@@ -43,4 +43,38 @@ int mn_mbconv_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stri
     mn_mbconv_desc d = {chn_in, 0, chn_out, stride, kernel, act, 0};
     MN_TRY(mn_mbconv_hidden(model, chn_in, expansion, &d.hidden));
     return mn_mbconv_build(model, &d, out);
+}
+
+/* ---- with its shortcut --------------------------------------------------------------------------------- */
+
+typedef struct block {
+    int32_t shortcut;
+} block;
+
+static int block_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
+    mn_value *v;
+    MN_TRY(mn_forward(MN_AT(m->children, mn_module *, 0), run, src, n_src, &v));
+    if (((const block *)m->state)->shortcut) return mn_add(run, v, src[0], dst);
+    *dst = v;
+    return 0;
+}
+
+static const mn_module_vt block_vt = {"inverted_residual", block_forward, NULL};
+
+int mn_inverted_residual_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion,
+                             int32_t kernel, mn_module **out) {
+    mn_module *m, *conv;
+    MN_TRY(mn_mbconv_new(model, chn_in, chn_out, stride, expansion, kernel, MODNAS_ACT_RELU, &conv));
+    int rc = mn_module_new(model, &block_vt, sizeof(block), &m);
+    if (rc) {
+        mn_module_free(conv);
+        return rc;
+    }
+    ((block *)m->state)->shortcut = stride == 1 && chn_in == chn_out;
+    rc = mn_module_add(m, "conv", conv);
+    if (rc)
+        mn_module_free(m);
+    else
+        *out = m;
+    return rc;
 }

@@ -58,6 +58,20 @@ static int build_se(const mn_component *c, const mn_args *args, const void *env,
     return mn_mbv3_se_new(e->model, e->chn_in, out);
 }
 
+static int build_ir(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const mn_candidate_env *e = env;
+    const mb_conf *mb = c->data;
+    (void)args;
+    return mn_inverted_residual_new(e->model, e->chn_in, e->chn_out, e->stride, mb->expansion, mb->kernel, out);
+}
+
+static int build_skip(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const mn_candidate_env *e = env;
+    (void)c, (void)args;
+    if (e->stride == 1 && e->chn_in == e->chn_out) return mn_identity_new(e->model, out);
+    return mn_conv_bn_act_new(e->model, e->chn_in, e->chn_out, 1, e->stride, 1, MODNAS_ACT_NONE, out);
+}
+
 static int build_nil(const mn_component *c, const mn_args *args, const void *env, void *out) {
     const mn_candidate_env *e = env;
     (void)args;
@@ -112,12 +126,16 @@ static int build_primitive(const mn_component *c, const mn_args *args, const voi
         M3(k, e, "S", ", squeeze-excite", NULL, build_mb, MODNAS_ACT_RELU, 1),                                         \
         M3(k, e, "H", ", hard-swish", NULL, build_mb, MODNAS_ACT_HARD_SWISH, 0),                                       \
         M3(k, e, "SH", ", squeeze-excite, hard-swish", NULL, build_mb, MODNAS_ACT_HARD_SWISH, 1)
+#define IR(k, e)                                                                                                       \
+    ROW("IR" #k "E" #e, "inverted residual with its shortcut, kernel " #k ", expansion " #e, NULL, build_ir, mb_conf,  \
+        k, e, MODNAS_ACT_RELU, 0)
 #define PRIMITIVE(name, text, k, make, ...)                                                                            \
     ROW(name, text ", kernel " #k, NULL, build_primitive, primitive, make, {.kernel = k, __VA_ARGS__})
 #define EACH_KERNEL(FAMILY) FAMILY(1), FAMILY(3), FAMILY(5), FAMILY(7), FAMILY(9), FAMILY(11), FAMILY(13)
 
 #define MB_OF(k) MB(k, 1), MB(k, 3), MB(k, 6), MB(k, 9)
 #define M3_OF(k) M3B(k, 1), M3B(k, 3), M3B(k, 6), M3B(k, 9)
+#define IR_OF(k) IR(k, 1), IR(k, 3), IR(k, 6), IR(k, 9)
 #define AP(k)    PRIMITIVE("AP" #k, "average pooling", k, mn_pool_bn_new, .algo = MODNAS_POOL_AVG)
 #define MP(k)    PRIMITIVE("MP" #k, "max pooling", k, mn_pool_bn_new, .algo = MODNAS_POOL_MAX)
 #define NC(k)    PRIMITIVE("NC" #k, "convolution", k, mn_std_conv_new, .groups = 1)
@@ -141,6 +159,10 @@ static const mn_component rows[] = {
     M3_OF(5),
     M3_OF(7),
     M3_OF(9),
+    IR_OF(3),
+    IR_OF(5),
+    IR_OF(7),
+    IR_OF(9),
     EACH_KERNEL(AP),
     EACH_KERNEL(MP),
     EACH_KERNEL(NC),
@@ -154,6 +176,7 @@ static const mn_component rows[] = {
     {"candidate", "SE", "squeeze and excitation (equal channels and stride 1 only)", NULL, build_se, NULL},
     {"candidate", "NIL", "zeros (equal channels only)", NULL, build_nil, NULL},
     {"candidate", "IDT", "identity; with stride 2 a factorized reduction", NULL, build_idt, NULL},
+    {"candidate", "SKIP", "identity; between unequal shapes a 1x1 convolution with batch norm", NULL, build_skip, NULL},
 };
 
 int mn_candidates_register(modnas_ctx *ctx) {

@@ -19,6 +19,9 @@ int mn_mbconv_hidden(const mn_model *model, int32_t chn_in, int32_t expansion, i
 int mn_mbconv_build(mn_model *model, const mn_mbconv_desc *d, mn_module **out);
 /* Squeeze and excitation as MobileNetV3 has it: a quarter of the channels, ReLU, hard sigmoid. */
 int mn_mbv3_se_new(mn_model *model, int32_t chn, mn_module **out);
+/* The whole block with ReLU: the same, plus its source where shapes agree (stride 1, equal channels). Child "conv". */
+int mn_inverted_residual_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion,
+                             int32_t kernel, mn_module **out);
 /* Halves height and width without a window: ReLU, then two 1x1 stride-2 convolutions side by side, one over the pixels
  * at even, one over those at odd places, joined over channels, batch norm (settings of model->ops). Odd chn_out: the
  * first one has the channel more; odd sizes: the second one sees a zero row or column at the end. */

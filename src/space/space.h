@@ -82,6 +82,19 @@ int mn_arch_apply(const mn_arch *a);
  * do not count) as decimal digits; any size. */
 int mn_space_size(const mn_space *s, mn_str *out);
 
+/* ---- architectures as digits (digits.c) --------------------------------------------------------------------- */
+
+enum { MN_DIGITS_MAX = 63 };
+typedef struct mn_digits {
+    const char *const *ops; /* candidates, by digit */
+    int32_t n_ops, n;       /* up to 10; digits of a text, up to MN_DIGITS_MAX: Slot i has digit i mod n */
+} mn_digits;
+
+/* A text of a model with digits as the list of names that it stands for, the caller's. */
+int mn_digits_read(const mn_model *model, const mn_node *text, mn_node **list);
+/* The other way; *text is NULL if the model has no digits, or these items none. */
+int mn_digits_write(const mn_model *model, const mn_node *list, mn_node **text);
+
 /* ---- checkpoints (state.c) ----------------------------------------------------------------------------- */
 
 /* Choices, draws and where training is: all of a model that is no tensor. */
