@@ -304,6 +304,7 @@ START_TEST(predictions) {
     }
     static const char *const names[] = {"MB3E1", "MB3E3", "MB5E3", "MB5E1"};
     int n = 0, other = 0;
+    double residual[5] = {0};
     const char *second = strchr(table[1], '\n'), *third = strchr(table[2], '\n');
     for (const char *line = strchr(table[0], '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
         const char *arch = strchr(line, '[');
@@ -318,7 +319,8 @@ START_TEST(predictions) {
         ck_assert_double_eq(field_of(line, 1), want);
         ck_assert_double_gt(field_of(line, 2), 0);
         ck_assert_double_eq_tol(field_of(line, 4), (want - field_of(line, 2)) / field_of(line, 2), 1e-9 * want / field_of(line, 2));
-        const size_t length = strcspn(arch, "\n");
+        const size_t length = strcspn(arch, "\t\n");
+        for (int i = 0; i < 5; i++) residual[i] += field_of(line, 6 + i) / 6;
         ck_assert(strncmp(arch, strchr(second, '['), length) == 0); /* the same again */
         other += strncmp(arch, strchr(third, '['), length) != 0;
         second = strchr(strchr(second, '['), '\n');
@@ -328,7 +330,10 @@ START_TEST(predictions) {
     ck_assert_int_gt(other, 0);
     ck_assert_int_eq(strncmp(summary[0], "6 networks, seed 3: Spearman ", 29), 0);
     ck_assert_ptr_nonnull(strstr(summary[0], "\nslot\tpredicted_ms\tmeasured_ms\tresidual_ms\nfixed\t0.5\t"));
-    ck_assert_ptr_nonnull(strstr(summary[0], "\n3\t"));
+    const char *part = strstr(summary[0], "\nfixed\t") + 1;
+    for (int i = 0; i < 5; i++, part = strchr(part, '\n') + 1) /* of the fixed part and each Slot, means of the lines' ones */
+        ck_assert_double_eq_tol(residual[i], field_of(part, 3), 1e-9);
+    ck_assert_ptr_nonnull(strstr(table[0], "\tarch\tresidual_ms.fixed\tresidual_ms.0\tresidual_ms.1\tresidual_ms.2\tresidual_ms.3\n"));
     char *none = NULL;
     ck_assert_int_eq(modnas_profile_check(cfg, &in, 0, &none, &none), MODNAS_EINVAL);
     util_search_says("0 networks");
@@ -434,7 +439,7 @@ START_TEST(program) {
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --input 3x8x8 --runs 1 --check 3 --import t.tsv --out nets.tsv"), 0);
     ck_assert_ptr_nonnull(strstr(cli.out, "3 networks, seed 3: Spearman "));
     char *nets = util_cli_read(&cli, "nets.tsv");
-    ck_assert_ptr_nonnull(strstr(nets, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\n0\t"));
+    ck_assert_ptr_nonnull(strstr(nets, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\tresidual_ms.fixed\t"));
     free(nets);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check none"), 2);
     ck_assert_int_eq(util_cli_run(&cli, "profile -c s.yaml --check 10001 --input 3x8x8 --emit jobs"), 2);

@@ -48,8 +48,9 @@ MODNAS_API MODNAS_MUST_USE int modnas_profile(modnas_config *cfg, const modnas_p
  * @param opts     NULL: defaults; list_jobs is refused, check_nets is n_nets
  * @param n_nets   networks, 1 to 10000
  * @param table    [out] a line a network: net, predicted_ms, measured_ms, spread_ms, error ((predicted - measured) /
- *                 measured), arch (JSON: a candidate for each mixed op); freed with modnas_string_free. spread_ms of
- *                 another device's is "-"
+ *                 measured), arch (JSON: a candidate for each mixed op), residual_ms.SLOT of each Slot and of "fixed"
+ *                 (predicted - measured of that part); freed with modnas_string_free.
+ *                 Of another device's spread_ms is "-", and there are no residuals
  * @param summary  [out] a line with Spearman's rank correlation, median and largest absolute error; then a table with the
  *                 means over the networks by Slot: slot, predicted_ms, measured_ms, residual_ms; freed likewise. Another
  *                 device's whole networks say nothing by Slot: one row, "whole"

@@ -18,6 +18,7 @@ typedef struct checking {
     mn_run **nets;
     double *predicted, *measured, *spread; /* ms, by network */
     double *part_predicted, *part_measured; /* ms, by tag: sums over networks */
+    double *residual;                       /* ms, by network and tag: predicted less measured */
 } checking;
 
 /* ---- networks ------------------------------------------------------------------------------------------ */
@@ -40,11 +41,12 @@ static double row_ms(const checking *c, int32_t row) {
 }
 
 static void predict(checking *c, int32_t k) {
-    c->part_predicted[0] += row_ms(c, 0);
-    c->predicted[k] = row_ms(c, 0);
-    for (int32_t i = 0; i < c->p.n_mixed; i++) {
-        const double ms = row_ms(c, c->p.first[i] + c->choice[k * c->p.n_mixed + i]);
-        c->part_predicted[i + 1] += ms;
+    const int32_t n_tags = c->p.n_mixed + 1;
+    c->predicted[k] = 0;
+    for (int32_t tag = 0; tag < n_tags; tag++) {
+        const double ms = row_ms(c, tag ? c->p.first[tag - 1] + c->choice[k * c->p.n_mixed + tag - 1] : 0);
+        c->part_predicted[tag] += ms;
+        c->residual[k * n_tags + tag] = ms;
         c->predicted[k] += ms;
     }
 }
@@ -59,10 +61,13 @@ static void evaluate(checking *c, int32_t k, const double *seconds, double *time
             for (int32_t i = 0; tag < 0 && i < n_tags; i++) times[t] += pass[i];
         }
         const mn_timing timing = mn_profile_timing(times, runs);
-        if (tag >= 0) c->part_measured[tag] += timing.median;
-        if (tag >= 0) continue;
-        c->measured[k] = timing.median;
-        c->spread[k] = timing.spread;
+        if (tag < 0) {
+            c->measured[k] = timing.median;
+            c->spread[k] = timing.spread;
+        } else {
+            c->part_measured[tag] += timing.median;
+            c->residual[k * n_tags + tag] -= timing.median;
+        }
     }
 }
 
@@ -97,8 +102,15 @@ static void add_field(mn_str *s, double x) {
     mn_str_real(s, x);
 }
 
+static const char *slot_of(const checking *c, int32_t tag) {
+    return c->p.rows[tag ? c->p.first[tag - 1] : 0].slot;
+}
+
 static void write_table(mn_str *s, const checking *c) {
-    mn_str_add(s, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\n");
+    const int32_t n_parts = c->p.whole ? 0 : c->p.n_mixed + 1;
+    mn_str_add(s, "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch");
+    for (int32_t i = 0; i < n_parts; i++) mn_str_addf(s, "\tresidual_ms.%s", slot_of(c, i));
+    mn_str_add(s, "\n");
     for (int32_t k = 0; k < c->n; k++) {
         mn_str_addf(s, "%d", k);
         add_field(s, c->predicted[k]);
@@ -109,7 +121,9 @@ static void write_table(mn_str *s, const checking *c) {
             mn_str_add(s, i ? "," : "\t[");
             mn_str_json(s, mn_mixed_candidate(mn_model_mixed(c->p.model, i), c->choice[k * c->p.n_mixed + i]));
         }
-        mn_str_add(s, "]\n");
+        mn_str_add(s, "]");
+        for (int32_t i = 0; i < n_parts; i++) add_field(s, c->residual[k * n_parts + i]);
+        mn_str_add(s, "\n");
     }
 }
 
@@ -131,7 +145,7 @@ static void write_parts(mn_str *s, const checking *c) {
     mn_str_add(s, "slot\tpredicted_ms\tmeasured_ms\tresidual_ms\n");
     if (c->p.whole) write_part(s, c, "whole", sum(c->predicted, c->n), sum(c->measured, c->n));
     for (int32_t i = 0; i <= c->p.n_mixed && !c->p.whole; i++)
-        write_part(s, c, c->p.rows[i ? c->p.first[i - 1] : 0].slot, c->part_predicted[i], c->part_measured[i]);
+        write_part(s, c, slot_of(c, i), c->part_predicted[i], c->part_measured[i]);
 }
 
 static int write_summary(mn_str *s, const checking *c) {
@@ -161,7 +175,8 @@ static int make_room(checking *c) {
     c->choice = mn_alloc(p->ctx, n, (size_t)p->n_mixed * sizeof *c->choice);
     double **const by_net[] = {&c->predicted, &c->measured, &c->spread},
                  **const by_tag[] = {&c->part_predicted, &c->part_measured};
-    int failed = !c->nets || !c->choice;
+    c->residual = mn_alloc(p->ctx, n, n_tags * sizeof *c->residual);
+    int failed = !c->nets || !c->choice || !c->residual;
     for (size_t i = 0; i < MN_COUNT(by_net); i++) failed |= !(*by_net[i] = mn_alloc(p->ctx, n, sizeof(double)));
     for (size_t i = 0; i < MN_COUNT(by_tag); i++) failed |= !(*by_tag[i] = mn_alloc(p->ctx, n_tags, sizeof(double)));
     return failed ? MODNAS_ENOMEM : 0;
@@ -178,7 +193,7 @@ static int check(checking *c, mn_str *table, mn_str *summary) {
 static void release(checking *c) {
     for (int32_t k = 0; c->nets && k < c->n; k++) mn_run_free(c->nets[k]);
     void *const blocks[] = {c->nets,   c->choice,         c->predicted,    c->measured,
-                            c->spread, c->part_predicted, c->part_measured};
+                            c->spread, c->part_predicted, c->part_measured, c->residual};
     for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(c->p.ctx, blocks[i]);
     mn_profile_free(&c->p);
 }
