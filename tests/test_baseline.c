@@ -166,6 +166,33 @@ START_TEST(whole_space) {
 }
 END_TEST
 
+/* The scores beside p are those that it is of: it comes out of counting all ways to deal them to the two sides. */
+START_TEST(single_scores) {
+    enum { N = 7 };
+    double x[2 * N];
+    mn_node *t = run(SIZES("RandomSearchOptim", "7", ""));
+    const mn_node *found = rig_at(t, "estim.search.verdict.scores"), *random = rig_at(t, "estim.search.baseline.scores");
+    ck_assert_uint_eq(found->n, N);
+    ck_assert_uint_eq(random->n, N);
+    double best[2] = {-INFINITY, -INFINITY};
+    for (int i = 0; i < 2 * N; i++) {
+        x[i] = (i < N ? found : random)->items[i % N]->r;
+        best[i / N] = fmax(best[i / N], x[i]);
+    }
+    ck_assert(best[0] == rig_at(t, "estim.search.best.score")->r);
+    ck_assert(best[1] == rig_at(t, "estim.search.baseline.best.score")->r);
+    const long own = rank_sum2(x, 2 * N, (1u << N) - 1);
+    long all = 0, high = 0;
+    for (unsigned mask = 0; mask < 1u << 2 * N; mask++) {
+        if (__builtin_popcount(mask) != N) continue;
+        all++;
+        high += rank_sum2(x, 2 * N, mask) >= own;
+    }
+    ck_assert_double_eq_tol(rig_at(t, "estim.search.verdict.p")->r, (double)high / (double)all, 1e-12);
+    mn_node_free(rig.ctx, t);
+}
+END_TEST
+
 START_TEST(on_demand) {
     mn_node *t = run(SIZES("RandomSearchOptim", "5", ", baseline: false"));
     ck_assert_ptr_null(mn_node_path(t, "estim.search.baseline"));
@@ -204,7 +231,7 @@ int main(void) {
     Suite *suite = suite_create("baseline");
     util_add(suite, "ranks", rig_setup, rig_teardown, (const TTest *[]){printed_table, enumerated, approximated, spearman_by_hand, NULL});
     util_add(suite, "runs", rig_setup, rig_teardown,
-             (const TTest *[]){better_than_random, random_is_no_better, whole_space, on_demand, leaves_no_trace,
+             (const TTest *[]){better_than_random, random_is_no_better, whole_space, single_scores, on_demand, leaves_no_trace,
                                within_the_limits, NULL});
     return util_run(suite);
 }

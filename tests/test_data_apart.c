@@ -123,20 +123,20 @@ static const struct search {
     {"ProxylessNAS",
      "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3]}\noptim: BinaryGateOptim\n"
      "estim: {warm: {type: DefaultEstim, epochs: 1, args: {valid_intv: 1}}, search: {type: SuperNetEstim, epochs: 2, "
-     "baseline: false}}\n",
+     "baseline: false, recalibration: false}}\n",
      0, 1},
     {"DARTS of second order",
      "mixed_op: {type: SoftmaxSumMixedOp, candidates: [MB3E1, MB3E3]}\noptim: DARTSOptim\n"
-     "estim: {search: {type: SuperNetEstim, epochs: 2, baseline: false}}\n",
+     "estim: {search: {type: SuperNetEstim, epochs: 2, baseline: false, recalibration: false}}\n",
      0, 1},
     {"SPOS",
      "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3]}\noptim: RandomSearchOptim\n"
      "estim: {train: {type: RandomSamplingEstim, epochs: 2, args: {valid_intv: 1}}, search: {type: SubNetEstim, "
-     "epochs: 2, baseline: false, args: {num_bn_batch: 2}}}\n",
+     "epochs: 2, baseline: false, recalibration: false, args: {num_bn_batch: 2}}}\n",
      16, 0},
     {"SPOS that trains what it scores",
      "mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3]}\noptim: RandomSearchOptim\n"
-     "estim: {search: {type: SubNetEstim, epochs: 2, subnet_epochs: 1, baseline: false, args: {num_bn_batch: 2}}}\n",
+     "estim: {search: {type: SubNetEstim, epochs: 2, subnet_epochs: 1, baseline: false, recalibration: false, args: {num_bn_batch: 2}}}\n",
      16, 0},
 };
 

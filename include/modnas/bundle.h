@@ -41,7 +41,7 @@ typedef struct modnas_verify_opts {
  * - its architecture, its metrics on the set that the estimator validates on, its score, and those on the test set.
  *   Numbers have to be the same on the same backend, version, instruction set and number of threads; elsewhere an
  *   accuracy or loss x may be off by 0.002 (1 + |x|) and one image. What was timed is not looked at, nor is what only
- *   another search would show (history, baseline, verdict)
+ *   another search would show (history, baseline, verdict, recalibration)
  *
  * One JSON object: {"bundle", "holds": bool, "exact": bool, "statements": [{"what", "verdict", "stated", "found",
  * "why"}]}. "verdict" is "holds", "does not hold" or "could not be checked" ("why" says for what reason, as data that are

@@ -15,6 +15,7 @@ static const struct {
     {{"arch_update_intv", MN_ARG_INT, "-1", NULL, "steps between them; -1: by batches, 0: once an epoch"}, -1},
     {{"arch_update_batch", MN_ARG_INT, "1", NULL, "updates at a time"}, 1},
     {{"baseline", MN_ARG_BOOL, "true", NULL, "as many architectures at random beside a search"}, 0},
+    {{"recalibration", MN_ARG_BOOL, "true", NULL, "statistics of batch norm of what shared weights found, in each way"}, 0},
     {{"metrics", MN_ARG_SPECS, "ValidateMetrics", "metrics", "what scores a candidate"}, 0},
     {{"criterion", MN_ARG_SPECS, "null", "criterion", "losses on top of the trainer's"}, 0},
     {{"trainer", MN_ARG_STR, "null", NULL, "name of its trainer"}, 0},

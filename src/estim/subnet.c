@@ -145,6 +145,7 @@ static int fill(mn_estim *e, const mn_args *a) {
     char where[256];
     MN_TRY(mn_estim_check_proposer(e));
     MN_TRY(read_conf(e));
+    e->trains_each = s->epochs > 0;
     s->rebuild = mn_args_bool(a, "rebuild_subnet");
     if (s->rebuild && !s->epochs)
         return mn_args_fail(a, "rebuild_subnet", "true, and no subnet_epochs: networks would be scored untrained");

@@ -34,6 +34,7 @@ int mn_baseline_init(mn_baseline *b, const mn_estim *e) {
     const mn_node *given = mn_node_get(e->conf, "baseline");
     *b = (mn_baseline){.ctx = e->ctx, .p = 1};
     mn_vec_init(&b->scores, sizeof(double));
+    mn_vec_init(&b->random, sizeof(double));
     b->is_wanted = e->vt->searches && e->optim && e->metric && mn_space_n_genes(e->model->space) &&
                    !(given && given->kind == MN_BOOL && !given->i);
     return b->is_wanted ? visited_of(&b->found, e->model) : 0;
@@ -43,6 +44,7 @@ void mn_baseline_free(mn_baseline *b) {
     if (!b->ctx) return;
     mn_visited_free(&b->found);
     mn_vec_free(b->ctx, &b->scores);
+    mn_vec_free(b->ctx, &b->random);
     mn_free(b->ctx, b->arch);
     memset(b, 0, sizeof *b);
 }
@@ -63,7 +65,6 @@ typedef struct drawing {
     mn_arch *arch;
     mn_sampler *sampler;
     mn_visited drawn;
-    double *scores; /* as many as were found */
 } drawing;
 
 /* NaN: it failed. */
@@ -120,13 +121,16 @@ static int draw(drawing *d, uint64_t *step, int *is_new) {
 static int measure_random(drawing *d) {
     mn_baseline *b = d->b;
     uint64_t step = 0;
-    for (b->n_random = 0; (uint64_t)b->n_random < b->found.n; b->n_random++) {
+    b->random.n = 0;
+    while ((uint64_t)b->random.n < b->found.n) {
         mn_metrics m;
+        double score;
         int is_new;
         MN_TRY(draw(d, &step, &is_new));
         if (!is_new) return 0;
-        MN_TRY(measure(d->e, d->arch, &m, &d->scores[b->n_random]));
-        MN_TRY(keep_best(d, d->scores[b->n_random], &m));
+        MN_TRY(measure(d->e, d->arch, &m, &score));
+        MN_TRY(keep_best(d, score, &m));
+        if (!mn_vec_push(b->ctx, &b->random, &score, 1)) return MODNAS_ENOMEM;
     }
     return 0;
 }
@@ -163,12 +167,10 @@ static int compare(drawing *d, const mn_limits *limits) {
     MN_TRY(mn_arch_new(d->e->model, &d->arch));
     MN_TRY(visited_of(&d->drawn, d->e->model));
     MN_TRY(make_sampler(d, limits));
-    d->scores = mn_alloc(b->ctx, (size_t)b->found.n, sizeof *d->scores);
-    if (!d->scores) return MODNAS_ENOMEM;
     mn_log(b->ctx, MODNAS_LOG_INFO, "estim.%s: %" PRIu64 " architectures at random beside it", d->e->name, b->found.n);
     if (d->e->vt->searches == MN_SEARCHES_MOVING) MN_TRY(measure_again(d));
     MN_TRY(measure_random(d));
-    return mn_mann_whitney(b->ctx, b->scores.data, b->scores.n, d->scores, (size_t)b->n_random, &b->p);
+    return mn_mann_whitney(b->ctx, b->scores.data, b->scores.n, b->random.data, b->random.n, &b->p);
 }
 
 static const char *verdict(const mn_baseline *b) {
@@ -182,45 +184,65 @@ int mn_baseline_run(mn_baseline *b, mn_estim *e, const mn_limits *limits) {
     mn_arch_free(d.arch);
     mn_sampler_free(d.sampler);
     mn_visited_free(&d.drawn);
-    mn_free(b->ctx, d.scores);
     if (rc == MODNAS_ECONFIG) { /* the sampler found too few within the limits: no reason to fail */
         mn_log(b->ctx, MODNAS_LOG_WARN, "estim.%s: no baseline: %s", e->name, modnas_errmsg(b->ctx));
-        b->n_random = 0;
+        b->random.n = 0;
         return 0;
     }
     if (rc)
-        b->n_random = 0;
+        b->random.n = 0;
     else
-        mn_log(b->ctx, MODNAS_LOG_INFO, "estim.%s: best %.6g, of %" PRId64 " at random %.6g: %s (p = %.3g)", e->name,
-               e->best_score, b->n_random, b->best, verdict(b), b->p);
+        mn_log(b->ctx, MODNAS_LOG_INFO, "estim.%s: best %.6g, of %zu at random %.6g: %s (p = %.3g)", e->name,
+               e->best_score, b->random.n, b->best, verdict(b), b->p);
     return rc;
 }
 
 /* ---- state, results ------------------------------------------------------------------------------------ */
 
+/* n of them; loading: room is made. */
+static int scores_state(mn_baseline *b, mn_vec *scores, uint64_t n, mn_state *io) {
+    if (io->loading) {
+        scores->n = 0;
+        if (n && !mn_vec_push(b->ctx, scores, NULL, (size_t)n)) return MODNAS_ENOMEM;
+    }
+    return n ? mn_state_bytes(io, scores->data, scores->n * sizeof(double)) : 0;
+}
+
 int mn_baseline_state(mn_baseline *b, mn_state *io) {
+    int64_t n_random = (int64_t)b->random.n;
     if (!b->is_wanted) return 0;
     MN_TRY(mn_visited_state(&b->found, io));
-    if (io->loading) {
-        b->scores.n = 0;
-        if (b->found.n && !mn_vec_push(b->ctx, &b->scores, NULL, (size_t)b->found.n)) return MODNAS_ENOMEM;
-    }
-    if (b->found.n) MN_TRY(mn_state_bytes(io, b->scores.data, b->scores.n * sizeof(double)));
-    MN_TRY(mn_state_i64(io, &b->n_random));
+    MN_TRY(scores_state(b, &b->scores, b->found.n, io));
+    MN_TRY(mn_state_i64(io, &n_random));
+    if (n_random < 0 || (uint64_t)n_random > b->found.n)
+        return mn_state_fail(io, "%" PRId64 " architectures at random beside %" PRIu64, n_random, b->found.n);
+    MN_TRY(scores_state(b, &b->random, (uint64_t)n_random, io));
     MN_TRY(mn_state_real(io, &b->best));
     MN_TRY(mn_metrics_state(&b->metrics, io));
     MN_TRY(mn_state_text(io, &b->arch));
     return mn_state_real(io, &b->p);
 }
 
+/* ,"scores":[0.5,null]: null of what failed. */
+static void add_scores(mn_str *s, const mn_vec *scores) {
+    mn_str_add(s, ",\"scores\":[");
+    for (size_t i = 0; i < scores->n; i++) {
+        if (i) mn_str_add(s, ",");
+        mn_str_real(s, MN_AT(*scores, double, i));
+    }
+    mn_str_add(s, "]");
+}
+
 void mn_results_baseline(mn_str *s, const mn_baseline *b) {
-    if (!b->n_random) return;
-    mn_str_addf(s, ",\"baseline\":{\"evaluations\":%" PRId64 ",\"best\":", b->n_random);
+    if (!b->random.n) return;
+    mn_str_addf(s, ",\"baseline\":{\"evaluations\":%zu,\"best\":", b->random.n);
     if (b->arch)
         mn_found_json(s, b->arch, b->best, &b->metrics);
     else
         mn_str_add(s, "null");
+    add_scores(s, &b->random);
     mn_str_addf(s, "},\"verdict\":{\"text\":\"%s\",\"p\":", verdict(b));
     mn_str_real(s, b->p);
+    add_scores(s, &b->scores);
     mn_str_add(s, "}");
 }

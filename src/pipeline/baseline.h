@@ -12,7 +12,7 @@ typedef struct mn_baseline {
     mn_visited found; /* what the search evaluated, each once; ctx NULL: nothing is noted */
     mn_vec scores;    /* double, of each the best */
     int32_t is_wanted;
-    int64_t n_random; /* architectures drawn and measured; 0: not yet */
+    mn_vec random;    /* double, of those that were drawn and measured; NaN: it failed; empty: not yet */
     double best;
     mn_metrics metrics; /* of the best one; n 0: none could be measured */
     char *arch;         /* of the best one, one line of JSON; owned */

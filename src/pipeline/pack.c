@@ -44,6 +44,7 @@ static int search_state(void *obj, mn_state *io) {
         mn_stage *s = &MN_AT(p->stages, mn_stage, i);
         MN_TRY(mn_top_state(&s->top, io));
         MN_TRY(mn_baseline_state(&s->baseline, io));
+        MN_TRY(mn_recalibration_state(&s->recalibration, io));
     }
     MN_TRY(mn_history_state(&p->history, io));
     MN_TRY(mn_writer_state(&p->writer, io));

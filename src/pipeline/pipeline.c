@@ -62,6 +62,7 @@ int mn_pipeline_add_estim(mn_pipeline *p, const char *name, const mn_node *conf)
     MN_TRY(mn_expdir_check_name(p->ctx, conf, "the name of estimator", name));
     MN_TRY(find_trainer(p, name, conf, &env.trainer));
     MN_TRY(mn_registry_build(p->ctx, "estim", conf, mn_estim_keys, NULL, &env, &stage.estim));
+    mn_recalibration_init(&stage.recalibration, stage.estim);
     const int rc = mn_baseline_init(&stage.baseline, stage.estim);
     if (!rc && mn_vec_push(p->ctx, &p->stages, &stage, 1)) return 0;
     mn_baseline_free(&stage.baseline);
@@ -188,6 +189,7 @@ void mn_pipeline_free(mn_pipeline *p) {
     for (size_t i = 0; i < p->stages.n; i++) {
         mn_top_free(&MN_AT(p->stages, mn_stage, i).top);
         mn_baseline_free(&MN_AT(p->stages, mn_stage, i).baseline);
+        mn_recalibration_free(&MN_AT(p->stages, mn_stage, i).recalibration);
         mn_estim_free(MN_AT(p->stages, mn_stage, i).estim);
     }
     mn_vec_free(ctx, &p->stages);

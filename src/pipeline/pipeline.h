@@ -18,6 +18,7 @@ typedef struct mn_stage { /* an estimator and what the run keeps of it */
     mn_estim *estim;
     mn_top top;
     mn_baseline baseline;
+    mn_recalibration recalibration;
 } mn_stage;
 
 /* What may be called now. Levels only rise on the way into callbacks, but for the estimators of hosts, who drive. */

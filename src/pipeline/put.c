@@ -104,6 +104,7 @@ static int put_estim(mn_pipeline *p, const mn_node *spec, const char *name) {
     rc = last->estim->vt->prepare(last->estim);
     if (!rc) return 0;
     mn_baseline_free(&last->baseline);
+    mn_recalibration_free(&last->recalibration);
     mn_estim_free(last->estim);
     p->stages.n--;
     drop_section(p, name);

@@ -4,6 +4,7 @@
 
 #include "callback/callback.h"
 #include "pipeline/baseline.h"
+#include "pipeline/recalibration.h"
 #include "search/found.h"
 
 #define MN_TOP 10 /* architectures that are kept of an estimator, unless the configuration says another number */

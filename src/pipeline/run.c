@@ -76,6 +76,7 @@ static void add_estims(mn_str *s, const mn_pipeline *p) {
         if (i) mn_str_add(s, ",");
         add_key(s, stage->estim->name);
         mn_results_estim(s, stage->estim, &stage->top, &stage->baseline);
+        mn_results_recalibration(s, &stage->recalibration);
         mn_callbacks_results(p, stage->estim, s);
         mn_str_add(s, "}");
     }
@@ -83,12 +84,9 @@ static void add_estims(mn_str *s, const mn_pipeline *p) {
 }
 
 static void add_test(mn_str *s, const mn_scores *test) {
-    const double n = (double)test->n;
-    const mn_metrics m = {3, {"acc_top1", "acc_top5", "loss"}, {test->top1 / n, test->top5 / n, test->loss / n}};
     if (!test->n) return;
     mn_str_add(s, ",\"test\":");
-    mn_metrics_json(s, &m);
-    s->n--; /* before the closing brace */
+    mn_results_scores(s, test);
     mn_str_addf(s, ",\"n\":%" PRId64 "}", test->n);
 }
 
@@ -167,10 +165,11 @@ static int run_estim(mn_pipeline *p, mn_estim *e) {
 }
 
 /* What is measured beside it moves the data that is behind it: a run that is stopped there begins that again. */
-static int run_baseline(mn_pipeline *p, mn_estim *e) {
-    mn_baseline *b = &MN_AT(p->stages, mn_stage, p->at).baseline;
-    if (b->is_wanted) MN_TRY(mn_chkpt_write(p, 0));
-    return mn_baseline_run(b, e, p->limits);
+static int run_beside(mn_pipeline *p, mn_estim *e) {
+    mn_stage *s = &MN_AT(p->stages, mn_stage, p->at);
+    if (s->baseline.is_wanted || s->recalibration.is_wanted) MN_TRY(mn_chkpt_write(p, 0));
+    MN_TRY(mn_baseline_run(&s->baseline, e, p->limits));
+    return mn_recalibration_run(&s->recalibration, e);
 }
 
 static int run_estims(mn_pipeline *p) {
@@ -179,7 +178,7 @@ static int run_estims(mn_pipeline *p) {
         p->current = e;
         if (!p->is_over) MN_TRY(run_estim(p, e));
         p->is_over = 1;
-        MN_TRY(run_baseline(p, e));
+        MN_TRY(run_beside(p, e));
         p->is_over = 0;
     }
     return mn_chkpt_write(p, 0);

@@ -153,6 +153,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     int32_t transient;            /* > 0: weights or the model are to be put back: no checkpoint now */
     int32_t is_given;             /* 1: weight steps train an architecture that the host named */
     int32_t is_stopped;           /* 1: no epoch follows, though there could be more */
+    int32_t trains_each;          /* 1: each architecture is trained before it is measured, by vt->take: no weights are shared */
     int32_t epoch_open;           /* 1: the epoch was begun, and not all of its steps were made */
     int64_t n_steps, total_steps; /* weight steps made, and those that there will be */
     int64_t n_arch_steps;         /* architecture steps made */

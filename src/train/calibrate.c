@@ -33,6 +33,7 @@ struct mn_calibration {
     int32_t dims[4];  /* likewise; N 0: nothing is recorded */
     mn_vec norms;
     double *sum_mean, *sum_var; /* by channel of all norms */
+    double *kept;               /* likewise, of mean and then of var, as they were; NULL: nothing was kept */
     double *mean, *var;         /* work space of the widest one */
     float *narrow;              /* likewise */
     size_t n_sums, n_widest;
@@ -199,7 +200,7 @@ static int prepare_batch(mn_calibration *c, int64_t n) {
     return mn_trainer_keep_limit(c->t);
 }
 
-static int hash(mn_calibration *c) {
+int mn_calibration_identify(mn_calibration *c) {
     mn_sha256 sha;
     mn_batch batch;
     mn_sha256_init(&sha);
@@ -222,10 +223,41 @@ int mn_calibration_prepare(mn_calibration *c) {
     if (c->is_prepared) return 0;
     MN_TRY(prepare_batch(c, n >= batch ? batch : 0));
     MN_TRY(prepare_batch(c, n % batch));
-    MN_TRY(hash(c));
+    MN_TRY(mn_calibration_identify(c));
     mn_log(c->ctx, MODNAS_LOG_INFO, "calibration: %lld samples, SHA-256 %s", (long long)n, c->sha256);
     c->is_prepared = 1;
     return 0;
+}
+
+/* ---- keeping ------------------------------------------------------------------------------------------- */
+
+static int move_kept(const mn_calibration *c, int is_back) {
+    for (size_t i = 0; i < c->norms.n; i++) {
+        const norm *b = &MN_AT(c->norms, norm, i);
+        mn_param *const params[] = {b->mean, b->var};
+        for (size_t k = 0; k < MN_COUNT(params); k++) {
+            double *at = c->kept + k * c->n_sums + b->at;
+            MN_TRY(is_back ? write_param(c, params[k], at) : read_param(c, params[k], at));
+        }
+    }
+    return 0;
+}
+
+int mn_calibration_keep(mn_calibration *c) {
+    if (!c->kept) c->kept = mn_alloc(c->ctx, c->n_sums + 1, 2 * sizeof *c->kept);
+    return c->kept ? move_kept(c, 0) : MODNAS_ENOMEM;
+}
+
+int mn_calibration_restore(mn_calibration *c) {
+    return move_kept(c, 1);
+}
+
+void mn_calibration_set_mode(mn_calibration *c, int32_t mode) {
+    c->opts.mode = mode;
+}
+
+int64_t mn_calibration_n_samples(const mn_calibration *c) {
+    return mn_loader_n_samples(c->loader);
 }
 
 const char *mn_calibration_sha256(const mn_calibration *c) {
@@ -282,7 +314,7 @@ void mn_calibration_free(mn_calibration *c) {
     mn_run_free(c->run);
     mn_loader_free(c->loader);
     mn_vec_free(ctx, &c->norms);
-    void *const blocks[] = {c->sum_mean, c->sum_var, c->mean, c->var, c->narrow};
+    void *const blocks[] = {c->sum_mean, c->sum_var, c->kept, c->mean, c->var, c->narrow};
     for (size_t i = 0; i < MN_COUNT(blocks); i++) mn_free(ctx, blocks[i]);
     mn_free(ctx, c);
     mn_ctx_drop(ctx);

@@ -27,7 +27,14 @@ int mn_calibration_prepare(mn_calibration *c);
 /* Take the statistics of the model as it is set now: those of all batch norms that it runs. After an error they may be
  * anything. */
 int mn_calibration_run(mn_calibration *c);
-/* SHA-256 of the samples, pixels and labels batch by batch; known once prepared. */
+void mn_calibration_set_mode(mn_calibration *c, int32_t mode); /* of the next run */
+/* Statistics of all batch norms as they are now, and these again. */
+int mn_calibration_keep(mn_calibration *c);
+int mn_calibration_restore(mn_calibration *c);
+int64_t mn_calibration_n_samples(const mn_calibration *c);
+/* Hash the samples: prepare does it, too. */
+int mn_calibration_identify(mn_calibration *c);
+/* SHA-256 of the samples, pixels and labels batch by batch; known once prepared, or identified. */
 const char *mn_calibration_sha256(const mn_calibration *c);
 
 #endif
