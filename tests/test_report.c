@@ -76,6 +76,9 @@ static void check_numbers(const char *html) {
     has_number(html, rig_at(estim, "evaluations")->r);
     has_number(html, rig_at(estim, "verdict.p")->r);
     has_number(html, rig_at(estim, "baseline.best.score")->r);
+    util_markup_has(html, "<figcaption>Scores of all architectures</figcaption>");
+    const mn_node *statistics = mn_node_get(estim, "recalibration");
+    for (size_t i = 2; statistics && i < statistics->n; i++) has_number(html, rig_at(statistics->items[i], "acc_top1")->r);
     util_markup_has(html, rig_at(estim, "verdict.text")->text);
     for (size_t i = 0; i < metrics->n; i++) {
         util_markup_has(html, metrics->keys[i]);
@@ -113,6 +116,7 @@ START_TEST(gradient) {
     util_markup_has(html, "<figcaption>Slot 3</figcaption>");
     util_markup_has(html, "<figcaption>Multiply-adds (number, one image)</figcaption>");
     util_markup_has(html, "optim: BinaryGateOptim");
+    util_markup_has(html, "<figcaption>Accuracy by statistics of batch norm (top 1, 0 to 1)</figcaption>");
     modnas_string_free(rig.ctx, html);
 }
 END_TEST
@@ -161,6 +165,31 @@ START_TEST(goals_and_latency) {
     util_markup_has(html, "8 networks: rank correlation (Spearman) ");
     util_markup_has(html, "Latency (ms, by the table)");
     modnas_string_free(rig.ctx, html);
+}
+END_TEST
+
+/* Of 4 networks: errors 10, 50, 20 and 0 %, their median 15; ranks 1 2 3 4 and 1 3 2 4, which is 1 - 6 * 2 / (4 * 15). */
+static const char networks[] = "net\tpredicted_ms\tmeasured_ms\tspread_ms\terror\tarch\tresidual_ms.fixed\tresidual_ms.s<0>\n"
+                               "0\t1.1\t1\t0.1\t0.1\t[]\t0.25\t-0.15\n1\t3\t2\t0.1\t0.5\t[]\t0.5\t0.5\n"
+                               "2\t2.4\t3\t0.1\t-0.2\t[]\t-0.75\t0.15\n3\t4\t4\t0.1\t0\t[]\t-0.5\t0.5\n";
+
+START_TEST(checked_latency) {
+    RIG_RUNS(timed, NULL);
+    util_write_text("exp/t/outputs/latency_check.tsv", networks);
+    char *html = check_page();
+    util_markup_has(html, "4 networks: rank correlation (Spearman) 0.8, median error 15 %.");
+    util_markup_has(html, "<td>s&lt;0&gt;</td><td><data value=\"0.25\">0.25</data></td><td><data value=\"-0.15\">");
+    util_markup_has(html, "<td>fixed</td><td><data value=\"-0.125\">");
+    util_markup_has(html, "<figcaption>Residuals by Slot</figcaption>");
+    modnas_string_free(rig.ctx, html);
+    util_write_text("exp/t/outputs/latency_check.tsv", "net\tpredicted_ms\n0\t1\n");
+    html = NULL;
+    ck_assert_int_eq(modnas_report(rig.ctx, "exp/t", NULL, &html), MODNAS_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(rig.ctx), "latency_check.tsv:1: "));
+    ck_assert_ptr_null(html);
+    util_write_text("exp/t/outputs/latency_check.tsv", "net\tpredicted_ms\tmeasured_ms\n0\t1\tone\n");
+    ck_assert_int_eq(modnas_report(rig.ctx, "exp/t", NULL, &html), MODNAS_EFORMAT);
+    ck_assert_ptr_nonnull(strstr(modnas_errmsg(rig.ctx), "latency_check.tsv:2: "));
 }
 END_TEST
 
@@ -275,7 +304,7 @@ START_TEST(outside) {
 END_TEST
 
 int main(void) {
-    const TTest *const pages[] = {gradient, one_shot, table, goals_and_latency, NULL};
+    const TTest *const pages[] = {gradient, one_shot, table, goals_and_latency, checked_latency, NULL};
     const TTest *const others[] = {locale, no_memory, outside, NULL};
     const TTest *const parts[] = {numbers, ticks, NULL};
     Suite *s = suite_create("report");

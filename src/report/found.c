@@ -1,5 +1,5 @@
-/* What was found, and how sure that is: per estimator the best architecture, the random baseline, the verdict, limits,
- * the alarm of collapse; the test set. */
+/* What was found, and how sure that is: per estimator the best architecture, the random baseline, the verdict (verdict.c),
+ * statistics of batch norm (recalibration.c), limits, the alarm of collapse; the test set. */
 #include <math.h>
 #include <string.h>
 
@@ -85,34 +85,6 @@ static void add_facts(mn_str *s, const mn_experiment *e, const mn_node *estim, i
     mn_str_add(s, "</dl>\n");
 }
 
-static void add_verdict(mn_str *s, const mn_experiment *e, const mn_node *estim) {
-    const char *text = mn_at_text(estim, "verdict.text");
-    char n[48], random[48];
-    if (!*text) {
-        mn_html_say(s, "p class=\"missing\"",
-                    "No verdict: only a search has architectures at random beside it, measured after its end; 'baseline: false' leaves "
-                    "them out.");
-        return;
-    }
-    const double chance = mn_at_real(estim, "verdict.p");
-    mn_str_add(s, chance < 0.05 ? "<p class=\"verdict\"><strong>" : "<p class=\"verdict no\"><strong>");
-    mn_html_text(s, text, MN_HTML_TEXT);
-    mn_str_add(s, "</strong> (p = ");
-    mn_html_number(s, chance);
-    mn_str_add(s, ")</p>\n");
-    mn_html_say(s, "p",
-                "All distinct architectures of %s evaluations of the search against %s that were drawn uniformly%s and measured in "
-                "the same way. p is the chance of scores that rank as high as these or higher if the search proposed no better than "
-                "chance does (one-sided Mann-Whitney test of all scores); below 0.05 it counts as better.",
-                mn_html_readable(mn_at_real(estim, "evaluations"), n),
-                mn_html_readable(mn_at_real(estim, "baseline.evaluations"), random),
-                mn_node_get(estim, "limits") ? " from those that obey the limits" : "");
-    mn_html_say(s, "p class=\"note\"",
-                "This is one run with one seed (%.40s). How far results of other seeds lie from it, it cannot say: run the "
-                "configuration with other values of --seed.",
-                mn_at_text(e->results, "seed"));
-}
-
 static void add_limits(mn_str *s, const mn_node *limits) {
     if (!limits || limits->kind != MN_SEQ || !limits->n) return;
     mn_html_say(s, "h4", "Limits");
@@ -171,8 +143,9 @@ static void add_estim(mn_str *s, const mn_experiment *e, const char *name, const
                                                     ? "Nothing that was evaluated obeyed the limits: there is no best."
                                                     : "It evaluated nothing: it trained, or the run was stopped before.");
     if (!best || best->kind != MN_MAP) return;
-    add_verdict(s, e, estim);
+    mn_report_verdict(s, e, estim);
     add_comparison(s, e, estim, is_last);
+    mn_report_recalibration(s, estim);
     add_limits(s, mn_node_get(estim, "limits"));
     add_collapse(s, mn_node_get(estim, "collapse"));
     if (isfinite(mn_at_real(estim, "stopped_after")))

@@ -1,78 +1,19 @@
-/* Predicted against measured latency: sums of a table's rows against whole networks that the run timed. */
+/* Predicted against measured latency: sums of a table's rows against whole networks, those that `modnas profile --check`
+ * timed (check.c) and those that the run did. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/net.h"
 #include "report/sections.h"
 #include "search/latency.h"
 
-typedef struct timing {
-    double predicted, measured;
-} timing;
-
 typedef struct timings {
     const mn_experiment *e;
     const mn_net *net;
     const mn_costs *costs;
-    mn_vec all; /* timing */
+    mn_dots all; /* predicted over measured */
     size_t n_foreign; /* architectures that the space does not have */
 } timings;
-
-/* ---- numbers --------------------------------------------------------------------------------------------- */
-
-static int by_predicted(const void *a, const void *b) {
-    const double x = ((const timing *)a)->predicted, y = ((const timing *)b)->predicted;
-    return (x > y) - (x < y);
-}
-
-static int by_measured(const void *a, const void *b) {
-    const double x = ((const timing *)a)->measured, y = ((const timing *)b)->measured;
-    return (x > y) - (x < y);
-}
-
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Put ranks in the place of numbers that are sorted; equal ones share the mean of theirs. */
-static void rank(timing *t, size_t n, int measured) {
-    for (size_t i = 0, k; i < n; i = k) {
-        const double v = measured ? t[i].measured : t[i].predicted;
-        for (k = i; k < n && (measured ? t[k].measured : t[k].predicted) == v;) k++;
-        for (size_t m = i; m < k; m++) {
-            const double r = ((double)i + (double)k - 1) / 2;
-            if (measured)
-                t[m].measured = r;
-            else
-                t[m].predicted = r;
-        }
-    }
-}
-
-/* Correlation of ranks (Spearman). NaN: one side does not vary. t is used up. */
-static double spearman(timing *t, size_t n) {
-    double xy = 0, xx = 0, yy = 0;
-    const double mean = ((double)n - 1) / 2;
-    qsort(t, n, sizeof *t, by_predicted);
-    rank(t, n, 0);
-    qsort(t, n, sizeof *t, by_measured);
-    rank(t, n, 1);
-    for (size_t i = 0; i < n; i++) {
-        xy += (t[i].predicted - mean) * (t[i].measured - mean);
-        xx += (t[i].predicted - mean) * (t[i].predicted - mean);
-        yy += (t[i].measured - mean) * (t[i].measured - mean);
-    }
-    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : NAN;
-}
-
-/* Median of |predicted - measured| / measured. */
-static double median_error(const timing *t, double *errors, size_t n) {
-    for (size_t i = 0; i < n; i++) errors[i] = fabs(t[i].predicted - t[i].measured) / t[i].measured;
-    qsort(errors, n, sizeof *errors, by_value);
-    return n ? (errors[(n - 1) / 2] + errors[n / 2]) / 2 : NAN;
-}
 
 /* ---- collecting ------------------------------------------------------------------------------------------ */
 
@@ -86,8 +27,7 @@ static int predict(timings *t, size_t row, double measured) {
         t->n_foreign++;
         return 0;
     }
-    const timing one = {(double)mn_costs_of(t->costs, t->net->arch->index) / MN_COST_MS, measured};
-    return mn_vec_push(t->e->ctx, &t->all, &one, 1) ? 0 : MODNAS_ENOMEM;
+    return mn_dots_add(t->e->ctx, &t->all, measured, (double)mn_costs_of(t->costs, t->net->arch->index) / MN_COST_MS);
 }
 
 static int collect(timings *t) {
@@ -101,51 +41,14 @@ static int collect(timings *t) {
     return 0;
 }
 
-/* ---- drawing --------------------------------------------------------------------------------------------- */
-
-static void draw(mn_str *s, const timings *t, double *work) {
-    const size_t n = t->all.n;
-    timing *all = t->all.data;
-    mn_dots p, even;
-    char count[48], rho[48], error[48];
-    const double wrong = 100 * median_error(all, work, n);
-    int rc = 0;
-    mn_dots_init(&p);
-    mn_dots_init(&even);
-    for (size_t i = 0; i < n && !rc; i++) {
-        rc = mn_dots_add(t->e->ctx, &p, all[i].measured, all[i].predicted);
-        if (!rc) rc = mn_dots_add(t->e->ctx, &even, all[i].measured, all[i].measured);
-    }
-    const mn_curve curves[] = {mn_dots_curve(&p, "a network", MN_CURVE_DOTS, 0),
-                               mn_dots_curve(&even, "predicted as measured", MN_CURVE_LINE, 6)};
-    const mn_chart c = {.title = "Predicted and measured latency",
-                        .x_label = "measured (ms)",
-                        .y_label = "predicted (ms)",
-                        .curves = curves,
-                        .n = 2,
-                        .is_square = 1};
-    mn_str_add(s, "<div class=\"charts\">\n");
-    if (!rc) mn_chart_add(s, &c);
-    mn_str_add(s, "</div>\n");
-    mn_dots_free(t->e->ctx, &p);
-    mn_dots_free(t->e->ctx, &even);
-    s->failed |= rc != 0;
-    mn_html_say(s, "p", "%s networks: rank correlation (Spearman) %s, median error %s %%.", mn_html_readable((double)n, count),
-                mn_html_readable(spearman(all, n), rho), mn_html_readable(wrong, error));
-}
+/* ---- the section ------------------------------------------------------------------------------------------ */
 
 static int add(mn_str *s, timings *t) {
     MN_TRY(collect(t));
     if (t->n_foreign)
         mn_html_say(s, "p class=\"note\"", "%zu evaluations are of architectures that the space does not have.", t->n_foreign);
-    if (t->all.n < 2) {
-        mn_html_say(s, "p class=\"missing\"", "%zu networks were timed that the table can predict; two are the least.", t->all.n);
-        return 0;
-    }
-    double *work = mn_alloc(t->e->ctx, t->all.n, sizeof *work);
-    if (!work) return MODNAS_ENOMEM;
-    draw(s, t, work);
-    mn_free(t->e->ctx, work);
+    if (t->all.x.n >= 2) return mn_report_timings(s, t->e->ctx, "Latency of what the search evaluated", &t->all);
+    mn_html_say(s, "p class=\"missing\"", "%zu networks were timed that the table can predict; two are the least.", t->all.x.n);
     return 0;
 }
 
@@ -154,9 +57,9 @@ static int add_network(mn_str *s, const mn_experiment *e, const mn_net *net) {
     char hash[65];
     timings t = {.e = e, .net = net, .costs = &costs};
     MN_TRY(mn_latency_load(net->model, e->latency_table, &costs, hash));
-    mn_vec_init(&t.all, sizeof(timing));
+    mn_dots_init(&t.all);
     const int rc = add(s, &t);
-    mn_vec_free(e->ctx, &t.all);
+    mn_dots_free(e->ctx, &t.all);
     mn_costs_free(&costs);
     return rc;
 }
@@ -170,26 +73,30 @@ static void add_missing(mn_str *s, const mn_experiment *e, int has_measured) {
     else if (*table)
         mn_html_say(s, "p class=\"missing\"",
                     "Latencies of the run are predictions, sums of the rows of %.300s; none was measured. A run with LatencyMetrics "
-                    "times whole networks.", table);
+                    "times whole networks, and 'modnas profile --check 50 --out %.300s/" MN_CHECK_FILE "' some at random.",
+                    table, e->folder);
     else
         mn_html_say(s, "p class=\"missing\"", "The run has no latencies: neither a table (objective.latency_table) nor LatencyMetrics.");
+}
+
+static int add_run(mn_str *s, const mn_experiment *e) {
+    mn_net net;
+    MN_TRY(mn_net_open(e, &net));
+    const int rc = add_network(s, e, &net);
+    mn_net_close(&net);
+    return rc;
 }
 
 int mn_report_latency(mn_str *s, const mn_experiment *e) {
     const int has_measured = e->history.n && mn_grid_column(&e->history, "latency_spread_ms") >= 0 &&
                              mn_grid_column(&e->history, "latency_ms") >= 0;
-    mn_net net;
-    int rc = 0;
+    int is_checked;
     mn_html_section(s, "latency", "Latency: predicted and measured");
-    if (has_measured && e->latency_table) {
-        rc = mn_net_open(e, &net);
-        if (!rc) {
-            rc = add_network(s, e, &net);
-            mn_net_close(&net);
-        }
-    } else {
+    MN_TRY(mn_report_check(s, e, &is_checked));
+    if (has_measured && e->latency_table)
+        MN_TRY(add_run(s, e));
+    else if (has_measured || !is_checked)
         add_missing(s, e, has_measured);
-    }
     mn_html_section_end(s);
-    return rc;
+    return 0;
 }

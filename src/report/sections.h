@@ -8,11 +8,19 @@
 #include "report/html.h"
 
 int mn_report_found(mn_str *s, const mn_experiment *e);   /* found.c: the best, the verdict */
+/* Of one estimator, inside of it: verdict.c, recalibration.c. */
+void mn_report_verdict(mn_str *s, const mn_experiment *e, const mn_node *estim);
+void mn_report_recalibration(mn_str *s, const mn_node *estim);
 int mn_report_curves(mn_str *s, const mn_experiment *e);  /* curves.c: scores, accuracy, loss */
 int mn_report_probs(mn_str *s, const mn_experiment *e);   /* probs.c: candidates over time */
 int mn_report_front(mn_str *s, const mn_experiment *e);   /* front.c: trade-offs */
 int mn_report_network(mn_str *s, const mn_experiment *e); /* network.c: the network, cost per layer */
 int mn_report_latency(mn_str *s, const mn_experiment *e); /* latency.c: predicted against measured */
+/* check.c: the same of networks at random, if MN_CHECK_FILE is there. */
+#define MN_CHECK_FILE "outputs/latency_check.tsv"
+int mn_report_check(mn_str *s, const mn_experiment *e, int *there);
+/* Predicted over measured times (ms), at least one: a chart, and how well they go together. */
+int mn_report_timings(mn_str *s, modnas_ctx *ctx, const char *title, const mn_dots *p);
 int mn_report_setup(mn_str *s, const mn_experiment *e);   /* setup.c: configuration, versions */
 
 /* ---- what they share (series.c) ------------------------------------------------------------------------ */
