@@ -70,11 +70,11 @@ START_TEST(wrong_usage) {
     run("inspect", 2, "", "modnas: inspect: no file given; usage: modnas inspect FILE ... [--as TYPE] [--json]\n");
     run("inspect --as", 2, "", "modnas: inspect: option '--as' wants a value: TYPE\n");
     run("inspect good.tsv --as csv", 2, "",
-        "modnas: there is no type 'csv'; types: idx, cifar10, gzip, zlib, deflate, yaml, arch, table, chkpt\n");
+        "modnas: there is no type 'csv'; types: idx, cifar10, gzip, zlib, deflate, yaml, arch, table, chkpt, onnx\n");
     run("inspect good.tsv --as tabel", 2, "",
         "modnas: there is no type 'tabel'; did you mean 'table'?; types: idx, cifar10, gzip, zlib, deflate, yaml, "
         "arch, "
-        "table, chkpt\n");
+        "table, chkpt, onnx\n");
 }
 END_TEST
 

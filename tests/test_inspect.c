@@ -136,10 +136,10 @@ START_TEST(types_found_out) {
     expect_error(
         NULL, "unknown",
         ": neither its name nor its first bytes tell what it is; types to read it as: idx, cifar10, gzip, zlib, "
-        "deflate, yaml, arch, table, chkpt");
+        "deflate, yaml, arch, table, chkpt, onnx");
     put("x", "", 0);
     expect_error(NULL, "unknown",
-                 ": 0 bytes; types to read it as: idx, cifar10, gzip, zlib, deflate, yaml, arch, table, chkpt");
+                 ": 0 bytes; types to read it as: idx, cifar10, gzip, zlib, deflate, yaml, arch, table, chkpt, onnx");
     unlink(path);
     expect_error(NULL, "unknown", ": No such file or directory");
     expect_error("idx", "idx", ": No such file or directory");
@@ -315,7 +315,7 @@ START_TEST(arguments) {
     put("x", "", 0);
     ck_assert_int_eq(modnas_inspect_json(ctx, path, &opts, &text, &valid), MODNAS_EINVAL);
     ck_assert_str_eq(modnas_errmsg(ctx), "there is no type 'gzp'; did you mean 'gzip'?; types: idx, cifar10, gzip, "
-                                         "zlib, deflate, yaml, arch, table, chkpt");
+                                         "zlib, deflate, yaml, arch, table, chkpt, onnx");
     ck_assert_int_eq(modnas_inspect_json(NULL, path, NULL, &text, &valid), MODNAS_EINVAL);
     ck_assert_int_eq(modnas_inspect_text(ctx, NULL, NULL, &text, &valid), MODNAS_EINVAL);
     ck_assert_int_eq(modnas_inspect_text(ctx, path, NULL, NULL, &valid), MODNAS_EINVAL);

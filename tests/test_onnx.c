@@ -6,6 +6,7 @@
 
 #include "export/onnx.h"
 #include "export/onnx.pb-c.h"
+#include "modnas/inspect.h"
 #include "module/layers.h"
 #include "util_onnx.h"
 
@@ -223,6 +224,38 @@ START_TEST(no_memory) {
 }
 END_TEST
 
+/* ---- inspect ------------------------------------------------------------------------------------------- */
+
+/* The network of setup: 8 x 3 x 3 x 3 + 8 of the convolution, 4 x 8 of batch norm, 8 x 5 + 5 of the linear layer. */
+START_TEST(inspect) {
+    static const char *const metadata[] = {"who", "me", NULL};
+    const modnas_onnx_opts o = {.size = sizeof o, .keep_batch_norm = 1, .metadata = metadata};
+    char *text, *json;
+    int32_t valid;
+    OK(modnas_model_export_onnx(m, &o, "net.onnx"));
+    OK(modnas_inspect_text(model_ctx, "net.onnx", NULL, &text, &valid));
+    ck_assert_msg(valid == 1, "%s", text);
+    static const char *const lines[] = {"net.onnx: onnx\n  version 8 of the format, opset 17, by modnas ",
+                                        "\n  input input: float (N, 3, 6, 7)\n  output logits: float (N, 5)\n",
+                                        "Conv x 1, BatchNormalization x 1, ", " 301 parameters\n", "\n  who: me\n", ", SHA-256 "};
+    for (size_t i = 0; i < MN_COUNT(lines); i++) ck_assert_msg(strstr(text, lines[i]) != NULL, "no %s in %s", lines[i], text);
+    modnas_string_free(model_ctx, text);
+    OK(modnas_inspect_json(model_ctx, "net.onnx", NULL, &json, &valid));
+    char *sidecar = slurp("net.onnx.sha256", &(size_t){0}); /* begins with the hash */
+    sidecar[64] = 0;
+    ck_assert_ptr_nonnull(strstr(json, sidecar));
+    mn_free(model_ctx, sidecar);
+    modnas_string_free(model_ctx, json);
+    ck_assert_int_eq(system("head -c 700 net.onnx >cut.onnx; mv net.onnx net"), 0);
+    OK(modnas_inspect_text(model_ctx, "cut.onnx", NULL, &text, &valid));
+    ck_assert_msg(valid == 0 && strstr(text, "cut.onnx: onnx, not valid\n  cut.onnx: no ONNX file\n"), "%s", text);
+    modnas_string_free(model_ctx, text);
+    OK(modnas_inspect_text(model_ctx, "net", NULL, &text, &valid)); /* known by its first bytes */
+    ck_assert(valid == 1 && strstr(text, "net: onnx\n") == text);
+    modnas_string_free(model_ctx, text);
+}
+END_TEST
+
 /* ---- the check ----------------------------------------------------------------------------------------- */
 
 /* A right file with one thing changed. */
@@ -314,6 +347,6 @@ END_TEST
 int main(void) {
     Suite *s = suite_create("onnx");
     util_add(s, "files", setup, teardown, (const TTest *[]){folded, kept, preprocessing, same_bytes, NULL});
-    util_add(s, "refused", setup, teardown, (const TTest *[]){options, no_memory, check, damage, NULL});
+    util_add(s, "refused", setup, teardown, (const TTest *[]){options, no_memory, inspect, check, damage, NULL});
     return util_run(s);
 }

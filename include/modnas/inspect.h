@@ -23,10 +23,11 @@ typedef struct modnas_inspect_opts {
  * "yaml"     YAML 1.2, any documents, also JSON
  * "arch"     an architecture description
  * "table"    lines of fields with tabs between them, the first line names the columns
- * "chkpt"    weights in safetensors
+ * "chkpt"    weights in safetensors, or a resumable checkpoint
+ * "onnx"     a network as modnas_export writes it
  *
  * The library's own readers judge. Whatever the file, memory stays small: content is counted and hashed as it is
- * unpacked. YAML files and headers of checkpoints are held.
+ * unpacked. YAML files, headers of checkpoints and ONNX files are held.
  *
  * One JSON object: {"file": path, "type": one of the types or "unknown", "valid": bool, "bytes", "sha256", "error"}.
  * "bytes" and "sha256" are those of the content, unpacked; null if it cannot be read to its end. "error" is one line

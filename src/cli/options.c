@@ -49,7 +49,7 @@ static const cli_option options[] = {
     {OPT_RAW, 0, "raw", NULL, CMD_CONFIG, NULL, 0,
      "each document of one file as it is, one JSON a line; nothing is merged or checked"},
     {OPT_AS, 0, "as", "TYPE", CMD_INSPECT, NULL, 0,
-     "idx, cifar10, gzip, zlib, deflate, yaml, arch, table or chkpt; default: found out"},
+     "idx, cifar10, gzip, zlib, deflate, yaml, arch, table, chkpt or onnx; default: found out"},
     {OPT_RESUME, 0, "resume", NULL, CMD_RUN, NULL, 0,
      "go on from the newest good checkpoint in the experiment's folder"},
     {OPT_QUIET, 0, "quiet", NULL, CMD_WITH_CONFIG | CMD_REPORT, NULL, 0, "print errors only; no progress, no log, no table"},

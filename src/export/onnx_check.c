@@ -245,7 +245,7 @@ static void give(void *data, void *p) {
     mn_free(((memory *)data)->ctx, p);
 }
 
-int mn_onnx_check(modnas_ctx *ctx, const void *bytes, size_t n, const char *name) {
+int mn_onnx_look(modnas_ctx *ctx, const void *bytes, size_t n, const char *name, mn_str *facts) {
     memory m = {ctx, 0};
     ProtobufCAllocator allocator = {take, give, &m};
     Mn__ModelProto *model = mn__model_proto__unpack(&allocator, n, bytes);
@@ -254,6 +254,7 @@ int mn_onnx_check(modnas_ctx *ctx, const void *bytes, size_t n, const char *name
     mn_vec_init(&c.shapes, sizeof(mn_onnx_shape *));
     int rc = check_versions(&c);
     if (!rc) rc = check_metadata(&c);
+    if (!rc && facts) rc = mn_onnx_describe(model, c.opset, facts);
     for (size_t i = 0; i < c.shapes.n; i++) mn_free(ctx, MN_AT(c.shapes, mn_onnx_shape *, i));
     mn_vec_free(ctx, &c.shapes);
     mn_map_free(ctx, &c.values);
@@ -261,4 +262,8 @@ int mn_onnx_check(modnas_ctx *ctx, const void *bytes, size_t n, const char *name
     mn_map_free(ctx, &c.stated);
     mn__model_proto__free_unpacked(model, &allocator);
     return rc;
+}
+
+int mn_onnx_check(modnas_ctx *ctx, const void *bytes, size_t n, const char *name) {
+    return mn_onnx_look(ctx, bytes, n, name, NULL);
 }

@@ -48,6 +48,9 @@ int mn_onnx_want_known(const mn_onnx_site *s, size_t i, int64_t n); /* whole num
 int mn_onnx_axis(const mn_onnx_site *s, int64_t axis, int32_t rank, int32_t *out); /* negative: counted from the end */
 void mn_onnx_copy_dims(mn_onnx_shape *out, const mn_onnx_shape *in);
 
+/* onnx_describe.c: lines for a person of what was checked, added to s. */
+int mn_onnx_describe(const Mn__ModelProto *m, int64_t opset, mn_str *s);
+
 /* onnx_shapes_move.c */
 int mn_onnx_shape_flatten(const mn_onnx_site *s, mn_onnx_shape *out);
 int mn_onnx_shape_reshape(const mn_onnx_site *s, mn_onnx_shape *out);

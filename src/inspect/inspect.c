@@ -13,7 +13,7 @@ static const struct {
              {"gzip", MN_SOURCE_GZIP, mn_look_packed},       {"zlib", MN_SOURCE_ZLIB, mn_look_packed},
              {"deflate", MN_SOURCE_DEFLATE, mn_look_packed}, {"yaml", MN_SOURCE_PLAIN, mn_look_yaml},
              {"arch", MN_SOURCE_PLAIN, mn_look_arch},        {"table", MN_SOURCE_PLAIN, mn_look_table},
-             {"chkpt", MN_SOURCE_PLAIN, mn_look_chkpt}};
+             {"chkpt", MN_SOURCE_PLAIN, mn_look_chkpt},      {"onnx", MN_SOURCE_PLAIN, mn_look_onnx}};
 
 static int find_type(const char *name) {
     for (size_t i = 0; name && i < MN_COUNT(types); i++)

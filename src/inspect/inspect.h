@@ -42,6 +42,7 @@ int mn_look_cifar10(mn_report *r, mn_source *s);
 int mn_look_packed(mn_report *r, mn_source *s);
 int mn_look_table(mn_report *r, mn_source *s);
 int mn_look_chkpt(mn_report *r, mn_source *s);
+int mn_look_onnx(mn_report *r, mn_source *s);
 int mn_look_yaml(mn_report *r, mn_source *s);
 int mn_look_arch(mn_report *r, mn_source *s);
 

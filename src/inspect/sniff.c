@@ -27,6 +27,11 @@ static int is_safetensors(const uint8_t *head, size_t n) {
     return n >= 9 && head[8] == '{' && !(head[4] | head[5] | head[6] | head[7]);
 }
 
+/* Field 1, a small number, then field 2, the producer's name: how those who write ONNX begin. */
+static int is_onnx(const uint8_t *head, size_t n) {
+    return n >= 3 && head[0] == 0x08 && head[1] && head[1] <= 0x10 && head[2] == 0x12;
+}
+
 /* RFC 1950: method 8, a window of at most 32 KiB, a check that makes both bytes a multiple of 31. */
 static int is_zlib(const uint8_t *head, size_t n) {
     return n >= 2 && (head[0] & 15) == 8 && head[0] >> 4 <= 7 && (head[0] << 8 | head[1]) % 31 == 0;
@@ -49,7 +54,8 @@ static const char *sniff_gzip(modnas_ctx *ctx, const uint8_t *head, size_t n, co
 static const struct {
     const char *end, *type;
 } names[] = {{".bin", "cifar10"}, {".gz", "gzip"},   {".zlib", "zlib"}, {".deflate", "deflate"},  {".yaml", "yaml"},
-             {".yml", "yaml"},    {".json", "yaml"}, {".tsv", "table"}, {".safetensors", "chkpt"}, {".chkpt", "chkpt"}};
+             {".yml", "yaml"},    {".json", "yaml"}, {".tsv", "table"}, {".safetensors", "chkpt"}, {".chkpt", "chkpt"},
+             {".onnx", "onnx"}};
 
 static const char *sniff_name(const char *name) {
     const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
@@ -99,6 +105,7 @@ const char *mn_sniff(modnas_ctx *ctx, const uint8_t *head, size_t n, const char 
     if (mn_sections_is(head, n) || is_safetensors(head, n)) return "chkpt";
     if (by_name) return by_name;
     if (is_idx(head, n)) return "idx";
+    if (is_onnx(head, n)) return "onnx";
     by_text = sniff_text((const char *)head, n);
     if (by_text) return by_text;
     return is_zlib(head, n) ? "zlib" : NULL;

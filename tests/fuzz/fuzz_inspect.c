@@ -61,7 +61,7 @@ static void look(modnas_ctx *ctx, const char *bytes, size_t n, const char *path,
 
 static void run(modnas_ctx *ctx, const char *bytes, size_t n) {
     static const char *const types[] = {NULL,      "idx",  "cifar10", "gzip",  "zlib",
-                                        "deflate", "yaml", "arch",    "table", "chkpt"};
+                                        "deflate", "yaml", "arch",    "table", "chkpt", "onnx"};
     char path[64];
     const int fd = fuzz_file(bytes, n, path);
     for (size_t i = 0; i < MN_COUNT(types); i++) look(ctx, bytes, n, path, types[i]);

@@ -1,9 +1,12 @@
-/* ONNX files, as the check reads them: any bytes get a verdict. */
+/* ONNX files, as the check reads them: any bytes get a verdict, and what is right is described. */
 #include "export/onnx.h"
 #include "fuzz.h"
 
 static void check(modnas_ctx *ctx, const char *bytes, size_t n) {
-    const int rc = mn_onnx_check(ctx, bytes, n, "fuzz.onnx");
+    mn_str facts = {.ctx = ctx};
+    const int rc = mn_onnx_look(ctx, bytes, n, "fuzz.onnx", &facts);
+    FUZZ_CHECK(!rc == (facts.n > 0), "status %d with %zu bytes of text", rc, facts.n);
+    mn_str_free(&facts);
     FUZZ_CHECK(rc == 0 || rc == MODNAS_EFORMAT, "status %d: %s", rc, modnas_errmsg(ctx));
     fuzz_check_text(ctx, rc);
     if (!rc) fuzz_accept();
