@@ -39,14 +39,8 @@ static const candidate checked[] = {
 
 static void check_gradients(const candidate *c, const char *ops, int32_t size) {
     mn_model *m = model_with(c, "ref", MODNAS_F64, ops, size);
-    step s;
-    step_new(m, 3, &s);
-    step_record(m, &s, &(mn_run_opts){.train = 1, .grads = MN_ROLE_WEIGHT});
-    ck_assert_int_eq(s.logits->dims[1], 3);
-    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
-        if (mn_store_param(m->weights, i)->role == MN_ROLE_WEIGHT) check_gradient(m, &s, mn_store_param(m->weights, i));
-    step_free(&s);
-    mn_model_free(m);
+    ck_assert_int_eq(m->n_classes, 3);
+    model_check_gradients(m, 3);
 }
 
 START_TEST(gradients_at_odd_sizes) {
@@ -137,56 +131,14 @@ static const candidate compared[] = {
     {"IR3E3", 16, 16, 1}, {"IR5E6", 16, 24, 2}, {"SKIP", 16, 24, 2},
 };
 
-typedef struct outcome {
-    double loss;
-    size_t n;      /* elements of all parameters */
-    double *value; /* gradients of weights, and statistics as they are afterwards */
-} outcome;
-
-static outcome run_step(const candidate *c, const char *ops, const char *backend) {
-    mn_model *m = model_with(c, backend, MODNAS_F32, ops, 14);
-    outcome r = {0, 0, NULL};
-    step s;
-    step_new(m, 4, &s);
-    step_record(m, &s, &(mn_run_opts){.train = 1, .update_stats = 1, .grads = MN_ROLE_WEIGHT});
-    mn_store_zero_grad(m->weights);
-    r.loss = step_go(&s);
-    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
-        r.n += (size_t)mn_param_numel(mn_store_param(m->weights, i));
-    r.value = mn_alloc(model_ctx, r.n, sizeof *r.value);
-    ck_assert_ptr_nonnull(r.value);
-    for (size_t i = 0, at = 0; i < mn_store_n_params(m->weights); i++) {
-        const mn_param *p = mn_store_param(m->weights, i);
-        OK(p->role == MN_ROLE_STAT ? mn_param_get(p, r.value + at) : mn_param_get_grad(p, r.value + at));
-        at += (size_t)mn_param_numel(p);
-    }
-    step_free(&s);
-    mn_model_free(m);
-    return r;
-}
-
-/* Sums of up to some thousand terms in f32 differ by 6e-8 sqrt(4000) = 4e-6 of the largest; batch norm multiplies that
- * by 1 / standard deviation, here below 10. */
 static void compare_step(const candidate *c, const char *ops) {
-    const outcome a = run_step(c, ops, "ref"), b = run_step(c, ops, "dnnl");
-    double most = 0;
-    ck_assert_uint_eq(a.n, b.n);
-    ck_assert_msg(fabs(a.loss - b.loss) < 1e-5, "%s: loss %.9g, on ref %.9g", c->name, b.loss, a.loss);
-    for (size_t i = 0; i < a.n; i++) most = fmax(most, fabs(a.value[i]));
-    for (size_t i = 0; i < a.n; i++)
-        ck_assert_msg(fabs(a.value[i] - b.value[i]) <= 4e-5 * fmax(most, 1),
-                      "%s with %s: element %zu is %.9g, on ref %.9g", c->name, ops, i, b.value[i], a.value[i]);
-    mn_free(model_ctx, a.value);
-    mn_free(model_ctx, b.value);
+    char what[256];
+    snprintf(what, sizeof what, "%s with %s", c->name, ops);
+    model_same_step(model_with(c, "ref", MODNAS_F32, ops, 14), model_with(c, "dnnl", MODNAS_F32, ops, 14), 4, what);
 }
 
 START_TEST(steps_are_those_of_ref) {
-    mn_backend *b;
-    if (mn_backend_open(model_ctx, "dnnl", 1, &b)) {
-        printf("steps_are_those_of_ref: skipped, %s\n", modnas_errmsg(model_ctx));
-        return;
-    }
-    mn_backend_close(b);
+    if (!model_has_dnnl("steps_are_those_of_ref")) return;
     compare_step(&compared[_i], "{}");
     compare_step(&compared[_i], "{ops_order: act_weight_bn, conv: {bias: true}}");
     compare_step(&compared[_i], "{ops_order: weight_act, conv: {bias: true}}");

@@ -177,3 +177,67 @@ void check_gradient(mn_model *m, step *s, mn_param *p) {
     mn_free(model_ctx, x);
     mn_free(model_ctx, g);
 }
+
+void model_check_gradients(mn_model *m, int32_t batch) {
+    step s;
+    step_new(m, batch, &s);
+    step_record(m, &s, &(mn_run_opts){.train = 1, .grads = MN_ROLE_WEIGHT});
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
+        if (mn_store_param(m->weights, i)->role == MN_ROLE_WEIGHT) check_gradient(m, &s, mn_store_param(m->weights, i));
+    step_free(&s);
+    mn_model_free(m);
+}
+
+/* ---- two backends -------------------------------------------------------------------------------------- */
+
+int model_has_dnnl(const char *test) {
+    mn_backend *b;
+    if (mn_backend_open(model_ctx, "dnnl", 1, &b)) {
+        printf("%s: skipped, %s\n", test, modnas_errmsg(model_ctx));
+        return 0;
+    }
+    mn_backend_close(b);
+    return 1;
+}
+
+typedef struct outcome {
+    double loss;
+    size_t n;      /* elements of all parameters */
+    double *value; /* gradients of weights, and statistics as they are afterwards */
+} outcome;
+
+static outcome run_step(mn_model *m, int32_t batch) {
+    outcome r = {0, 0, NULL};
+    step s;
+    step_new(m, batch, &s);
+    step_record(m, &s, &(mn_run_opts){.train = 1, .update_stats = 1, .grads = MN_ROLE_WEIGHT});
+    mn_store_zero_grad(m->weights);
+    r.loss = step_go(&s);
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++)
+        r.n += (size_t)mn_param_numel(mn_store_param(m->weights, i));
+    r.value = mn_alloc(model_ctx, r.n, sizeof *r.value);
+    ck_assert_ptr_nonnull(r.value);
+    for (size_t i = 0, at = 0; i < mn_store_n_params(m->weights); i++) {
+        const mn_param *p = mn_store_param(m->weights, i);
+        OK(p->role == MN_ROLE_STAT ? mn_param_get(p, r.value + at) : mn_param_get_grad(p, r.value + at));
+        at += (size_t)mn_param_numel(p);
+    }
+    step_free(&s);
+    mn_model_free(m);
+    return r;
+}
+
+/* Sums of up to some thousand terms in f32 differ by 6e-8 sqrt(4000) = 4e-6 of the largest; batch norm multiplies that
+ * by 1 / standard deviation, here below 10. */
+void model_same_step(mn_model *ref, mn_model *other, int32_t batch, const char *what) {
+    const outcome a = run_step(ref, batch), b = run_step(other, batch);
+    double most = 0;
+    ck_assert_uint_eq(a.n, b.n);
+    ck_assert_msg(fabs(a.loss - b.loss) < 1e-5, "%s: loss %.9g, on ref %.9g", what, b.loss, a.loss);
+    for (size_t i = 0; i < a.n; i++) most = fmax(most, fabs(a.value[i]));
+    for (size_t i = 0; i < a.n; i++)
+        ck_assert_msg(fabs(a.value[i] - b.value[i]) <= 4e-5 * fmax(most, 1), "%s: element %zu is %.9g, on ref %.9g",
+                      what, i, b.value[i], a.value[i]);
+    mn_free(model_ctx, a.value);
+    mn_free(model_ctx, b.value);
+}

@@ -50,5 +50,13 @@ double step_go(step *s);
 /* Compare the gradient of about 24 elements of p (f64 model, a recording with its gradients) with central differences
  * of the loss. */
 void check_gradient(mn_model *m, step *s, mn_param *p);
+/* The same of every weight of an f64 model, which is freed. */
+void model_check_gradients(mn_model *m, int32_t batch);
+
+/* Is the dnnl backend there? If not, a line says that `test` is skipped. */
+int model_has_dnnl(const char *test);
+/* One training step of each, weights alike: losses, gradients and statistics agree as f32 on two backends does. Both are
+ * freed. */
+void model_same_step(mn_model *ref, mn_model *other, int32_t batch, const char *what);
 
 #endif
