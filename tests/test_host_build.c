@@ -197,7 +197,8 @@ END_TEST
 static const struct {
     const char *type, *args, *text;
 } layers[] = {
-    {"Conv2d", NULL, "Conv2d needs the arg 'in_channels'"},
+    {"Conv2d", NULL, "Conv2d needs the arg 'out_channels'"},
+    {"Conv2d", "{out_channels: 3, kernel_size: 1}", "Conv2d.in_channels: it has to be given here"},
     {"Conv2d", "in_chanels: 3", "Conv2d has no arg 'in_chanels'; did you mean 'in_channels'?"},
     {"Conv2d", "in_channels: 0, out_channels: 16, kernel_size: 3", "Conv2d.in_channels: 0 is not between 1 and 65536"},
     {"Conv2d", "in_channels: x, out_channels: 16, kernel_size: 3",

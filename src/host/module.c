@@ -147,7 +147,7 @@ static int put_layer(modnas_ctx *ctx, const mn_node *spec, const modnas_place *p
         return mn_fail(ctx, MODNAS_EINVAL, "a layer is put into place.module under place.name: %s is NULL",
                        parent ? "name" : "module");
     MN_TRY(mn_host_may_edit(parent->model));
-    return mn_layer_add(parent, place->name, spec, NULL);
+    return mn_layer_add(parent, place->name, spec, NULL, NULL);
 }
 
 static int put_model(modnas_ctx *ctx, const mn_node *spec, const modnas_place *place) {
@@ -204,7 +204,7 @@ int modnas_module_add(modnas_module *parent, const char *name, const char *type,
     MN_TRY(mn_host_may_edit(parent->model));
     MN_TRY(mn_module_check_name(parent, name));
     MN_TRY(make_spec(parent, name, type, args, &spec));
-    const int rc = mn_layer_add(parent, name, spec, out);
+    const int rc = mn_layer_add(parent, name, spec, NULL, out);
     mn_node_free(parent->model->ctx, spec);
     return rc;
 }

@@ -17,7 +17,6 @@ static int read_sizes(const mn_args *a, const mn_node *input, mn_model *model) {
 
 int mn_model_read_images(const mn_args *a, int32_t size, mn_model *model) {
     const mn_node *input = mn_args_node(a, "input");
-    const int64_t n_classes = mn_args_int(a, "n_classes");
     for (int i = 0; i < 3; i++) model->input[i] = i ? size : 3;
     if (input) MN_TRY(read_sizes(a, input, model));
     if (mn_args_given(a, "chn_in")) {
@@ -27,6 +26,8 @@ int mn_model_read_images(const mn_args *a, int32_t size, mn_model *model) {
             return mn_args_fail(a, "chn_in", "%lld channels, but input has %d", (long long)chn, model->input[0]);
         model->input[0] = (int32_t)chn;
     }
+    if (!mn_args_given(a, "n_classes")) return 0;
+    const int64_t n_classes = mn_args_int(a, "n_classes");
     if (n_classes < 1 || n_classes > MAX_CLASSES)
         return mn_args_fail(a, "n_classes", "%lld classes", (long long)n_classes);
     model->n_classes = (int32_t)n_classes;

@@ -8,6 +8,7 @@
 
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);
+int mn_sequential_model_register(modnas_ctx *ctx);
 /* mn_model.foreign_name, as torchvision's mobilenet_v2 has it. */
 int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out);
 
@@ -20,7 +21,7 @@ int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out)
         "input", MN_ARG_LIST, "null", NULL,                                                                            \
             "[channels, height, width] of one image, for counts and memory; default: the model's own"                  \
     }
-/* model->input, which is 3 x size x size if nothing is said, and model->n_classes. */
+/* model->input, which is 3 x size x size if nothing is said, and model->n_classes, 0 if that is null. */
 int mn_model_read_images(const mn_args *a, int32_t size, mn_model *model);
 /* A sequential as the model's root, which fill(root, plan) gives its children. */
 int mn_model_set_root(mn_model *model, int (*fill)(mn_module *root, const void *plan), const void *plan);

@@ -4,15 +4,22 @@
  * depends on the image that it meets is found when a forward is recorded. */
 #include "module/layer_types.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "module/layers.h"
 
-enum { MAX_SIZE = 65536 }; /* channels, windows, strides, padding */
+enum { MAX_SIZE = MN_LAYER_SIZE_MAX };
 
 static mn_model *model_of(const void *env) {
     return ((const mn_layer_env *)env)->model;
+}
+
+static void give(const void *env, int32_t chn, int32_t is_flat) {
+    *((const mn_layer_env *)env)->out = (mn_flow){chn, is_flat};
+}
+
+static mn_flow taken(const void *env) {
+    return ((const mn_layer_env *)env)->in;
 }
 
 /* ---- arguments ----------------------------------------------------------------------------------------- */
@@ -27,6 +34,16 @@ int mn_args_count(const mn_args *a, const char *name, int64_t least, int64_t mos
     MN_TRY(check_count(a, name, i, least, most));
     *out = (int32_t)i;
     return 0;
+}
+
+int mn_layer_chn_in(const mn_args *a, const char *name, int64_t most, const mn_layer_env *e, int32_t *out) {
+    if (mn_args_given(a, name)) {
+        MN_TRY(mn_args_count(a, name, 1, most, out));
+        if (!e->in.chn || e->in.chn == *out) return 0;
+        return mn_args_fail(a, name, "%d, but %d channels come in", *out, e->in.chn);
+    }
+    *out = e->in.chn;
+    return *out ? 0 : mn_args_fail(a, name, "it has to be given here: how many channels come in is not known");
 }
 
 /* n, or [height, width]. */
@@ -76,19 +93,13 @@ static int check_weights(const mn_args *a, const char *name, double n) {
     return mn_args_fail(a, name, "%.0f weights; %d are possible", n, (int)MN_MAX_ELEMENTS);
 }
 
-/* Names are checked: what is no activation is "none". */
-static int32_t read_act(const mn_args *a, const char *name) {
-    const int32_t act = mn_activation_find(mn_args_str(a, name));
-    return act < 0 ? MODNAS_ACT_NONE : act;
-}
-
 /* ---- with weights -------------------------------------------------------------------------------------- */
 
 static int build_conv(const mn_component *c, const mn_args *a, const void *env, void *out) {
     int32_t chn_in, chn_out, kernel[2];
     mn_conv_opts o = {{0}, {0}, {0}, 0};
     (void)c;
-    MN_TRY(mn_args_count(a, "in_channels", 1, MAX_SIZE, &chn_in));
+    MN_TRY(mn_layer_chn_in(a, "in_channels", MAX_SIZE, env, &chn_in));
     MN_TRY(mn_args_count(a, "out_channels", 1, MAX_SIZE, &chn_out));
     MN_TRY(read_pair(a, "kernel_size", 1, kernel));
     MN_TRY(read_pair(a, "stride", 1, o.stride));
@@ -97,6 +108,7 @@ static int build_conv(const mn_component *c, const mn_args *a, const void *env, 
     MN_TRY(mn_args_count(a, "groups", 1, MAX_SIZE, &o.groups));
     MN_TRY(check_groups(a, o.groups, chn_in, chn_out));
     MN_TRY(check_weights(a, "kernel_size", (double)chn_out * (chn_in / o.groups) * kernel[0] * kernel[1]));
+    give(env, chn_out, taken(env).is_flat && kernel[0] * kernel[1] == 1 && !o.pad[0] && !o.pad[1]);
     return mn_conv2d_window_new(model_of(env), chn_in, chn_out, kernel, &o, mn_args_bool(a, "bias"), out);
 }
 
@@ -104,11 +116,12 @@ static int build_batch_norm(const mn_component *c, const mn_args *a, const void 
     const double eps = mn_args_real(a, "eps"), momentum = mn_args_real(a, "momentum");
     int32_t chn;
     (void)c;
-    MN_TRY(mn_args_count(a, "num_features", 1, MAX_SIZE, &chn));
+    MN_TRY(mn_layer_chn_in(a, "num_features", MAX_SIZE, env, &chn));
     if (!(eps > 0)) return mn_args_fail(a, "eps", "%g is not positive", eps);
     if (!(momentum > 0 && momentum <= 1)) return mn_args_fail(a, "momentum", "%g is not above 0 and up to 1", momentum);
     if (!mn_args_bool(a, "track_running_stats"))
         return mn_args_fail(a, "track_running_stats", "only true is supported");
+    give(env, chn, taken(env).is_flat);
     return mn_batch_norm_new(model_of(env), chn, mn_args_bool(a, "affine"), eps, momentum, out);
 }
 
@@ -116,16 +129,17 @@ static int build_linear(const mn_component *c, const mn_args *a, const void *env
     const int64_t most = 1 << 24; /* a flattened image is long */
     int32_t chn_in, chn_out;
     (void)c;
-    MN_TRY(mn_args_count(a, "in_features", 1, most, &chn_in));
+    MN_TRY(mn_layer_chn_in(a, "in_features", most, env, &chn_in));
     MN_TRY(mn_args_count(a, "out_features", 1, most, &chn_out));
     MN_TRY(check_weights(a, "out_features", (double)chn_in * chn_out));
+    give(env, chn_out, 1);
     return mn_linear_new(model_of(env), chn_in, chn_out, mn_args_bool(a, "bias"), out);
 }
 
 static int build_conv_bn_act(const mn_component *c, const mn_args *a, const void *env, void *out) {
     int32_t chn_in, chn_out, kernel, stride, groups;
     (void)c;
-    MN_TRY(mn_args_count(a, "in_channels", 1, MAX_SIZE, &chn_in));
+    MN_TRY(mn_layer_chn_in(a, "in_channels", MAX_SIZE, env, &chn_in));
     MN_TRY(mn_args_count(a, "out_channels", 1, MAX_SIZE, &chn_out));
     MN_TRY(mn_args_count(a, "kernel_size", 1, MAX_SIZE, &kernel));
     MN_TRY(mn_args_count(a, "stride", 1, MAX_SIZE, &stride));
@@ -133,18 +147,20 @@ static int build_conv_bn_act(const mn_component *c, const mn_args *a, const void
     MN_TRY(check_groups(a, groups, chn_in, chn_out));
     MN_TRY(check_weights(a, "kernel_size", (double)chn_out * (chn_in / groups) * kernel * kernel));
     if (kernel % 2 == 0) return mn_args_fail(a, "kernel_size", "%d is even: the padding would not be SAME", kernel);
-    return mn_conv_bn_act_new(model_of(env), chn_in, chn_out, kernel, stride, groups,
-                              read_act(a, "activation"), out);
+    give(env, chn_out, taken(env).is_flat);
+    return mn_conv_bn_act_new(model_of(env), chn_in, chn_out, kernel, stride, groups, mn_args_act(a, "activation"),
+                              out);
 }
 
 static int build_squeeze_excite(const mn_component *c, const mn_args *a, const void *env, void *out) {
     int32_t chn, chn_mid;
     (void)c;
-    MN_TRY(mn_args_count(a, "input_channels", 1, MAX_SIZE, &chn));
+    MN_TRY(mn_layer_chn_in(a, "input_channels", MAX_SIZE, env, &chn));
     chn_mid = mn_make_divisible(chn / 4);
     if (mn_args_given(a, "squeeze_channels")) MN_TRY(mn_args_count(a, "squeeze_channels", 1, MAX_SIZE, &chn_mid));
     MN_TRY(check_weights(a, "squeeze_channels", (double)chn * chn_mid));
-    return mn_squeeze_excite_new(model_of(env), chn, chn_mid, read_act(a, "activation"), read_act(a, "scale_activation"),
+    give(env, chn, taken(env).is_flat);
+    return mn_squeeze_excite_new(model_of(env), chn, chn_mid, mn_args_act(a, "activation"), mn_args_act(a, "scale_activation"),
                                  out);
 }
 
@@ -159,8 +175,6 @@ static const act_row acts[] = {
     {"ReLU", MODNAS_ACT_RELU},  {"ReLU6", MODNAS_ACT_RELU6},     {"Hardswish", MODNAS_ACT_HARD_SWISH},
     {"SiLU", MODNAS_ACT_SWISH}, {"Sigmoid", MODNAS_ACT_SIGMOID}, {"Hardsigmoid", MODNAS_ACT_HARD_SIGMOID},
     {"Tanh", MODNAS_ACT_TANH}};
-#define ACTS    "ReLU|ReLU6|Hardswish|SiLU|Sigmoid|Hardsigmoid|Tanh"
-#define NO_ACTS "none|" ACTS
 
 int32_t mn_activation_find(const char *name) {
     for (size_t i = 0; i < MN_COUNT(acts); i++)
@@ -168,8 +182,19 @@ int32_t mn_activation_find(const char *name) {
     return -1;
 }
 
+int32_t mn_args_act(const mn_args *a, const char *name) {
+    const char *act = mn_args_str(a, name);
+    return strcmp(act, "none") == 0 ? MODNAS_ACT_NONE : mn_activation_find(act);
+}
+
+/* What goes through as it is. */
+static void pass(const void *env) {
+    give(env, taken(env).chn, taken(env).is_flat);
+}
+
 static int build_activation(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)a;
+    pass(env);
     return mn_activation_new(model_of(env), mn_activation_find(c->name), out);
 }
 
@@ -189,6 +214,7 @@ static int build_pool(const mn_component *c, const mn_args *a, const void *env, 
         o.pad[i + 2] = o.pad[i];
     }
     o.ceil_mode = mn_args_bool(a, "ceil_mode");
+    give(env, taken(env).chn, 0);
     return mn_pool2d_new(model_of(env), &o, out);
 }
 
@@ -197,6 +223,7 @@ static int build_global_pool(const mn_component *c, const mn_args *a, const void
     if (c->args) MN_TRY(read_pair(a, "output_size", 1, size));
     if (size[0] != 1 || size[1] != 1)
         return mn_args_fail(a, "output_size", "%d x %d; only 1 is supported", size[0], size[1]);
+    give(env, taken(env).chn, 1);
     return mn_global_pool_new(model_of(env), out);
 }
 
@@ -204,6 +231,7 @@ static int build_dropout(const mn_component *c, const mn_args *a, const void *en
     const double p = mn_args_real(a, "p");
     (void)c;
     if (!(p >= 0 && p < 1)) return mn_args_fail(a, "p", "%g is not in [0, 1)", p);
+    pass(env);
     return mn_dropout_new(model_of(env), p, out);
 }
 
@@ -211,31 +239,14 @@ static int build_flatten(const mn_component *c, const mn_args *a, const void *en
     (void)c;
     if (mn_args_int(a, "start_dim") != 1) return mn_args_fail(a, "start_dim", "only 1 is supported");
     if (mn_args_int(a, "end_dim") != -1) return mn_args_fail(a, "end_dim", "only -1 is supported");
+    give(env, taken(env).is_flat ? taken(env).chn : 0, 1);
     return mn_flatten_new(model_of(env), out);
 }
 
 static int build_identity(const mn_component *c, const mn_args *a, const void *env, void *out) {
     (void)c, (void)a;
+    pass(env);
     return mn_identity_new(model_of(env), out);
-}
-
-static int add_part(const char *name, const mn_node *spec, void *ud) {
-    mn_module *m = ud;
-    char number[24];
-    snprintf(number, sizeof number, "%zu", m->children.n);
-    return mn_layer_add(m, name ? name : number, spec, NULL);
-}
-
-static int build_sequential(const mn_component *c, const mn_args *a, const void *env, void *out) {
-    mn_module *m;
-    (void)c;
-    MN_TRY(mn_sequential_new(model_of(env), &m));
-    const int rc = mn_specs_visit(mn_args_node(a, "layers"), add_part, m);
-    if (rc)
-        mn_module_free(m);
-    else
-        *(mn_module **)out = m;
-    return rc;
 }
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
@@ -245,7 +256,7 @@ static int build_sequential(const mn_component *c, const mn_args *a, const void 
 #define INPLACE                                                                                                        \
     { "inplace", MN_ARG_BOOL, "false", NULL, "accepted; the planner decides" }
 #define CHANNELS                                                                                                       \
-    {"in_channels", MN_ARG_INT, NULL, NULL, "channels of the source"}, {                                               \
+    {"in_channels", MN_ARG_INT, "null", NULL, MN_LAYER_IN}, {                                                          \
         "out_channels", MN_ARG_INT, NULL, NULL, "channels of the result"                                               \
     }
 #define WINDOW                                                                                                         \
@@ -265,13 +276,13 @@ static const mn_arg_def conv_args[] = {
     {"bias", MN_ARG_BOOL, "true", NULL, "a number is added to each output channel"},
     END};
 static const mn_arg_def bn_args[] = {
-    {"num_features", MN_ARG_INT, NULL, NULL, "channels"},
+    {"num_features", MN_ARG_INT, "null", NULL, MN_LAYER_IN},
     {"eps", MN_ARG_REAL, "1e-5", NULL, "added to the variance"},
     {"momentum", MN_ARG_REAL, "0.1", NULL, "share of the new batch in the running statistics"},
     {"affine", MN_ARG_BOOL, "true", NULL, "a trained scale and shift"},
     {"track_running_stats", MN_ARG_BOOL, "true", NULL, "only true"},
     END};
-static const mn_arg_def linear_args[] = {{"in_features", MN_ARG_INT, NULL, NULL, "of the source"},
+static const mn_arg_def linear_args[] = {{"in_features", MN_ARG_INT, "null", NULL, MN_LAYER_IN},
                                          {"out_features", MN_ARG_INT, NULL, NULL, "of the result"},
                                          {"bias", MN_ARG_BOOL, "true", NULL, "a number is added to each output"},
                                          END};
@@ -279,13 +290,13 @@ static const mn_arg_def block_args[] = {CHANNELS,
                                         {"kernel_size", MN_ARG_INT, "3", NULL, "odd; the padding keeps the size"},
                                         {"stride", MN_ARG_INT, "1", NULL, "in both directions"},
                                         {"groups", MN_ARG_INT, "1", NULL, "channels are split into this many parts"},
-                                        {"activation", MN_ARG_STR, "ReLU", NO_ACTS, "behind batch norm"},
+                                        {"activation", MN_ARG_STR, "ReLU", MN_LAYER_ACTS, "behind batch norm"},
                                         END};
 static const mn_arg_def se_args[] = {
-    {"input_channels", MN_ARG_INT, NULL, NULL, "channels of the source and of the result"},
+    {"input_channels", MN_ARG_INT, "null", NULL, MN_LAYER_IN},
     {"squeeze_channels", MN_ARG_INT, "null", NULL, "between the two convolutions; default: a quarter, rounded to 8"},
-    {"activation", MN_ARG_STR, "ReLU", ACTS, "behind the first convolution"},
-    {"scale_activation", MN_ARG_STR, "Hardsigmoid", ACTS, "behind the second one"},
+    {"activation", MN_ARG_STR, "ReLU", MN_LAYER_REAL_ACTS, "behind the first convolution"},
+    {"scale_activation", MN_ARG_STR, "Hardsigmoid", MN_LAYER_REAL_ACTS, "behind the second one"},
     END};
 static const mn_arg_def act_args[] = {INPLACE, END};
 static const mn_arg_def max_pool_args[] = {WINDOW, {"dilation", MN_ARG_ANY, "1", NULL, "n or [height, width]"}, END};
@@ -295,9 +306,6 @@ static const mn_arg_def adaptive_args[] = {{"output_size", MN_ARG_ANY, "1", NULL
 static const mn_arg_def dropout_args[] = {{"p", MN_ARG_REAL, "0.5", NULL, "probability of a zero"}, INPLACE, END};
 static const mn_arg_def flatten_args[] = {
     {"start_dim", MN_ARG_INT, "1", NULL, "only 1"}, {"end_dim", MN_ARG_INT, "-1", NULL, "only -1"}, END};
-static const mn_arg_def sequential_args[] = {
-    {"layers", MN_ARG_SPECS, "null", "layer", "a list of layers, or a map name -> layer"}, END};
-
 static const int32_t pool_max = MODNAS_POOL_MAX, pool_avg = MODNAS_POOL_AVG;
 
 static const mn_component rows[] = {
@@ -322,19 +330,9 @@ static const mn_component rows[] = {
     {"layer", "Dropout", "zeros with probability p while training", dropout_args, build_dropout, NULL},
     {"layer", "Flatten", "(N, C, H, W) becomes (N, C H W, 1, 1)", flatten_args, build_flatten, NULL},
     {"layer", "Identity", "the source itself", NULL, build_identity, NULL},
-    {"layer", "Sequential", "layers one after another", sequential_args, build_sequential, NULL},
 };
 
 int mn_layers_register(modnas_ctx *ctx) {
-    return mn_registry_add_all(ctx, rows, MN_COUNT(rows));
-}
-
-int mn_layer_add(mn_module *parent, const char *name, const mn_node *spec, mn_module **out) {
-    const mn_layer_env env = {parent->model, parent, name};
-    mn_module *m = NULL;
-    MN_TRY(mn_module_check_name(parent, name));
-    MN_TRY(mn_registry_build(parent->model->ctx, "layer", spec, NULL, NULL, &env, &m));
-    MN_TRY(mn_module_add(parent, name, m));
-    if (out) *out = m;
-    return 0;
+    MN_TRY(mn_registry_add_all(ctx, rows, MN_COUNT(rows)));
+    return mn_layer_blocks_register(ctx);
 }

@@ -79,6 +79,7 @@ struct modnas_model {
     int32_t located;       /* 1: the error's text says where */
     int64_t epoch, epochs; /* of the training phase; 0, 0 before the first */
     int32_t n_by_epoch; /* modules that record differently from epoch to epoch */
+    int32_t n_layers;   /* that mn_layer_add made */
     uint64_t draw;      /* step that keys the draws of sampling mixed ops; set by mn_model_set_draw (space/space.h) */
 };
 

@@ -45,6 +45,7 @@ void mn_module_free(mn_module *m) {
     mn_vec_free(ctx, &m->params);
     mn_free(ctx, m->state);
     mn_free(ctx, m->name);
+    mn_free(ctx, m->where);
     mn_free(ctx, m);
 }
 
@@ -184,14 +185,18 @@ int mn_forward_children(mn_module *m, mn_run *run, mn_value *const *src, int32_t
     return 0;
 }
 
-/* The path of the innermost module before the text: those around it find model->located set. */
+/* The path of the innermost module before the text, and where its layer is written: those around it find
+ * model->located set. */
 static int locate(const mn_module *m, int rc) {
     mn_model *model = m->model;
     if (!rc || rc == MODNAS_ENOMEM || model->located) return rc;
     model->located = 1;
+    const mn_module *layer = m;
+    while (layer->parent && !layer->where) layer = layer->parent;
     mn_str path = {.ctx = model->ctx};
     if (!mn_module_path(m, &path) && path.n)
-        rc = mn_fail(model->ctx, rc, "module '%s': %s", path.text, modnas_errmsg(model->ctx));
+        rc = mn_fail(model->ctx, rc, "%s%smodule '%s': %s", layer->where ? layer->where : "", layer->where ? ": " : "",
+                     path.text, modnas_errmsg(model->ctx));
     mn_str_free(&path);
     return rc;
 }

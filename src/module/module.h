@@ -38,6 +38,7 @@ struct modnas_module {
     mn_model *model;
     mn_module *parent;
     char *name;      /* within its parent */
+    char *where;     /* file:line of the layer it was made from; NULL: of none */
     mn_vec children; /* mn_module * */
     mn_vec params;   /* mn_module_param */
     void *state;     /* owned block of the type */

@@ -2,8 +2,6 @@
 #include "module/layer_types.h"
 #include "space/slot.h"
 
-enum { MAX_CHN = 65536 };
-
 /* Copies of what is given; *kwargs stays NULL for an empty map, *own for null. */
 static int copy_specs(const mn_args *a, mn_node **kwargs, mn_node **own) {
     const mn_node *map = mn_args_node(a, "kwargs"), *op = mn_args_node(a, "op");
@@ -18,10 +16,10 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
     mn_node *kwargs = NULL, *own = NULL;
     mn_module *m;
     (void)c;
-    MN_TRY(mn_args_count(a, "chn_in", 1, MAX_CHN, &chn_in));
+    MN_TRY(mn_layer_chn_in(a, "chn_in", MN_LAYER_SIZE_MAX, env, &chn_in));
     chn_out = chn_in;
-    if (mn_args_given(a, "chn_out")) MN_TRY(mn_args_count(a, "chn_out", 1, MAX_CHN, &chn_out));
-    MN_TRY(mn_args_count(a, "stride", 1, MAX_CHN, &stride));
+    if (mn_args_given(a, "chn_out")) MN_TRY(mn_args_count(a, "chn_out", 1, MN_LAYER_SIZE_MAX, &chn_out));
+    MN_TRY(mn_args_count(a, "stride", 1, MN_LAYER_SIZE_MAX, &stride));
     int rc = copy_specs(a, &kwargs, &own);
     if (rc)
         mn_node_free(a->ctx, kwargs);
@@ -32,12 +30,13 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
         return rc;
     }
     mn_slot_of(m)->own = own;
+    *((const mn_layer_env *)env)->out = (mn_flow){chn_out, 0};
     *(mn_module **)out = m;
     return 0;
 }
 
 static const mn_arg_def args[] = {
-    {"chn_in", MN_ARG_INT, NULL, NULL, "channels of the source"},
+    {"chn_in", MN_ARG_INT, "null", NULL, MN_LAYER_IN},
     {"chn_out", MN_ARG_INT, "null", NULL, "channels of the result; default: chn_in"},
     {"stride", MN_ARG_INT, "1", NULL, "height and width are divided by it"},
     {"op", MN_ARG_SPEC, "null", "candidate", "the operator that the backbone itself has here"},
