@@ -175,7 +175,7 @@ static double *moved(const void *start, int64_t n, int (*set)(int64_t, void *), 
     MUST(mn_store_restore(w, start));
     MUST(mn_loader_start(small.loaders.train, 3));
     mn_model_set_draw(small.model, draw); /* of dropout: the paths of a step have one after the other */
-    MUST(mn_trainer_step_paths(small.trainer, n, set, a, &scores));
+    MUST(mn_trainer_step_paths(small.trainer, n, 0, set, a, &scores));
     ck_assert_int_eq(scores.n, 16 * n);
     size_t total = 0;
     for (size_t i = 0; i < mn_store_n_params(w); i++) total += (size_t)mn_param_numel(mn_store_param(w, i));

@@ -50,7 +50,7 @@ static int step(mn_estim *e, mn_scores *scores) {
         for (int32_t k = 0; k < s->n_paths; k++) order[k] = k % options;
         mn_rng_shuffle(&rng, order, s->n_paths);
     }
-    return mn_trainer_step_paths(e->trainer, s->n_paths, set_path, s, scores);
+    return mn_trainer_step_paths(e->trainer, s->n_paths, 0, set_path, s, scores);
 }
 
 static int prepare(mn_estim *e) {

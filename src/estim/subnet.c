@@ -12,15 +12,13 @@
 #include "config/config.h"
 #include "estim/parts.h"
 #include "estim/proposed.h"
-#include "train/calibrate.h"
+#include "estim/reduced.h"
 
 typedef struct subnet {
     int64_t epochs; /* of training a candidate */
     int32_t rebuild;
-    mn_calibration *calibration; /* NULL: statistics stay */
     mn_proposed proposed;
-    void *kept; /* weights and statistics, as they rest; NULL: nothing changes them */
-    int32_t is_kept;
+    mn_reduced reduced;
 } subnet;
 
 /* ---- one architecture ---------------------------------------------------------------------------------- */
@@ -43,31 +41,22 @@ static int train(mn_estim *e) {
 
 static int take(mn_estim *e) {
     subnet *s = e->state;
-    if (!s->kept) return 0;
-    MN_TRY(mn_store_save(e->model->weights, s->kept));
-    s->is_kept = 1;
+    MN_TRY(mn_reduced_keep(&s->reduced, e));
     if (s->rebuild) MN_TRY(mn_store_initialise(e->model->weights, e->model->seed));
     if (s->epochs) MN_TRY(train(e));
-    return s->calibration ? mn_calibration_run(s->calibration) : 0;
+    return mn_reduced_calibrate(&s->reduced);
 }
 
 static int put(mn_estim *e) {
-    subnet *s = e->state;
-    if (!s->is_kept) return 0;
-    s->is_kept = 0;
-    return mn_store_restore(e->model->weights, s->kept);
+    return mn_reduced_put(&((subnet *)e->state)->reduced, e);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------------ */
 
 static int prepare(mn_estim *e) {
-    const subnet *s = e->state;
     if (!e->trainer) return 0;
     MN_TRY(mn_trainer_prepare(e->trainer, 0, 0));
-    if (!s->calibration) return 0;
-    MN_TRY(mn_calibration_prepare(s->calibration));
-    e->calibration_sha256 = mn_calibration_sha256(s->calibration);
-    return 0;
+    return mn_reduced_prepare(&((subnet *)e->state)->reduced, e);
 }
 
 static int epochs(mn_estim *e) {
@@ -100,8 +89,7 @@ static int run(mn_estim *e) {
 static void destroy(mn_estim *e) {
     subnet *s = e->state;
     mn_proposed_free(&s->proposed, e);
-    mn_free(e->ctx, s->kept);
-    mn_calibration_free(s->calibration);
+    mn_reduced_free(&s->reduced, e);
 }
 
 static const mn_estim_vt vt = {.type = "SubNetEstim",
@@ -125,21 +113,6 @@ static int read_conf(mn_estim *e) {
     return mn_proposed_init(&s->proposed, e, batch);
 }
 
-static int make_calibration(mn_estim *e, const mn_args *a) {
-    subnet *s = e->state;
-    mn_calibration_opts o = {.n_batches = mn_args_int(a, "num_bn_batch"), .clear = mn_args_bool(a, "clear_subnet_bn")};
-    if (o.n_batches < 0) return mn_args_fail(a, "num_bn_batch", "is %" PRId64 ", it is at least 0", o.n_batches);
-    o.mode = mn_calibration_mode(mn_args_str(a, "bn_mode")); /* the registry let only these through */
-    return o.n_batches && e->trainer ? mn_calibration_new(e->trainer, &o, &s->calibration) : 0;
-}
-
-static int make_room(mn_estim *e) {
-    subnet *s = e->state;
-    if (!s->calibration && !s->epochs) return 0;
-    s->kept = mn_alloc(e->ctx, mn_store_bytes(e->model->weights) + 1, 1);
-    return s->kept ? 0 : MODNAS_ENOMEM;
-}
-
 static int fill(mn_estim *e, const mn_args *a) {
     subnet *s = e->state;
     char where[256];
@@ -153,8 +126,7 @@ static int fill(mn_estim *e, const mn_args *a) {
         return mn_fail(e->ctx, MODNAS_ECONFIG, "%s: estim.%s: subnet_epochs needs a trainer",
                        mn_node_where(e->conf, where, sizeof where), e->name);
     MN_TRY(mn_estim_check_score(e));
-    MN_TRY(make_calibration(e, a));
-    return make_room(e);
+    return mn_reduced_init(&s->reduced, e, a, s->epochs > 0);
 }
 
 static int build(const mn_component *c, const mn_args *a, const void *env, void *out) {
@@ -165,11 +137,7 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
 static const mn_arg_def args[] = {
     {"rebuild_subnet", MN_ARG_BOOL, "false", NULL,
      "subnet_epochs begin with initial weights, not with the shared ones"},
-    {"num_bn_batch", MN_ARG_INT, "100", NULL,
-     "training batches, always the same, that an architecture's batch norm statistics are taken from; 0: they stay"},
-    {"bn_mode", MN_ARG_STR, "pooled", "pooled|average|ema",
-     "statistics of all samples together; means of the batches' ones; running ones"},
-    {"clear_subnet_bn", MN_ARG_BOOL, "true", NULL, "ema begins with mean 0 and variance 1, not with the shared ones"},
+    MN_REDUCED_ARGS,
     {NULL, 0, NULL, NULL, NULL}};
 
 const mn_component mn_subnet_estim_component = {

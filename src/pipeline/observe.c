@@ -153,10 +153,16 @@ static int checkpoint(mn_estim *e, int is_epoch, void *ud) {
     return p->is_open && p->current == e ? mn_chkpt_due(p, is_epoch) : 0;
 }
 
+static int save(mn_estim *e, const char *tag, void *ud) {
+    mn_pipeline *p = ud;
+    return p->is_open && p->current == e ? mn_pipeline_save_model(p, e, tag) : 0;
+}
+
 mn_observer mn_pipeline_observer(mn_pipeline *p) {
     return (mn_observer){.progress = progress,
                          .evaluated = evaluated,
                          .ud = p,
                          .epoch_done = epoch_done,
-                         .checkpoint = checkpoint};
+                         .checkpoint = checkpoint,
+                         .save = save};
 }

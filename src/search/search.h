@@ -95,6 +95,8 @@ typedef struct mn_observer {
     int (*epoch_done)(const mn_progress *p, void *ud);
     /* All is where it can go on from; after an epoch, or within one. NULL: nobody wants to know. */
     int (*checkpoint)(mn_estim *e, int is_epoch, void *ud);
+    /* The weights as they are, for a file of this tag. NULL: nobody keeps them. */
+    int (*save)(mn_estim *e, const char *tag, void *ud);
 } mn_observer;
 
 /* ---- estimators: kind "estim" (DefaultEstim, SuperNetEstim) ------------------------------------------ */
@@ -147,6 +149,7 @@ struct mn_estim { /* out of the builder: mn_estim ** */
     const mn_arch *subject;  /* while metrics measure: what they measure */
     /* where it is */
     int64_t epoch, epochs;        /* epochs behind it: the number of the current one */
+    int64_t epoch_base;           /* that with which the trainer's present optimizer and schedule began */
     int32_t resumed;              /* 1: loaded in the middle of its phase, and not gone on yet */
     int32_t resumable;            /* 1: what stopped it left all as mn_estim_checkpoint would find it */
     int32_t quiet;                /* > 0: what is measured is one of many: no lines of log, no progress */

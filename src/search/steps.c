@@ -52,7 +52,7 @@ int mn_estim_begin(mn_estim *e) {
     MN_TRY(e->vt->prepare(e));
     e->started = mn_seconds();
     e->n_steps = e->n_arch_steps = 0;
-    e->epoch = 0;
+    e->epoch = e->epoch_base = 0;
     e->epoch_open = e->is_stopped = 0;
     e->total_steps = e->trainer ? e->epochs * mn_trainer_n_train(e->trainer) : 0;
     return 0;
@@ -77,9 +77,9 @@ int mn_estim_need_trainer(const mn_estim *e) {
 static int open_epoch(mn_estim *e) {
     if (e->epoch_open) return 0;
     const int64_t epoch = e->n_steps / mn_trainer_n_train(e->trainer);
-    MN_TRY(mn_trainer_start_epoch(e->trainer, epoch));
+    MN_TRY(mn_trainer_start_epoch(e->trainer, epoch - e->epoch_base));
     e->epoch = epoch;
-    e->lr = mn_trainer_lr(e->trainer, epoch);
+    e->lr = mn_trainer_lr(e->trainer, epoch - e->epoch_base);
     e->scores = e->arch_scores = (mn_scores){0, 0, 0, 0};
     e->epoch_open = 1;
     return 0;

@@ -33,20 +33,20 @@ int mn_trainer_check_finite(const mn_trainer *t, const char *what, double x) {
                    t->step + 1, what, x);
 }
 
-/* Factor of the gradients that clips them. */
+/* *scale of the gradients, times what clips them then. */
 static int clip(mn_trainer *t, double *scale) {
     double norm;
-    *scale = 1;
     if (t->w_grad_clip == 0) return 0;
     MN_TRY(mn_grad_norm_get(t->norm, &norm));
     MN_TRY(mn_trainer_check_finite(t, "norm of the gradients", norm));
-    *scale = mn_clip_scale(norm, t->w_grad_clip);
+    *scale *= mn_clip_scale(norm * *scale, t->w_grad_clip);
     return 0;
 }
 
 /* The paths of a weight step. */
 typedef struct paths {
     int64_t n;
+    int mean;
     int (*set)(int64_t i, void *ud); /* NULL: the model's own, once */
     void *ud;
 } paths;
@@ -63,7 +63,7 @@ static int weight_grad(mn_trainer *t, const mn_batch *batch, mn_scores *scores) 
 }
 
 static int weight_step(mn_trainer *t, const mn_batch *batch, const paths *w, mn_scores *scores) {
-    double scale;
+    double scale = w->mean ? 1 / (double)w->n : 1;
     mn_trainer_accumulate(t, w->set != NULL);
     mn_store_zero_grad(t->model->weights);
     for (int64_t i = 0; i < w->n; i++) {
@@ -96,8 +96,9 @@ int mn_trainer_step(mn_trainer *t, mn_scores *scores) {
     return step(t, &(paths){.n = 1}, scores);
 }
 
-int mn_trainer_step_paths(mn_trainer *t, int64_t n, int (*set)(int64_t i, void *ud), void *ud, mn_scores *scores) {
-    return step(t, &(paths){n, set, ud}, scores);
+int mn_trainer_step_paths(mn_trainer *t, int64_t n, int mean, int (*set)(int64_t i, void *ud), void *ud,
+                          mn_scores *scores) {
+    return step(t, &(paths){n, mean, set, ud}, scores);
 }
 
 /* The next batch of the validation set: a pass over it of its own order, begun anew where an evaluation or the end came

@@ -172,9 +172,10 @@ int mn_trainer_start_epoch(mn_trainer *t, int64_t epoch);
 /* One weight step on the next training batch; MODNAS_ENUMERIC when the loss is not finite (epoch, step, loss named),
  * weights as before the step. scores are added to. */
 int mn_trainer_step(mn_trainer *t, mn_scores *scores);
-/* One weight step on the sum of the gradients of n paths, each on the same batch; set(i) makes the model take the i-th.
- * scores count the batch n times. */
-int mn_trainer_step_paths(mn_trainer *t, int64_t n, int (*set)(int64_t i, void *ud), void *ud, mn_scores *scores);
+/* One weight step on the gradients of n paths, each on the same batch, their sum or their mean; set(i) makes the model
+ * take the i-th. scores count the batch n times. */
+int mn_trainer_step_paths(mn_trainer *t, int64_t n, int mean, int (*set)(int64_t i, void *ud), void *ud,
+                          mn_scores *scores);
 /* Loss gradient with respect to the architecture parameters on the next validation batch (training batch without
  * validation data): training mode, statistics frozen, no weight gradients. */
 int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
