@@ -41,7 +41,7 @@ static int evaluated(mn_callback *c, mn_estim *e, const mn_evaluation *v, int *i
     option *o = s->options;
     for (int32_t i = 0; i < s->n_genes; i++) {
         const int32_t k = v->point->index[i];
-        if (k != MN_ARCH_OPEN) {
+        if (k >= 0) {
             o[k].n++;
             o[k].sum += v->score;
         }

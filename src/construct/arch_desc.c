@@ -8,6 +8,7 @@
 
 #include "construct/parts.h"
 #include "space/candidates.h"
+#include "space/nested.h"
 
 /* ---- reading ------------------------------------------------------------------------------------------- */
 
@@ -135,6 +136,8 @@ static int fail_item(const mn_slot *slot, const mn_node *item, const char *what)
 }
 
 int mn_fill_item(mn_slot *slot, const mn_node *item) {
+    mn_nested *nested = slot->entity ? mn_nested_of(slot->entity) : NULL;
+    if (nested) return mn_fill_nested(nested, item);
     if (item->kind == MN_SEQ && item->n == 1) item = item->items[0];
     if (item->kind == MN_NULL) return mn_fill_predefined(slot);
     if (item->kind == MN_SEQ) return fail_item(slot, item, "wanted the name of one operator");
@@ -142,17 +145,29 @@ int mn_fill_item(mn_slot *slot, const mn_node *item) {
     return mn_fill_candidate(slot, item);
 }
 
-static int fill_next(mn_slot *slot, void *ud) {
-    building *b = ud;
+/* Slots with an item: those that are empty, and those that hold a nested layer whose edges are, in their place. */
+static int has_item(const mn_slot *s) {
+    int32_t edge;
+    if (s->entity) return mn_nested_of(s->entity) && mn_nested_is_open(mn_nested_of(s->entity)) && !mn_slot_is_nested(s);
+    return !mn_slot_is_nested(s) || !mn_nested_around(s, &edge);
+}
+
+static int list_slots(mn_model *model, mn_vec *list) {
+    for (size_t i = 0; i < model->slots.n; i++) {
+        mn_slot *s = mn_model_slot(model, i);
+        if (has_item(s) && !mn_vec_push(model->ctx, list, &s, 1)) return MODNAS_ENOMEM;
+    }
+    return 0;
+}
+
+static int fill_next(mn_slot *slot, building *b) {
     const mn_node *item = b->desc->items[b->at++];
-    if (b->fix_first && b->at == 1) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
+    if (b->fix_first && b->at == 1 && !slot->entity) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
     return mn_fill_item(slot, item);
 }
 
-static int check_desc(mn_model *model, const mn_node *desc) {
+static int check_desc(mn_model *model, const mn_node *desc, size_t n) {
     char where[256], is[128];
-    size_t n = 0;
-    for (size_t i = 0; i < model->slots.n; i++) n += !mn_model_slot(model, i)->entity;
     mn_node_where(desc, where, sizeof where);
     if (desc->kind != MN_SEQ)
         return mn_fail(model->ctx, MODNAS_ECONFIG,
@@ -161,6 +176,17 @@ static int check_desc(mn_model *model, const mn_node *desc) {
     if (desc->n == n) return 0;
     return mn_fail(model->ctx, MODNAS_ECONFIG, "%s: arch_desc has %zu items, the model has %zu empty Slots%s", where,
                    desc->n, n, n < model->slots.n ? " (others are filled by another constructor)" : "");
+}
+
+/* The list is made before: edges that are left out take their Slots with them. */
+static int fill_slots(mn_model *model, building *b) {
+    mn_vec list;
+    mn_vec_init(&list, sizeof(mn_slot *));
+    int rc = list_slots(model, &list);
+    if (!rc) rc = check_desc(model, b->desc, list.n);
+    for (size_t i = 0; i < list.n && !rc; i++) rc = fill_next(MN_AT(list, mn_slot *, i), b);
+    mn_vec_free(model->ctx, &list);
+    return rc;
 }
 
 #define DESC_ARGS                                                                                                      \
@@ -200,8 +226,7 @@ static int run_arch_desc(const mn_component *c, const mn_args *args, const void 
     if (!model->root) return mn_args_fail(args, "arch_desc", "the configuration has no model to build it in");
     MN_TRY(load_items(model, mn_args_node(args, "arch_desc"), &desc));
     building b = {model->ctx, desc, 0, c->args == mbv2_args && mn_args_bool(args, "fix_first")};
-    int rc = check_desc(model, desc);
-    if (!rc) rc = mn_each_empty_slot(model, fill_next, &b);
+    const int rc = mn_cells_describe(model, desc) ? mn_fill_cells(model, desc) : fill_slots(model, &b);
     mn_node_free(model->ctx, desc);
     return rc;
 }

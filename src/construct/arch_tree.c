@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "construct/parts.h"
+#include "space/nested.h"
 
 static int fail_at(mn_module *m, const mn_node *item, const char *what, const char *name) {
     modnas_ctx *ctx = m->model->ctx;
@@ -32,7 +33,8 @@ static int fill_tree(mn_module *m, const mn_node *desc) {
         mn_module *child = mn_module_child(m, desc->keys[i]);
         if (!child) return fail_at(m, item, "has no part", desc->keys[i]);
         mn_slot *slot = mn_slot_of(child);
-        if (slot && !slot->entity) {
+        const mn_nested *nested = slot && slot->entity ? mn_nested_of(slot->entity) : NULL;
+        if (slot && (!slot->entity || (nested && mn_nested_is_open(nested)))) {
             MN_TRY(is_own(item) ? mn_fill_predefined(slot) : mn_fill_item(slot, item));
         } else if (!slot && item->kind == MN_MAP) {
             MN_TRY(fill_tree(child, item));
@@ -55,7 +57,9 @@ static int run_tree(const mn_component *c, const mn_args *args, const void *env,
     if (!model->root) return mn_args_fail(args, "arch_desc", "the configuration has no model to build it in");
     MN_TRY(mn_arch_desc_load(model->ctx, mn_args_node(args, "arch_desc"), &desc));
     int rc;
-    if (desc->kind == MN_MAP && !mn_node_get(desc, "type"))
+    if (mn_cells_describe(model, desc))
+        rc = mn_fill_cells(model, desc);
+    else if (desc->kind == MN_MAP && !mn_node_get(desc, "type"))
         rc = fill_tree(model->root, desc);
     else if (desc->kind == MN_SEQ && desc->n != 1)
         rc = mn_fail(model->ctx, MODNAS_ECONFIG, "%s: arch_desc is a list of %zu, wanted a map by names of modules",

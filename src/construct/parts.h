@@ -11,7 +11,12 @@ int mn_has_predefined(const mn_slot *slot);
 /* Record the committed model once, with every candidate: MODNAS_EINVAL or MODNAS_ESHAPE when its forward leaves a Slot
  * out or gives something else than (N, classes, 1, 1). Sets model->n_classes where it is not known. */
 int mn_try_model(mn_model *model);
-/* What one item of an architecture says: a name, a list of one, a spec, or null for the backbone's own operator. */
+struct mn_nested; /* space/nested.h */
+/* Build a description into a nested layer that is open. Of a network of cells: into all of them that are. */
+int mn_fill_nested(struct mn_nested *n, const mn_node *desc);
+int mn_fill_cells(mn_model *model, const mn_node *desc);
+/* What one item of an architecture says: a description of the nested layer that is there, else a name,
+ * a list of one, a spec, or null for the backbone's own operator. */
 int mn_fill_item(mn_slot *slot, const mn_node *item);
 /* `ops` of a configuration into model->ops; NULL: nothing. */
 int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);

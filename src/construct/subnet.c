@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "construct/parts.h"
+#include "space/nested.h"
 
 /* ---- the supernet ---------------------------------------------------------------------------------------- */
 
@@ -129,8 +130,14 @@ static void free_names(names *n) {
 /* A mixed op gives way to one of its candidates. */
 static int give_way(mn_mixed *m, int32_t option) {
     modnas_ctx *ctx = m->module->model->ctx;
-    mn_module *chosen = mn_mixed_module(m, option);
     mn_slot *slot = m->module->parent ? mn_slot_of(m->module->parent) : NULL;
+    if (option == MN_ARCH_NONE) {
+        int32_t edge = 0;
+        mn_nested *around = mn_nested_around(slot, &edge);
+        mn_nested_drop(around, edge);
+        return 0;
+    }
+    mn_module *chosen = mn_mixed_module(m, option);
     char *name = mn_strdup(ctx, chosen->name);
     if (!name) return MODNAS_ENOMEM;
     mn_module_take(chosen);

@@ -50,6 +50,9 @@ struct modnas_model {
     /* Logits of an auxiliary head on what this run recorded last, in training only; NULL: there is none. Set by the model's
      * builder. The head is no part of forward: only a loss that wants it records it. */
     int (*forward_aux)(mn_model *m, mn_run *run, mn_value **logits);
+    /* Names of the kinds of cells that a description of the network lists, one item each (space/nested.h); ends with
+     * NULL. NULL: it is described by its Slots. */
+    const char *const *cells;
     uint64_t seed;
     mn_ops_conf ops;
     mn_module *root;

@@ -9,7 +9,7 @@
 #include "base/base.h"
 #include "config/node.h"
 
-/* Kinds in use: model, candidate, mixed_op, construct, export, optim, estim, trainer, optimizer, lr_scheduler,
+/* Kinds in use: model, candidate, layer_def, mixed_op, construct, export, optim, estim, trainer, optimizer, lr_scheduler,
  * criterion, metrics, data, data_loader, callback. */
 
 enum mn_arg_type {

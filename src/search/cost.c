@@ -51,7 +51,7 @@ void mn_costs_free(mn_costs *c) {
 
 int64_t mn_costs_of(const mn_costs *c, const int32_t *index) {
     int64_t sum = c->fixed;
-    for (int32_t i = 0; i < c->n; i++) sum += c->of[c->first[i] + index[i]];
+    for (int32_t i = 0; i < c->n; i++) sum += index[i] < 0 ? 0 : c->of[c->first[i] + index[i]];
     return sum;
 }
 

@@ -3,15 +3,22 @@
 
 #include "search/limit.h"
 
+/* All of them are found before any is set: which edges a nested layer keeps depends on the others. */
+static int force_best(mn_model *m) {
+    const int32_t n = mn_model_n_mixed(m);
+    int32_t *best = mn_alloc(m->ctx, (size_t)n + 1, sizeof *best);
+    int rc = best ? 0 : MODNAS_ENOMEM;
+    for (int32_t i = 0; i < n && !rc; i++) rc = mn_mixed_best(mn_model_mixed(m, i), &best[i]);
+    for (int32_t i = 0; i < n && !rc; i++) mn_mixed_force(mn_model_mixed(m, i), best[i]);
+    mn_free(m->ctx, best);
+    return rc;
+}
+
 int mn_derive_begin(mn_model *m) {
     int rc = 0;
     if (m->derived++) return 0;
     if (m->limits) rc = mn_limits_force(m->limits, m);
-    for (int32_t i = 0; i < mn_model_n_mixed(m) && !rc; i++) {
-        int32_t best;
-        rc = mn_mixed_top(mn_model_mixed(m, i), 1, &best);
-        if (!rc) mn_mixed_force(mn_model_mixed(m, i), best);
-    }
+    if (!rc) rc = force_best(m);
     if (rc) mn_derive_end(m);
     return rc;
 }
@@ -28,6 +35,7 @@ void mn_derive_end(mn_model *m) {
 
 int64_t mn_derived_weights(mn_module *module) {
     const mn_mixed *mixed = mn_mixed_of(module);
+    if (mixed && mixed->forced == MN_ARCH_NONE) return 0;
     if (mixed && mixed->forced >= 0) return mn_derived_weights(mn_mixed_module(mixed, mixed->forced));
     int64_t n = 0;
     for (size_t i = 0; i < module->params.n; i++) {

@@ -169,7 +169,7 @@ static int fill_gene(mn_limits *l, const mn_model *model, int32_t i, int32_t tak
     const int32_t first = l->knapsack.first[i];
     *is_free = m && taken == MN_ARCH_OPEN;
     if (*is_free) return log_probs(m, l->value + first);
-    if (taken == MN_ARCH_OPEN) taken = p->choices ? p->index : 0;
+    if (taken < 0) taken = p->choices ? p->index : 0;
     for (int32_t o = 0; o < p->n; o++) l->value[first + o] = o == taken ? 0 : -INFINITY;
     return 0;
 }

@@ -3,7 +3,7 @@
  * The option of a parameter with choices is one of them; that of logits is the candidate that their mixed ops run
  * alone. An option may be left open: the model then does as it would without. An architecture holds its model, so
  * handles may be freed in any order. */
-#include "space/space.h"
+#include "space/nested.h"
 
 #include <string.h>
 
@@ -37,6 +37,11 @@ static mn_mixed *next_op(const mn_model *model, const mn_arch_param *p, int32_t 
 static mn_mixed *first_op(const mn_model *model, const mn_arch_param *p) {
     int32_t at = 0;
     return next_op(model, p, &at);
+}
+
+static int may_be_left_out(const mn_model *model, const mn_arch_param *p) {
+    const mn_mixed *m = p->type == MN_TENSOR ? first_op(model, p) : NULL;
+    return m && mn_mixed_is_edge(m);
 }
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
@@ -82,7 +87,7 @@ void mn_arch_read(mn_arch *a) {
     for (int32_t i = 0; i < a->n; i++) {
         const mn_arch_param *p = mn_space_gene(a->model->space, i);
         const mn_mixed *m = p->type == MN_TENSOR ? first_op(a->model, p) : NULL;
-        a->index[i] = p->choices ? p->index : m && m->forced >= 0 ? m->forced : MN_ARCH_OPEN;
+        a->index[i] = p->choices ? p->index : m ? m->forced : MN_ARCH_OPEN;
     }
 }
 
@@ -94,7 +99,7 @@ int mn_arch_derive(mn_arch *a) {
         if (p->choices)
             a->index[i] = p->index;
         else if (m)
-            MN_TRY(mn_mixed_top(m, 1, &a->index[i]));
+            MN_TRY(mn_mixed_best(m, &a->index[i]));
         else
             a->index[i] = 0;
     }
@@ -105,6 +110,7 @@ int mn_arch_check(const mn_arch *a, int32_t i, int32_t option) {
     const mn_arch_param *p = mn_space_gene(a->model->space, i);
     if (!p) return mn_fail(a->model->ctx, MODNAS_EINVAL, "parameter %d of an architecture of %d parameters", i, a->n);
     if (option == MN_ARCH_OPEN || (option >= 0 && option < p->n)) return 0;
+    if (option == MN_ARCH_NONE && may_be_left_out(a->model, p)) return 0;
     return mn_fail(a->model->ctx, MODNAS_EINVAL, "choice %d of parameter %s, which has %d", option, p->name, p->n);
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "space/candidates.h"
+#include "space/nested.h"
 
 typedef struct reading {
     modnas_ctx *ctx;
@@ -71,13 +72,47 @@ static int choose(const reading *r, const mn_arch_param *p, const mn_node *item,
 
 /* ---- by Slot, by mixed op -------------------------------------------------------------------------------- */
 
+static int read_slot(const reading *r, const mn_slot *slot, const mn_node *item);
+
+/* An edge that is not listed: its mixed op's zero operator, or nothing. */
+static int leave_out(const reading *r, const mn_edge *e) {
+    const mn_slot *slot = mn_slot_of(e->module);
+    const mn_mixed *m = slot->entity ? mn_mixed_of(slot->entity) : NULL;
+    int32_t option;
+    if (m && mn_mixed_left_out(m, &option)) {
+        r->arch->index[gene_of(r->arch->model->space, m->param)] = option;
+        return 0;
+    }
+    return mn_fail(r->ctx, MODNAS_ECONFIG, "slot %s is an edge that the architecture does not have, and cannot be left out",
+                   slot->name);
+}
+
+static int read_nested(mn_nested *n, const mn_node *desc, void *ud) {
+    const reading *r = ud;
+    const mn_node **item = mn_alloc(r->ctx, n->edges.n, sizeof *item);
+    int rc = item ? mn_nested_match(n, desc, item) : MODNAS_ENOMEM;
+    for (size_t i = 0; i < n->edges.n && !rc; i++) {
+        const mn_edge *e = &MN_AT(n->edges, mn_edge, i);
+        if (e->module) rc = item[i] ? read_slot(r, mn_slot_of(e->module), item[i]) : leave_out(r, e);
+    }
+    mn_free(r->ctx, item);
+    return rc;
+}
+
+static int is_own(const mn_slot *slot, const mn_node *item) {
+    if (item->kind == MN_SEQ && item->n == 1) item = item->items[0];
+    return item->kind == MN_NULL || item->kind == MN_MAP || (slot->op && item->text && strcmp(item->text, slot->op) == 0);
+}
+
 static int read_slot(const reading *r, const mn_slot *slot, const mn_node *item) {
     const mn_mixed *m = slot->entity ? mn_mixed_of(slot->entity) : NULL;
+    mn_nested *n = slot->entity ? mn_nested_of(slot->entity) : NULL;
+    if (n) return read_nested(n, item, (void *)(uintptr_t)r);
     mn_str name = {.ctx = r->ctx};
     char prefix[288], is[128];
     int rc = mn_slot_name(slot, &name);
     if (!rc && m) rc = choose(r, m->param, item, name.text);
-    if (!rc && !m && item->kind != MN_NULL && item->kind != MN_MAP)
+    if (!rc && !m && !is_own(slot, item))
         rc = mn_fail(r->ctx, MODNAS_ECONFIG, "%s%s has no mixed op: null is wanted, not %s",
                      mn_spec_prefix(item, prefix, sizeof prefix), name.text, mn_node_what(item, is, sizeof is));
     mn_str_free(&name);
@@ -180,7 +215,7 @@ int mn_arch_of_desc(mn_model *model, const mn_node *desc, mn_arch **out) {
     reading r = {.ctx = model->ctx};
     MN_TRY(mn_arch_new(model, &r.arch));
     for (int32_t i = 0; i < r.arch->n; i++) r.arch->index[i] = MN_ARCH_OPEN;
-    int rc = read_desc(&r, desc);
+    int rc = mn_cells_describe(model, desc) ? mn_cells_visit(model, desc, read_nested, &r) : read_desc(&r, desc);
     if (!rc) rc = check_whole(&r, desc);
     if (rc)
         mn_arch_free(r.arch);

@@ -26,6 +26,10 @@ int mn_zero_op_new(mn_model *model, int32_t chn, int32_t stride, mn_module **out
     return 0;
 }
 
+int mn_is_zero_op(const mn_module *m) {
+    return m->vt == &zero_vt;
+}
+
 /* ---- factorized reduction ------------------------------------------------------------------------------ */
 
 /* Every second pixel from (1, 1) on, as many as there are from (0, 0) on: what is missing at an odd size is zero. */

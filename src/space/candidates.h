@@ -28,6 +28,7 @@ int mn_inverted_residual_new(mn_model *model, int32_t chn_in, int32_t chn_out, i
 int mn_factorized_reduce_new(mn_model *model, int32_t chn_in, int32_t chn_out, mn_module **out);
 /* Zeros of chn channels; stride s: every s-th row and column of the source's size, rounded up. */
 int mn_zero_op_new(mn_model *model, int32_t chn, int32_t stride, mn_module **out);
+int mn_is_zero_op(const mn_module *m);
 
 /* What a block is made for. Zero: groups and dilation 1. */
 typedef struct mn_block {

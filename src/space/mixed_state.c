@@ -155,7 +155,7 @@ void mn_model_set_draw(mn_model *model, uint64_t draw) {
     model->draw = draw;
     for (int32_t i = 0; i < mn_model_n_mixed(model); i++) {
         const mn_mixed *m = mn_model_mixed(model, i);
-        if (!m->vt->samples || m->forced >= 0) continue;
+        if (!m->vt->samples || m->forced != MN_ARCH_OPEN) continue;
         model->version++;
         return;
     }

@@ -30,6 +30,7 @@ static void slot_destroy(mn_module *m) {
     mn_node_free(m->model->ctx, s->own);
     mn_free(m->model->ctx, s->kwargs_json);
     mn_free(m->model->ctx, s->name);
+    mn_free(m->model->ctx, s->label);
     mn_free(m->model->ctx, s->op);
 }
 
@@ -122,7 +123,17 @@ int mn_slot_is_nested(const mn_slot *s) {
     return 0;
 }
 
+int mn_slot_set_label(mn_slot *s, const char *label) {
+    modnas_ctx *ctx = s->module->model->ctx;
+    char *copy = mn_strdup(ctx, label);
+    if (!copy) return MODNAS_ENOMEM;
+    mn_free(ctx, s->label);
+    s->label = copy;
+    return 0;
+}
+
 int mn_slot_name(const mn_slot *s, mn_str *out) {
-    mn_str_addf(out, "slot %s (%d -> %d channels, stride %d)", s->name, s->chn_in, s->chn_out, s->stride);
+    mn_str_addf(out, "slot %s%s%s (%d -> %d channels, stride %d)", s->name, s->label ? ", " : "",
+                s->label ? s->label : "", s->chn_in, s->chn_out, s->stride);
     return out->failed ? MODNAS_ENOMEM : 0;
 }

@@ -7,6 +7,7 @@
 typedef struct mn_slot {
     mn_module *module; /* its place in the tree; the entity is its child "ent" */
     char *name;        /* decimal sid by default */
+    char *label;       /* of an edge of a cell: "normal_3"; NULL: none */
     int32_t sid;       /* 0, 1, ... in model order of making */
     int32_t chn_in, chn_out, stride;
     mn_node *kwargs;   /* e.g. {expansion: 6}; may be NULL */
@@ -33,6 +34,7 @@ mn_slot *mn_model_slot(const mn_model *model, size_t i);
 /* The first Slot without an entity, NULL if all are filled. */
 mn_slot *mn_model_empty_slot(const mn_model *model);
 int mn_slot_is_nested(const mn_slot *s); /* 1: it is inside of what another Slot was filled with */
+int mn_slot_set_label(mn_slot *s, const char *label);
 int mn_slot_name(const mn_slot *s, mn_str *out); /* for messages: "slot 3 (24 -> 40 channels, stride 2)" */
 
 #endif

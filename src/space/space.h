@@ -49,7 +49,10 @@ mn_arch_param *mn_space_categorical_at(const mn_space *s, int32_t i);
 
 /* ---- architectures: an option for every parameter that has options (arch.c) ---------------------------- */
 
-enum { MN_ARCH_OPEN = -1 }; /* not chosen: left to the model */
+enum {
+    MN_ARCH_OPEN = -1, /* not chosen: left to the model */
+    MN_ARCH_NONE = -2  /* of edges of nested layers: left out */
+};
 
 typedef struct modnas_arch mn_arch;
 struct modnas_arch {
@@ -136,7 +139,8 @@ struct mn_mixed { /* state of a mixed op's module; its children are the candidat
     int32_t n_samples;         /* paths of a weight step */
     int32_t *active, n_active; /* candidate set of an architecture step (sample_ops); all by default */
     double temperature;        /* Gumbel */
-    int32_t forced;            /* >= 0: run this candidate alone (derived evaluation, prepare); -1: as the type does */
+    int32_t forced;            /* >= 0: run this candidate alone (derived evaluation, prepare); -1: as the type does;
+                                  MN_ARCH_NONE: an edge of a nested layer that is left out */
     int32_t choice;            /* >= 0: the candidate that an architecture step chooses (prepare); -1: drawn */
     int32_t last;              /* candidate that was recorded last as the path (the first of several) */
     int32_t order;             /* of the latest sorting */
@@ -167,7 +171,7 @@ mn_module *mn_mixed_module(const mn_mixed *m, int32_t i);
 void mn_model_set_draw(mn_model *model, uint64_t draw);
 /* Architecture steps on or off (arch_step); model->version moves on a change. */
 void mn_model_set_arch_step(mn_model *model, int32_t on);
-/* candidate -1: as the type does. model->version moves. */
+/* candidate -1: as the type does; MN_ARCH_NONE: an edge of a DAGLayer is left out. model->version moves. */
 void mn_mixed_force(mn_mixed *m, int32_t candidate);
 void mn_mixed_set_temperature(mn_mixed *m, double temperature); /* likewise, if it is another one */
 int mn_mixed_probs(const mn_mixed *m, double *p); /* softmax(alpha); one-hot for Index */
@@ -180,6 +184,9 @@ int mn_mixed_sample_ops(mn_mixed *m, int32_t n, mn_rng *rng);
 void mn_mixed_reset_ops(mn_mixed *m);
 /* Indices of the k most probable, descending, ties to the lower index, a forced one ahead of all; k <= n. */
 int mn_mixed_top(const mn_mixed *m, int32_t k, int32_t *index);
+/* What it comes to alone: the most probable candidate; of an edge of a DAGLayer that this would not keep the zero
+ * operator, or MN_ARCH_NONE. */
+int mn_mixed_best(const mn_mixed *m, int32_t *option);
 
 /* ---- what the pieces register -------------------------------------------------------------------------- */
 int mn_space_register(modnas_ctx *ctx);     /* candidates and mixed ops */

@@ -17,7 +17,7 @@ static int param_state(mn_arch_param *p, mn_state *io) {
 }
 
 static int mixed_state(mn_mixed *m, mn_state *io) {
-    MN_TRY(mn_state_range(io, &m->forced, -1, m->n - 1));
+    MN_TRY(mn_state_range(io, &m->forced, MN_ARCH_NONE, m->n - 1));
     MN_TRY(mn_state_range(io, &m->last, -1, m->n - 1));
     MN_TRY(mn_state_real(io, &m->temperature));
     MN_TRY(mn_state_range(io, &m->n_active, 1, m->n));
@@ -42,7 +42,7 @@ int mn_model_state(mn_model *m, mn_state *io) {
 int mn_arch_state(mn_arch *a, mn_state *io) {
     MN_TRY(mn_state_same(io, a->n, "choices of an architecture"));
     for (int32_t i = 0; i < a->n; i++)
-        MN_TRY(mn_state_range(io, &a->index[i], MN_ARCH_OPEN, mn_space_gene(a->model->space, i)->n - 1));
+        MN_TRY(mn_state_range(io, &a->index[i], MN_ARCH_NONE, mn_space_gene(a->model->space, i)->n - 1));
     return 0;
 }
 
