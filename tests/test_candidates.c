@@ -83,6 +83,11 @@ static const measured originals[] = {
     SAME("MB9E9", 16880, 16662528),
     SAME("IR9E9", 16880, 16662528), /* a shortcut costs nothing */
     HALF("IR3E6", 5920, 2580480),
+    SAME("SHU3", 248, 204800),
+    HALF("SHU3", 1216, 466944),
+    SAME("SHX3", 504, 417792),
+    HALF("SHX3", 1856, 409600),
+    {"SHU3", "{bn: {affine: false}}", 16, 16, 1, 200, 204800}, /* without 2 (8 + 8 + 8) */
     SAME("SKIP", 0, 0),
     HALF("SKIP", 576, 131072), /* 16 32 + 64; 16 32 256 */
     {"SKIP", "{}", 16, 32, 1, 576, 524288},
@@ -189,6 +194,8 @@ START_TEST(orders_are_kept) {
         {"{ops_order: weight_bn}", "MB3E1", "conv2d batch_norm activation conv2d batch_norm"}, /* heeds no order */
         {"{ops_order: weight}", "IR3E1", "conv2d batch_norm activation conv2d batch_norm"},
         {"{}", "SKIP", "identity"},
+        {"{ops_order: weight}", "SHU3",
+         "conv2d batch_norm activation conv2d batch_norm conv2d batch_norm activation"}, /* 1x1, depthwise, 1x1 */
     };
     for (size_t i = 0; i < MN_COUNT(cases); i++) {
         mn_model *m = slot_empty_model("ref", MODNAS_F32);
@@ -248,6 +255,11 @@ static const misfit misfits[] = {
     {"nc-3", "{ops_order: bn_act}", 4, 6, 1, MODNAS_ECONFIG,
      "slot 0 (4 -> 6 channels, stride 1): NC3 without weight in ops_order needs equal channels and stride 1"},
     {"AP3", "{ops_order: bn}", 4, 4, 2, MODNAS_ECONFIG, "AP3 without weight in ops_order"},
+    {"SHU3", "{}", 5, 8, 1, MODNAS_ECONFIG, "slot 0 (5 -> 8 channels, stride 1): SHU3 needs an even number of channels"},
+    {"SHX5", "{}", 4, 7, 2, MODNAS_ECONFIG, "SHX5 needs an even number of output channels"},
+    {"SHU3", "{}", 8, 4, 1, MODNAS_ECONFIG, "SHU3 needs more output channels than pass by"},
+    {"SHX3", "{}", 8, 8, 2, MODNAS_ECONFIG, "slot 0 (8 -> 8 channels, stride 2): SHX3 needs more output channels"},
+    {"{type: SHU3, args: {chn_mid: 0}}", "{}", 4, 4, 1, MODNAS_ECONFIG, "chn_mid"},
     {"MB3E9", "{}", 268435456, 4, 1, MODNAS_ESHAPE,
      "slot 0 (268435456 -> 4 channels, stride 1): 268435456 channels times an expansion of 9"},
     {"MB3E33", "{}", 4, 4, 1, MODNAS_ENOTFOUND,

@@ -24,6 +24,9 @@ static const struct {
     {"ImageNet_MobileNetV2_GPU", NET("ImageNet_MobileNetV2_GPU", ", input: [3, 64, 65]", MB), 1},
     {"MobileNetV2, hard swish, narrow", NET("MobileNetV2",
      ", activation: Hardswish, width_coeff: 0.4, input: [1, 28, 28], chn_in: 1, cfgs: [[0, 16, 1, 1], [3, 24, 2, 2], [6, 40, 2, 2]]", MB), 0},
+    {"cifar_shufflenetv2_oneshot", NET("cifar_shufflenetv2_oneshot", "", "candidates: [SHU3, SHU5, SHU7, SHX3]"), 0},
+    {"shufflenetv2", NET("shufflenetv2", ", input: [3, 64, 65]", "candidates: [SHU3, SHX9]"), 1},
+    {"NASBenchMacro", NET("NASBenchMacro", "", "candidates: [SKIP, IR3E3, IR5E6]"), 0},
     {"operators of DARTS", NET("MobileNetV2", EVEN, DARTS), 0},
     {"the same, activation first", "ops: {ops_order: act_weight_bn, bn: {affine: false}}\n" NET("MobileNetV2", EVEN, DARTS), 0},
 };

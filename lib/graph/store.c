@@ -119,6 +119,8 @@ static void draw(const mn_param *p, uint64_t seed, double *plain) {
             plain[i] = (2 * plain[i] - 1) * p->bound;
         else if (p->init == MN_INIT_NORMAL)
             plain[i] *= p->bound;
+        else if (p->init == MN_INIT_CONSTANT)
+            plain[i] = p->bound;
         else if (!unit)
             plain[i] = p->init == MN_INIT_ONES;
     }

@@ -22,7 +22,8 @@ enum mn_init_kind {
     MN_INIT_ONES,
     MN_INIT_UNIFORM, /* +- bound */
     MN_INIT_NORMAL,  /* standard deviation bound */
-    MN_INIT_UNIT     /* 0 to 1 */
+    MN_INIT_UNIT,    /* 0 to 1 */
+    MN_INIT_CONSTANT /* bound */
 };
 
 struct mn_param {

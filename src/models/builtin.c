@@ -3,7 +3,12 @@
 #include "space/space.h"
 
 int mn_models_register(modnas_ctx *ctx) {
-    MN_TRY(mn_mobilenetv2_register(ctx));
-    MN_TRY(mn_nas_bench_macro_register(ctx));
-    return mn_sequential_model_register(ctx);
+    int (*const families[])(modnas_ctx *ctx) = {
+        mn_mobilenetv2_register,
+        mn_nas_bench_macro_register,
+        mn_sequential_model_register,
+        mn_shufflenetv2_register,
+    };
+    for (size_t i = 0; i < MN_COUNT(families); i++) MN_TRY(families[i](ctx));
+    return 0;
 }

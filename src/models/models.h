@@ -9,6 +9,7 @@
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);
 int mn_sequential_model_register(modnas_ctx *ctx);
+int mn_shufflenetv2_register(modnas_ctx *ctx);
 /* mn_model.foreign_name, as torchvision's mobilenet_v2 has it. */
 int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out);
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "module/layer_types.h"
 #include "module/layers.h"
 
 /* The Slot is named by mn_candidate_build. */
@@ -72,6 +73,24 @@ static int build_skip(const mn_component *c, const mn_args *args, const void *en
     return mn_conv_bn_act_new(e->model, e->chn_in, e->chn_out, 1, e->stride, 1, MODNAS_ACT_NONE, out);
 }
 
+typedef struct shuffle_conf {
+    int32_t kernel, is_long;
+} shuffle_conf;
+
+/* The width of the middle: the arg, else what the Slot says, else half of the output. */
+static int build_shuffle(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const mn_candidate_env *e = env;
+    const shuffle_conf *conf = c->data;
+    const mn_node *mid = mn_node_get(e->kwargs, "chn_mid");
+    mn_shuffle_desc d = {e->chn_in, e->chn_out, e->stride, conf->kernel, mid ? (int32_t)mid->i : 0, conf->is_long};
+    if (e->stride == 1 && e->chn_in % 2) return misfit(c, e, "needs an even number of channels at stride 1, to split them");
+    if (e->chn_out % 2) return misfit(c, e, "needs an even number of output channels, to shuffle them");
+    if (e->chn_out <= (e->stride == 1 ? e->chn_in / 2 : e->chn_in))
+        return misfit(c, e, "needs more output channels than pass by: half of the source's at stride 1, else all");
+    if (mn_args_given(args, "chn_mid")) MN_TRY(mn_args_count(args, "chn_mid", 1, 65536, &d.chn_mid));
+    return mn_shuffle_unit_new(e->model, &d, out);
+}
+
 static int build_nil(const mn_component *c, const mn_args *args, const void *env, void *out) {
     const mn_candidate_env *e = env;
     (void)args;
@@ -131,6 +150,10 @@ static int build_primitive(const mn_component *c, const mn_args *args, const voi
         k, e, MODNAS_ACT_RELU, 0)
 #define PRIMITIVE(name, text, k, make, ...)                                                                            \
     ROW(name, text ", kernel " #k, NULL, build_primitive, primitive, make, {.kernel = k, __VA_ARGS__})
+#define SHU(k) ROW("SHU" #k, "unit of ShuffleNetV2, kernel " #k, shuffle_args, build_shuffle, shuffle_conf, k, 0)
+#define SHX(k)                                                                                                         \
+    ROW("SHX" #k, "unit of SPOS with three depthwise convolutions, kernel " #k, shuffle_args, build_shuffle,           \
+        shuffle_conf, k, 1)
 #define EACH_KERNEL(FAMILY) FAMILY(1), FAMILY(3), FAMILY(5), FAMILY(7), FAMILY(9), FAMILY(11), FAMILY(13)
 
 #define MB_OF(k) MB(k, 1), MB(k, 3), MB(k, 6), MB(k, 9)
@@ -150,6 +173,10 @@ static const mn_arg_def m3_args[] = {
     {"use_hs", MN_ARG_ANY, "0", NULL, "hard-swish instead of ReLU"},
     {NULL, 0, NULL, NULL, NULL}};
 
+static const mn_arg_def shuffle_args[] = {
+    {"chn_mid", MN_ARG_INT, "null", NULL, "channels in the middle; default: the Slot's, else half of the output's"},
+    {NULL, 0, NULL, NULL, NULL}};
+
 static const mn_component rows[] = {
     MB_OF(3),
     MB_OF(5),
@@ -163,6 +190,14 @@ static const mn_component rows[] = {
     IR_OF(5),
     IR_OF(7),
     IR_OF(9),
+    SHU(3),
+    SHU(5),
+    SHU(7),
+    SHU(9),
+    SHX(3),
+    SHX(5),
+    SHX(7),
+    SHX(9),
     EACH_KERNEL(AP),
     EACH_KERNEL(MP),
     EACH_KERNEL(NC),

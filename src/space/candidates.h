@@ -22,6 +22,14 @@ int mn_mbv3_se_new(mn_model *model, int32_t chn, mn_module **out);
 /* The whole block with ReLU: the same, plus its source where shapes agree (stride 1, equal channels). Child "conv". */
 int mn_inverted_residual_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t stride, int32_t expansion,
                              int32_t kernel, mn_module **out);
+/* A unit of ShuffleNetV2, with its shortcut (cand_shuffle.c). At stride 1 chn_in is even and half of it passes by,
+ * otherwise all; chn_out is even and more than passes by. */
+typedef struct mn_shuffle_desc {
+    int32_t chn_in, chn_out, stride, kernel;
+    int32_t chn_mid; /* 0: half of chn_out */
+    int32_t is_long; /* 1: the unit of SPOS with three depthwise convolutions */
+} mn_shuffle_desc;
+int mn_shuffle_unit_new(mn_model *model, const mn_shuffle_desc *d, mn_module **out);
 /* Halves height and width without a window: ReLU, then two 1x1 stride-2 convolutions side by side, one over the pixels
  * at even, one over those at odd places, joined over channels, batch norm (settings of model->ops). Odd chn_out: the
  * first one has the channel more; odd sizes: the second one sees a zero row or column at the end. */
