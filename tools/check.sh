@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change goes in: `make check` runs it when the dependencies are there.
 #
-#   release build   all tests, the cases beside this checkout, what the headers and libmodnas.so show to the world; installs it
-#                   and the fuzz targets' files and changes of them
+#   release build   all tests, the cases beside this checkout, what the headers and libmodnas.so show to the world; installs it; the
+#                   bindings, and the fuzz targets' files and changes of them
 #   asan build      the same tests under the address and undefined-behaviour sanitizers, with leak checking
 #   valgrind        a short search, where there is valgrind
 #
@@ -41,6 +41,7 @@ done
 if [ $# = 0 ]; then
     step tools/check-headers.sh
     step tools/check-symbols.sh build/release
+    step tools/check-bindings.sh "$sums" build/release
     step tools/check-install.sh
     if valgrind -q true >/dev/null 2>&1; then
         step tools/check-valgrind.sh build/release
