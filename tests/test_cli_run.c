@@ -95,6 +95,10 @@ START_TEST(describe) {
         cli_expect(words, 2, NULL);
     }
     cli_expect("describe -c d.yaml --batch 0", 2, "--batch 0");
+    cli_expect("describe -c d.yaml --draw net.txt", 2, "--draw net.txt: its ending has to be .dot, .svg, .png or .pdf");
+    cli_expect("describe -c d.yaml --draw net.svg", 0, "net.dot");
+    ck_assert(util_cli_exists(&cli, "net.dot"));
+    cli_expect("describe -c d.yaml --draw none/net.dot", 1, "none/net.dot");
     ck_assert(!util_cli_exists(&cli, "exp"));
 }
 END_TEST

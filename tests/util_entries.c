@@ -31,6 +31,7 @@ CALL(config_raw_file, s->ctx, "/dev/null", &s->text)
 CALL(config_raw_text, s->ctx, "1", 1, "x", &s->text)
 CALL(describe, s->cfg, NULL, &s->text)
 CALL(describe_text, s->cfg, NULL, &s->text)
+CALL(describe_dot, s->cfg, NULL, &s->text)
 CALL(profile, s->cfg, NULL, &s->text)
 static int call_profile_check(util_subject *s) {
     char *table = NULL;
@@ -146,6 +147,7 @@ const util_entry util_entries[] = {ROW(config_new, 0, 0),
                                    ROW(config_raw_text, 0, 0),
                                    ROW(describe, 0, 1),
                                    ROW(describe_text, 0, 1),
+                                   ROW(describe_dot, 0, 1),
                                    ROW(profile, 0, 1),
                                    ROW(profile_check, 0, 1),
                                    ROW(bundle, MODNAS_ENOTFOUND, 0),

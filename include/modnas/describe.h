@@ -43,8 +43,14 @@ typedef struct modnas_describe_opts {
  * (an input that the model does not take); MODNAS_ENOBACKEND; MODNAS_ENOMEM Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_describe(modnas_config *cfg, const modnas_describe_opts *opts, char **json);
 
-/** The same as text for a person. Since 0.1. */
+/** The same as text for a person: the counts, then the network as a tree, with what each part gives and costs, equal
+ * parts folded. Since 0.1. */
 MODNAS_API MODNAS_MUST_USE int modnas_describe_text(modnas_config *cfg, const modnas_describe_opts *opts, char **text);
+
+/** The network as a picture in the language of Graphviz (`dot -Tsvg`): operators, Slots with their candidates, and how
+ * values go between them, equal parts drawn once. Errors as modnas_describe; MODNAS_EINVAL also where there is a space
+ * without a network. Since 0.1. */
+MODNAS_API MODNAS_MUST_USE int modnas_describe_dot(modnas_config *cfg, const modnas_describe_opts *opts, char **dot);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,8 @@
 /* Reading what was recorded. */
 #include "graph/view.h"
 
+#include <string.h>
+
 #include "graph/run.h"
 
 size_t mn_run_n_vertices(const mn_run *run) {
@@ -31,10 +33,11 @@ static void mark(const mn_run *run, const mn_value *result, char *needed) {
 }
 
 int mn_run_view(const mn_run *run, const mn_value *result, mn_vec *views) {
-    if (result->producer < 0) return 0;
+    if (!run->vertices.n || (result && result->producer < 0)) return 0;
     char *needed = mn_alloc(run->ctx, run->vertices.n, 1);
     int rc = needed ? 0 : MODNAS_ENOMEM;
-    if (!rc) mark(run, result, needed);
+    if (!rc && result) mark(run, result, needed);
+    if (!rc && !result) memset(needed, 1, run->vertices.n);
     for (size_t i = 0; i < run->vertices.n && !rc; i++) {
         const mn_view v = view_of(run, &MN_AT(run->vertices, mn_vertex, i));
         if (needed[i] && !mn_vec_push(run->ctx, views, &v, 1)) rc = MODNAS_ENOMEM;

@@ -35,7 +35,7 @@ typedef struct mn_view {
     const void *part;     /* what it was recorded for (mn_run_within) */
 } mn_view;
 
-/* Append the vertices that `result` needs, in the order of recording. Before planning, which changes them. */
+/* Append the vertices that `result` needs (NULL: all of them), in the order of recording. Before planning, which changes them. */
 int mn_run_view(const mn_run *run, const mn_value *result, mn_vec *views /* mn_view */);
 size_t mn_run_n_vertices(const mn_run *run); /* above every dst->producer */
 const double *mn_run_constant(const mn_run *run, const mn_value *v); /* contents; NULL: it is no constant */

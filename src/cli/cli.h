@@ -6,7 +6,7 @@
  *   inspect.c   inspect                      profile.c   profile
  *   bundle.c    bundle, verify
  *   report.c    report
- *   export.c    export
+ *   export.c    export                       draw.c      describe --draw
  *   text.c      suggestions, quoting         summary.c   the table at the end, read from the results with json.c */
 #ifndef CLI_H
 #define CLI_H
@@ -47,6 +47,7 @@ enum cli_option_id {
     OPT_INPUT,
     OPT_BATCH,
     OPT_JSON,
+    OPT_DRAW,
     OPT_RAW,
     OPT_AS,
     OPT_RESUME,
@@ -124,6 +125,11 @@ int cli_show_config(const cli_args *args, cli_show_fn show);
 int cli_read_sizes(const cli_args *args, int32_t input[3], int32_t *batch);
 /* "3x32x32", or one number, into n positive numbers; -1: it is not that. */
 int cli_parse_sizes(const char *text, int32_t *out, int n);
+
+/* ---- draw.c ---------------------------------------------------------------------------------------------- */
+
+/* The network into FILE.dot and, with Graphviz, the picture: CLI_OK, or another status after a message. */
+int cli_draw(const char *file, modnas_ctx *ctx, modnas_config *cfg, const modnas_describe_opts *opts);
 
 /* ---- text.c ---------------------------------------------------------------------------------------------- */
 

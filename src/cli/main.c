@@ -19,7 +19,7 @@ const cli_command cli_commands[] = {
     {CMD_RUN, "run", "-c FILE ... [OPTION...]", "search and train as a configuration says; writes exp/NAME/", 0,
      cli_run},
     {CMD_DESCRIBE, "describe", "-c FILE ... [OPTION...]",
-     "build the model and train nothing: parameters, multiply-adds, slots, candidates", 0, cli_describe},
+     "build the model and train nothing: the network as a tree, parameters, multiply-adds, Slots, candidates", 0, cli_describe},
     {CMD_CONFIG, "config", "-c FILE ... [OPTION...] | -c FILE --raw", "check and merge a configuration and print it as JSON", 0,
      cli_config},
     {CMD_PROFILE, "profile", "-c FILE ... [--out FILE] [--emit DIR | --import FILE] [--check N] [OPTION...]",

@@ -46,6 +46,8 @@ static const cli_option options[] = {
      "time N random networks whole, print how the table predicts them; --out then takes a line a network. With --emit: ONNX files of them, too"},
     {OPT_ESTIM, 0, "estim", "NAME", CMD_BUNDLE, NULL, 0, "the estimator whose network it is; default: the last"},
     {OPT_JSON, 0, "json", NULL, CMD_DESCRIBE | CMD_LIST | CMD_DEVICES | CMD_INSPECT | CMD_VERIFY, NULL, 0, "print JSON"},
+    {OPT_DRAW, 0, "draw", "FILE", CMD_DESCRIBE, NULL, 0,
+     "draw the network too: FILE.dot for Graphviz and, if its program dot is there, FILE.svg, .png or .pdf, whichever FILE ends with"},
     {OPT_RAW, 0, "raw", NULL, CMD_CONFIG, NULL, 0,
      "each document of one file as it is, one JSON a line; nothing is merged or checked"},
     {OPT_AS, 0, "as", "TYPE", CMD_INSPECT, NULL, 0,

@@ -145,8 +145,10 @@ int cli_read_sizes(const cli_args *args, int32_t input[3], int32_t *batch) {
 
 static int show_description(const cli_args *args, modnas_ctx *ctx, modnas_config *cfg, char **text) {
     modnas_describe_opts opts = {.size = sizeof opts};
-    (void)ctx;
+    const char *drawing = cli_args_value(args, OPT_DRAW);
     if (cli_read_sizes(args, opts.input, &opts.batch) != CLI_OK) return CLI_USAGE;
+    const int status = drawing ? cli_draw(drawing, ctx, cfg, &opts) : CLI_OK;
+    if (status != CLI_OK) return status;
     return cli_args_value(args, OPT_JSON) ? modnas_describe(cfg, &opts, text) : modnas_describe_text(cfg, &opts, text);
 }
 

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "construct/construct.h"
 #include "modnas/describe.h"
+#include "pipeline/tree.h"
 
 typedef struct description {
     modnas_ctx *ctx;
@@ -15,6 +16,7 @@ typedef struct description {
     mn_model *model;
     int32_t input[3], batch;
     int64_t params, macs;
+    size_t live; /* bytes of the context before the model */
     mn_memory memory;
     mn_str space_size;
 } description;
@@ -46,13 +48,17 @@ static int build_model(description *d) {
     return rc;
 }
 
-static int measure(description *d, const modnas_describe_opts *o) {
-    const size_t live = d->ctx->bytes_live;
+/* The model, its space and the sizes to count for. */
+static int open_model(description *d, const modnas_describe_opts *o) {
+    d->live = d->ctx->bytes_live;
     MN_TRY(build_model(d));
     MN_TRY(mn_space_size(d->model->space, &d->space_size));
-    if (!d->model->root) return 0; /* a space alone: nothing to count */
-    MN_TRY(read_opts(d, o));
-    const mn_memory_step step = {d->model, d->config, d->input, d->batch, live};
+    return d->model->root ? read_opts(d, o) : 0; /* a space alone: nothing to count */
+}
+
+static int measure(description *d) {
+    if (!d->model->root) return 0;
+    const mn_memory_step step = {d->model, d->config, d->input, d->batch, d->live};
     d->params = mn_model_n_params(d->model);
     MN_TRY(mn_model_macs(d->model, d->input, &d->macs));
     return mn_memory_measure(&step, &d->memory);
@@ -73,7 +79,8 @@ static void add_candidates(mn_str *s, const mn_slot *slot, const char *before, c
     }
 }
 
-static void write_json(mn_str *s, const description *d) {
+static int write_json(mn_str *s, description *d) {
+    MN_TRY(measure(d));
     const mn_model *m = d->model;
     mn_str_add(s, "{\"model\":");
     mn_str_json(s, m->type);
@@ -101,21 +108,7 @@ static void write_json(mn_str *s, const description *d) {
     for (int i = 0; i < MN_N_MEMORY; i++)
         mn_str_addf(s, "%s\"%s\":%zu", i ? "," : "", mn_memory_names[i], d->memory.bytes[i]);
     mn_str_addf(s, "},\"planned_peak_bytes\":%zu}", mn_memory_sum(&d->memory));
-}
-
-/* 14834106 as "14,834,106". */
-static void add_grouped(mn_str *s, int64_t n) {
-    char text[32];
-    mn_str digits = {.ctx = s->ctx};
-    mn_str_addf(&digits, "%" PRId64, n);
-    const size_t len = digits.failed ? 0 : digits.n;
-    size_t at = 0;
-    for (size_t i = 0; i < len && at + 2 < sizeof text; i++) {
-        text[at++] = digits.text[i];
-        if (i + 1 < len && (len - 1 - i) % 3 == 0) text[at++] = ',';
-    }
-    mn_str_addn(s, text, at);
-    mn_str_free(&digits);
+    return 0;
 }
 
 static void add_mib(mn_str *s, const char *before, size_t bytes, const char *after) {
@@ -131,18 +124,14 @@ static void write_space(mn_str *s, const description *d) {
     }
 }
 
-static void write_text(mn_str *s, const description *d) {
+static void write_head(mn_str *s, const description *d) {
     const mn_model *m = d->model;
-    if (!m->root) {
-        write_space(s, d);
-        return;
-    }
     mn_str_addf(s, "model    %s, input %dx%dx%d, %d classes\n", m->type, d->input[0], d->input[1], d->input[2],
                 m->n_classes);
     mn_str_addf(s, "backend  %s (%s)\nparams   ", mn_backend_name(m->backend), mn_backend_version(m->backend));
-    add_grouped(s, d->params);
+    mn_add_grouped(s, d->params);
     mn_str_add(s, "\nmacs     ");
-    add_grouped(s, d->macs);
+    mn_add_grouped(s, d->macs);
     mn_str_addf(s, "%s\nslots    %zu, of them %d with a choice\n", mn_model_n_mixed(m) ? " (all candidates)" : "",
                 m->slots.n, mn_model_n_mixed(m));
     mn_str_addf(s, "space    %s architecture%s\n", d->space_size.text, strcmp(d->space_size.text, "1") == 0 ? "" : "s");
@@ -153,18 +142,33 @@ static void write_text(mn_str *s, const description *d) {
         add_mib(s, " ", d->memory.bytes[i], "");
     }
     mn_str_add(s, ")\n");
-    for (size_t i = 0; i < m->slots.n; i++) {
-        const mn_slot *slot = mn_model_slot(m, i);
-        mn_str_addf(s, "slot %-3s %4d -> %-4d stride %d ", slot->name, slot->chn_in, slot->chn_out, slot->stride);
-        if (slot->op || mn_mixed_of(slot->entity))
-            add_candidates(s, slot, " ", " ", mn_str_add);
-        else
-            mn_str_add(s, " (the model's own)");
-        mn_str_add(s, "\n");
-    }
 }
 
-static int describe(modnas_config *cfg, const modnas_describe_opts *opts, void (*write)(mn_str *, const description *),
+static int write_text(mn_str *s, description *d) {
+    mn_tree tree;
+    MN_TRY(measure(d));
+    if (!d->model->root) {
+        write_space(s, d);
+        return 0;
+    }
+    MN_TRY(mn_tree_of(d->model, d->input, &tree));
+    write_head(s, d);
+    mn_str_add(s, "\n");
+    mn_tree_write(&tree, d->model->type, s);
+    mn_tree_free(&tree);
+    return 0;
+}
+
+static int write_dot(mn_str *s, description *d) {
+    mn_tree tree;
+    if (!d->model->root) return mn_fail(d->ctx, MODNAS_EINVAL, "a space without a network has nothing to draw");
+    MN_TRY(mn_tree_of(d->model, d->input, &tree));
+    const int rc = mn_tree_draw(&tree, d->model->type, s);
+    mn_tree_free(&tree);
+    return rc;
+}
+
+static int describe(modnas_config *cfg, const modnas_describe_opts *opts, int (*write)(mn_str *, description *),
                     char **out) {
     if (!cfg || !out) return MODNAS_EINVAL;
     modnas_ctx *ctx = mn_config_ctx(cfg);
@@ -175,9 +179,9 @@ static int describe(modnas_config *cfg, const modnas_describe_opts *opts, void (
     MN_TRY(mn_opts_read(ctx, "modnas_describe_opts", opts, &o, sizeof o));
     MN_TRY(mn_register_builtins(ctx));
     int rc = mn_config_tree(cfg, &d.config);
-    if (!rc) rc = measure(&d, &o);
+    if (!rc) rc = open_model(&d, &o);
+    if (!rc) rc = write(&text, &d);
     if (!rc) {
-        write(&text, &d);
         char *done = mn_str_take(&text);
         if (done)
             *out = done;
@@ -196,4 +200,8 @@ int modnas_describe(modnas_config *cfg, const modnas_describe_opts *opts, char *
 
 int modnas_describe_text(modnas_config *cfg, const modnas_describe_opts *opts, char **text) {
     return describe(cfg, opts, write_text, text);
+}
+
+int modnas_describe_dot(modnas_config *cfg, const modnas_describe_opts *opts, char **dot) {
+    return describe(cfg, opts, write_dot, dot);
 }
