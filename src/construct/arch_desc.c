@@ -119,8 +119,9 @@ int mn_arch_desc_load(modnas_ctx *ctx, const mn_node *given, mn_node **out) {
 typedef struct building {
     modnas_ctx *ctx;
     const mn_node *desc;
+    const mn_node *args;
     size_t at;
-    int32_t fix_first;
+    int32_t fix_first, keep;
 } building;
 
 static int fail_item(const mn_slot *slot, const mn_node *item, const char *what) {
@@ -163,6 +164,7 @@ static int list_slots(mn_model *model, mn_vec *list) {
 static int fill_next(mn_slot *slot, building *b) {
     const mn_node *item = b->desc->items[b->at++];
     if (b->fix_first && b->at == 1 && !slot->entity) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
+    MN_TRY(mn_slot_give_args(slot, b->args, b->keep));
     return mn_fill_item(slot, item);
 }
 
@@ -193,7 +195,7 @@ static int fill_slots(mn_model *model, building *b) {
     {"arch_desc", MN_ARG_ANY, NULL, NULL, "a list, a path that ends in .yaml, .yml or .json, or YAML text"},           \
         {"parse_args", MN_ARG_MAP, "null", NULL, "accepted and not used"},                                             \
         {"construct_fn", MN_ARG_STR, "build_from_arch_desc", NULL, "accepted and not used"},                           \
-        {"fn_args", MN_ARG_MAP, "null", NULL, "accepted and not used"},                                                \
+        {"fn_args", MN_ARG_MAP, "null", NULL, "args of all operators that have them, unless they say otherwise"},      \
         {"traversal_args", MN_ARG_MAP, "null", NULL, "accepted and not used"}, {                                       \
         "desc_args", MN_ARG_MAP, "null", NULL, "accepted and not used"                                                 \
     }
@@ -201,9 +203,12 @@ static int fill_slots(mn_model *model, building *b) {
     { NULL, 0, NULL, NULL, NULL }
 
 static const mn_arg_def desc_args[] = {DESC_ARGS, END};
-static const mn_arg_def mbv2_args[] = {
-    DESC_ARGS,
-    {"fix_first", MN_ARG_BOOL, "true", NULL, "the first Slot keeps the backbone's own operator; its item is not read"},
+#define FIX_FIRST                                                                                                      \
+    { "fix_first", MN_ARG_BOOL, "true", NULL, "the first Slot keeps the backbone's own operator; its item is not read" }
+static const mn_arg_def mbv2_args[] = {DESC_ARGS, FIX_FIRST, END};
+static const mn_arg_def mbv3_args[] = {
+    DESC_ARGS, FIX_FIRST,
+    {"keep_config", MN_ARG_BOOL, "true", NULL, "operators get use_se and use_hs of the block that they stand for"},
     END};
 
 /* A list of items for the model's Slots, if the description is not wrong. */
@@ -224,8 +229,13 @@ static int run_arch_desc(const mn_component *c, const mn_args *args, const void 
     mn_node *desc;
     (void)out;
     if (!model->root) return mn_args_fail(args, "arch_desc", "the configuration has no model to build it in");
+    MN_TRY(mn_check_candidate_args(args, "fn_args", NULL));
     MN_TRY(load_items(model, mn_args_node(args, "arch_desc"), &desc));
-    building b = {model->ctx, desc, 0, c->args == mbv2_args && mn_args_bool(args, "fix_first")};
+    building b = {.ctx = model->ctx,
+                  .desc = desc,
+                  .args = mn_args_node(args, "fn_args"),
+                  .fix_first = c->args != desc_args && mn_args_bool(args, "fix_first"),
+                  .keep = c->args == mbv3_args && mn_args_bool(args, "keep_config")};
     const int rc = mn_cells_describe(model, desc) ? mn_fill_cells(model, desc) : fill_slots(model, &b);
     mn_node_free(model->ctx, desc);
     return rc;
@@ -235,6 +245,8 @@ static const mn_component rows[] = {
     {"construct", "DefaultSlotArchDescConstructor", "one item of an architecture for each empty Slot", desc_args,
      run_arch_desc, NULL},
     {"construct", "MobileNetV2ArchDescConstructor", "the same, the first block kept", mbv2_args, run_arch_desc, NULL},
+    {"construct", "MobileNetV3ArchDescConstructor",
+     "the same, the first block kept, squeeze-excite and hard-swish as the block has them", mbv3_args, run_arch_desc, NULL},
 };
 
 int mn_construct_arch_desc_register(modnas_ctx *ctx) {

@@ -18,6 +18,11 @@ int mn_fill_cells(mn_model *model, const mn_node *desc);
 /* What one item of an architecture says: a description of the nested layer that is there, else a name,
  * a list of one, a spec, or null for the backbone's own operator. */
 int mn_fill_item(mn_slot *slot, const mn_node *item);
+/* Candidates that come to the Slot from here on are given `args` (a map; NULL: none), as far as they have such and their
+ * spec does not say otherwise; with `keep` the use_se and use_hs of the backbone's own operator there, too. */
+int mn_slot_give_args(mn_slot *slot, const mn_node *args, int keep);
+/* MODNAS_ECONFIG for one in the arg `name` that none of the candidates has (MN_ARG_SPECS); they may be NULL: any. */
+int mn_check_candidate_args(const mn_args *a, const char *name, const mn_node *candidates);
 /* `ops` of a configuration into model->ops; NULL: nothing. */
 int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */

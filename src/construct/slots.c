@@ -78,8 +78,8 @@ static int run_op(const mn_component *c, const mn_args *args, const void *env, v
 /* ---- mixed ops ----------------------------------------------------------------------------------------- */
 
 typedef struct mixing {
-    const mn_node *spec, *candidates, *with_zero;
-    int32_t fix_first, n_filled;
+    const mn_node *spec, *candidates, *with_zero, *args;
+    int32_t keep, fix_first, n_filled;
 } mixing;
 
 static int fill_mixed(mn_slot *slot, void *ud) {
@@ -87,17 +87,25 @@ static int fill_mixed(mn_slot *slot, void *ud) {
     mn_model *model = slot->module->model;
     mn_module *entity;
     if (x->fix_first && x->n_filled++ == 0) return mn_fill_predefined(slot);
+    MN_TRY(mn_slot_give_args(slot, x->args, x->keep));
     const int zero = x->with_zero && slot->stride == 1 && slot->chn_in == slot->chn_out;
     const mn_mixed_env env = {model, slot, zero ? x->with_zero : x->candidates, NULL};
     MN_TRY(mn_mixed_build(model, x->spec, &env, &entity));
     return mn_slot_fill(slot, entity, NULL);
 }
 
+static mixing mixing_of(const mn_args *args) {
+    return (mixing){.spec = mn_args_node(args, "mixed_op"),
+                    .candidates = mn_args_node(args, "candidates"),
+                    .args = mn_args_node(args, "candidate_args")};
+}
+
 static int run_mixed(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
-    mixing x = {mn_args_node(args, "mixed_op"), mn_args_node(args, "candidates"), NULL, 0, 0};
+    mixing x = mixing_of(args);
     (void)c, (void)out;
     MN_TRY(need_model(model));
+    MN_TRY(mn_check_candidate_args(args, "candidate_args", x.candidates));
     return mn_each_empty_slot(model, fill_mixed, &x);
 }
 
@@ -140,15 +148,37 @@ static int add_zero_op(modnas_ctx *ctx, const mn_node *candidates, mn_node **out
     return rc;
 }
 
+#define MIXED_ARGS                                                                                                     \
+    {"candidates", MN_ARG_SPECS, NULL, "candidate",                                                                    \
+     "operators of every Slot: a list of names, or a map name -> spec"},                                               \
+        {"mixed_op", MN_ARG_SPEC, NULL, "mixed_op", "how they are mixed"}, {                                           \
+        "candidate_args", MN_ARG_MAP, "{}", NULL, "args of candidates that have such and do not say otherwise"         \
+    }
+#define SEARCH_ARGS                                                                                                    \
+    MIXED_ARGS, {"fix_first", MN_ARG_BOOL, "true", NULL, "the first Slot keeps the backbone's own operator"}, {        \
+        "add_zero_op", MN_ARG_BOOL, "true", NULL, "Slots with equal channels and stride 1 get NIL as well"             \
+    }
+#define END                                                                                                            \
+    { NULL, 0, NULL, NULL, NULL }
+
+static const mn_arg_def mixed_args[] = {MIXED_ARGS, END};
+static const mn_arg_def search_args[] = {SEARCH_ARGS, END};
+static const mn_arg_def mbv3_args[] = {
+    SEARCH_ARGS,
+    {"keep_config", MN_ARG_BOOL, "true", NULL, "candidates get use_se and use_hs of the block that they stand for"},
+    END};
+
 static int run_search(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
+    mixing x = mixing_of(args);
     mn_node *with_zero = NULL;
-    (void)c, (void)out;
+    (void)out;
     MN_TRY(need_model(model));
-    if (mn_args_bool(args, "add_zero_op"))
-        MN_TRY(add_zero_op(model->ctx, mn_args_node(args, "candidates"), &with_zero));
-    mixing x = {mn_args_node(args, "mixed_op"), mn_args_node(args, "candidates"), with_zero,
-                mn_args_bool(args, "fix_first"), 0};
+    MN_TRY(mn_check_candidate_args(args, "candidate_args", x.candidates));
+    if (mn_args_bool(args, "add_zero_op")) MN_TRY(add_zero_op(model->ctx, x.candidates, &with_zero));
+    x.with_zero = with_zero;
+    x.fix_first = mn_args_bool(args, "fix_first");
+    x.keep = c->args == mbv3_args && mn_args_bool(args, "keep_config");
     const int rc = mn_each_empty_slot(model, fill_mixed, &x);
     mn_node_free(model->ctx, with_zero);
     return rc;
@@ -169,30 +199,18 @@ int mn_fill_mixed(mn_slot *slot, const mn_node *spec) {
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
-#define MIXED_ARGS                                                                                                     \
-    {"candidates", MN_ARG_SPECS, NULL, "candidate",                                                                    \
-     "operators of every Slot: a list of names, or a map name -> spec"},                                               \
-        {"mixed_op", MN_ARG_SPEC, NULL, "mixed_op", "how they are mixed"}, {                                           \
-        "candidate_args", MN_ARG_MAP, "{}", NULL, "accepted and not used: the candidates here have no arguments"       \
-    }
-#define END                                                                                                            \
-    { NULL, 0, NULL, NULL, NULL }
-
-static const mn_arg_def mixed_args[] = {MIXED_ARGS, END};
-static const mn_arg_def search_args[] = {
-    MIXED_ARGS,
-    {"fix_first", MN_ARG_BOOL, "true", NULL, "the first Slot keeps the backbone's own operator"},
-    {"add_zero_op", MN_ARG_BOOL, "true", NULL, "Slots with equal channels and stride 1 get NIL as well"},
-    END};
 static const mn_arg_def op_args[] = {{"op", MN_ARG_SPEC, NULL, "candidate", "the operator"}, END};
 
 static const mn_component rows[] = {
     {"construct", "DefaultMixedOpConstructor", "a mixed op in every empty Slot", mixed_args, run_mixed, NULL},
     {"construct", "MobileNetV2SearchConstructor", "mixed ops, the first block kept, NIL where a block can vanish",
      search_args, run_search, NULL},
+    {"construct", "MobileNetV3SearchConstructor", "the same with squeeze-excite and hard-swish as the block has them",
+     mbv3_args, run_search, NULL},
     {"construct", "DefaultOpConstructor", "one operator in every empty Slot", op_args, run_op, NULL},
     {"construct", "MobileNetV2PredefinedConstructor", "the backbone's own operator in every empty Slot", NULL,
      run_predefined, NULL},
+    {"construct", "MobileNetV3PredefinedConstructor", "the same", NULL, run_predefined, NULL},
 };
 
 int mn_construct_slots_register(modnas_ctx *ctx) {
