@@ -1,4 +1,4 @@
-/* Weights with names as torchvision gives them: by hand for a small network, and of the real package's mobilenet_v2. */
+/* Weights with names as torchvision gives them: by hand for a small network, and of the real package's networks. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,16 +54,45 @@ static const char *const modules[][2] = {
     {"fc", "classifier.1"},
 };
 
+/* The same of a MobileNetV3: a block without expansion and with squeeze and excitation, one with both. */
+#define SMALL3                                                                                                         \
+    "backend: ref\nmodel: {type: MobileNetV3, args: {cfgs: [[3, 0, 8, 0, 1, 1], [3, 8, 8, 1, 0, 1], [3, 16, 16, 1, 1, " \
+    "2]], mode: large, n_classes: 3, input: [3, 8, 8]}}\n"
+static const char *const modules3[][2] = {
+    {"features.0.0", "features.0.0"},
+    {"features.0.1", "features.0.1"},
+    {"features.1.conv.ent.0", "features.1.block.0.0"},
+    {"features.1.conv.ent.1", "features.1.block.0.1"},
+    {"features.1.conv.ent.3.net.1", "features.1.block.1.fc1"},
+    {"features.1.conv.ent.3.net.3", "features.1.block.1.fc2"},
+    {"features.1.conv.ent.4", "features.1.block.2.0"},
+    {"features.1.conv.ent.5", "features.1.block.2.1"},
+    {"features.2.conv.ent.0", "features.2.block.0.0"},
+    {"features.2.conv.ent.1", "features.2.block.0.1"},
+    {"features.2.conv.ent.3", "features.2.block.1.0"},
+    {"features.2.conv.ent.4", "features.2.block.1.1"},
+    {"features.2.conv.ent.6.net.1", "features.2.block.2.fc1"},
+    {"features.2.conv.ent.6.net.3", "features.2.block.2.fc2"},
+    {"features.2.conv.ent.7", "features.2.block.3.0"},
+    {"features.2.conv.ent.8", "features.2.block.3.1"},
+    {"conv.0", "features.3.0"},
+    {"conv.1", "features.3.1"},
+    {"classifier.0", "classifier.0"},
+    {"classifier.3", "classifier.3"},
+};
+
+typedef const char *const names_of[2];
+
 typedef struct edit { /* of what is written */
     const char *drop, *rename, *to; /* names as they are in the file */
 } edit;
 
 /* "theirs.weight" of "ours.weight". */
-static void translate(const char *name, char out[128]) {
-    for (size_t i = 0; i < MN_COUNT(modules); i++) {
-        const size_t n = strlen(modules[i][0]);
-        if (strncmp(name, modules[i][0], n) != 0 || name[n] != '.' || strchr(name + n + 1, '.')) continue;
-        snprintf(out, 128, "%s%s", modules[i][1], name + n);
+static void translate(names_of *names, size_t n_names, const char *name, char out[128]) {
+    for (size_t i = 0; i < n_names; i++) {
+        const size_t n = strlen(names[i][0]);
+        if (strncmp(name, names[i][0], n) != 0 || name[n] != '.' || strchr(name + n + 1, '.')) continue;
+        snprintf(out, 128, "%s%s", names[i][1], name + n);
         return;
     }
     ck_abort_msg("no name for %s", name);
@@ -78,7 +107,7 @@ static void add_entry(mn_str *header, const char *name, const char *dtype, const
 }
 
 /* All tensors of m under their names, a counter as PyTorch has them behind each batch norm. */
-static void write_theirs(const mn_model *m, const edit *e) {
+static void write_as(const mn_model *m, names_of *names, size_t n_names, const edit *e) {
     mn_str header = {.ctx = model_ctx}, data = {.ctx = model_ctx};
     size_t at = 0;
     mn_str_add(&header, "{");
@@ -88,7 +117,8 @@ static void write_theirs(const mn_model *m, const edit *e) {
         float *x = calloc(n, sizeof *x);
         int64_t dims[4];
         char name[128];
-        translate(p->name, name);
+        int32_t rank = p->rank;
+        translate(names, n_names, p->name, name);
         if (e->drop && strcmp(name, e->drop) == 0) {
             free(x);
             continue;
@@ -97,7 +127,8 @@ static void write_theirs(const mn_model *m, const edit *e) {
         mn_param_shape(p, dims);
         OK(mn_param_get_f32(p, x));
         mn_str_addn(&data, (const char *)x, n * sizeof *x);
-        add_entry(&header, name, "F32", dims, p->rank, &at, n * sizeof *x);
+        if (strncmp(name, "classifier.", 11) == 0 && rank == 4) rank = 2; /* a linear layer there */
+        add_entry(&header, name, "F32", dims, rank, &at, n * sizeof *x);
         free(x);
         if (!strstr(name, "running_var")) continue;
         strcpy(strstr(name, "running_var"), "num_batches_tracked");
@@ -110,6 +141,10 @@ static void write_theirs(const mn_model *m, const edit *e) {
     OK(mn_file_write_parts(model_ctx, FILE_NAME, parts, 3));
     mn_str_free(&header);
     mn_str_free(&data);
+}
+
+static void write_theirs(const mn_model *m, const edit *e) {
+    write_as(m, modules, MN_COUNT(modules), e);
 }
 
 static void same(const mn_model *a, const mn_model *b) {
@@ -133,6 +168,26 @@ START_TEST(small) {
     mn_model_free(b);
     b = model_of(SMALL "seed: 2\nchkpt: " FILE_NAME "\n", MODNAS_F32);
     same(a, b);
+    mn_model_free(a);
+    mn_model_free(b);
+}
+END_TEST
+
+/* Some names are the same on both sides. */
+START_TEST(small_v3) {
+    mn_model *a = model_of(SMALL3 "seed: 1\n", MODNAS_F32), *b = model_of(SMALL3 "seed: 2\n", MODNAS_F32);
+    write_as(a, modules3, MN_COUNT(modules3), &(edit){NULL, NULL, NULL});
+    OK(mn_model_load(b, FILE_NAME, 0));
+    same(a, b);
+    mn_model_free(b);
+    b = model_of(SMALL3 "seed: 2\n", MODNAS_F32);
+    OK(mn_model_save(a, "ours.safetensors", NULL));
+    OK(mn_model_load(b, "ours.safetensors", 0));
+    same(a, b);
+    write_as(a, modules3, MN_COUNT(modules3), &(edit){"classifier.3.bias", "features.1.block.1.fc1.weight", "fc1"});
+    ck_assert_int_eq(mn_model_load(b, FILE_NAME, 0), MODNAS_EFORMAT);
+    ck_assert_msg(strstr(modnas_errmsg(model_ctx), "of the model: features.1.conv.ent.3.net.1.weight, classifier.3.bias; of "
+                         "the file: fc1") != NULL, "%s", modnas_errmsg(model_ctx));
     mn_model_free(a);
     mn_model_free(b);
 }
@@ -256,13 +311,26 @@ START_TEST(read_by_the_package) {
 }
 END_TEST
 
-/* mobilenet_v2 with weights and statistics made up there, evaluated on 2 images of 64 x 64: the same logits. */
-START_TEST(torchvision) {
+typedef struct foreign {
+    const char *theirs; /* torchvision.models.<theirs>(weights=None) */
+    const char *config; /* ours, but for the file */
+} foreign;
+
+#define EPS                                                                                                            \
+    "construct: {weights: {type: DefaultModelInitializer, args: {init_config: {norm: {type: ones, eps: 0.001}}}}}\n"
+static const foreign foreigns[] = {
+    {"mobilenet_v2", "model: {type: ImageNet_MobileNetV2, args: {input: [3, 64, 64]}}\n"},
+    {"mobilenet_v3_large", "model: {type: mobilenetv3_large, args: {input: [3, 64, 64]}}\n" EPS},
+    {"mobilenet_v3_small", "model: {type: mobilenetv3_small, args: {input: [3, 64, 64], last_se: false}}\n" EPS},
+};
+
+/* Its weights and statistics into theirs.safetensors, 2 images and its logits into io.safetensors. */
+static void run_theirs(const char *python, const char *name) {
     static const char script[] =
         "import torch, torchvision\n"
         "from safetensors.torch import save_file\n"
         "torch.manual_seed(1)\n"
-        "net = torchvision.models.mobilenet_v2(weights=None)\n"
+        "net = torchvision.models.%s(weights=None)\n"
         "for m in net.modules():\n"
         "    if isinstance(m, torch.nn.BatchNorm2d):\n"
         "        m.weight.data.uniform_(0.5, 1.5), m.bias.data.uniform_(-0.5, 0.5)\n"
@@ -270,14 +338,16 @@ START_TEST(torchvision) {
         "net.train()(torch.randn(8, 3, 64, 64))\n"
         "net.eval()\n"
         "x = torch.randn(2, 3, 64, 64)\n"
-        "save_file(net.state_dict(), 'mobilenet_v2.safetensors')\n"
+        "save_file(net.state_dict(), 'theirs.safetensors')\n"
         "save_file({'x': x, 'logits': net(x).detach()}, 'io.safetensors')\n";
-    char python[512];
+    char text[sizeof script + 64];
+    snprintf(text, sizeof text, script, name);
+    run_python(python, text);
+}
+
+/* What m makes of x, against the logits. */
+static void compare_logits(mn_model *m, const char *name) {
     mn_safetensors *io;
-    if (!find_python(&torch, python)) return;
-    run_python(python, script);
-    mn_model *m = model_of("backend: ref\nmodel: {type: ImageNet_MobileNetV2, args: {input: [3, 64, 64]}}\n"
-                           "chkpt: mobilenet_v2.safetensors\n", MODNAS_F32);
     OK(mn_safetensors_read(model_ctx, "io.safetensors", &io));
     const mn_tensor_info *x = mn_safetensors_find(io, "x"), *want = mn_safetensors_find(io, "logits");
     float *images = calloc(x->count, sizeof *images), *have = calloc(want->count, sizeof *have);
@@ -290,20 +360,33 @@ START_TEST(torchvision) {
         most = fmax(most, fabs((double)have[i] - (double)logits[i]));
         largest = fmax(largest, fabs((double)logits[i]));
     }
-    printf("torchvision: largest difference %.2g of logits up to %.3g\n", most, largest);
+    printf("torchvision %s: largest difference %.2g of logits up to %.3g\n", name, most, largest);
     ck_assert_double_lt(most, 1e-4);
     ck_assert_double_gt(largest, 0.01);
     free(images);
     free(have);
     free(logits);
     mn_safetensors_free(io);
+}
+
+/* Networks with weights and statistics made up there, evaluated on 2 images of 64 x 64: the same logits. */
+START_TEST(torchvision) {
+    char python[512];
+    mn_str config = {.ctx = model_ctx};
+    if (!find_python(&torch, python)) return;
+    run_theirs(python, foreigns[_i].theirs);
+    mn_str_addf(&config, "backend: ref\n%schkpt: theirs.safetensors\n", foreigns[_i].config);
+    mn_model *m = model_of(config.text, MODNAS_F32);
+    compare_logits(m, foreigns[_i].theirs);
     mn_model_free(m);
+    mn_str_free(&config);
 }
 END_TEST
 
 int main(void) {
     Suite *s = suite_create("foreign");
-    util_add(s, "names", setup, teardown, (const TTest *[]){small, refused, integers, NULL});
-    util_add(s, "packages", setup, teardown, (const TTest *[]){read_by_the_package, torchvision, NULL});
+    util_add(s, "names", setup, teardown, (const TTest *[]){small, small_v3, refused, integers, NULL});
+    util_add(s, "packages", setup, teardown, (const TTest *[]){read_by_the_package, NULL});
+    util_add_loop(s, "torchvision", setup, teardown, torchvision, MN_COUNT(foreigns));
     return util_run(s);
 }

@@ -7,11 +7,13 @@
 #include "space/slot.h"
 
 int mn_mobilenetv2_register(modnas_ctx *ctx);
+int mn_mobilenetv3_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);
 int mn_sequential_model_register(modnas_ctx *ctx);
 int mn_shufflenetv2_register(modnas_ctx *ctx);
-/* mn_model.foreign_name, as torchvision's mobilenet_v2 has it. */
+/* mn_model.foreign_name, as torchvision's mobilenet_v2 and mobilenet_v3_large have it. */
 int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out);
+int mn_torchvision_mobilenetv3(const mn_model *m, const char *name, mn_str *out);
 
 /* ---- what they share (args.c) ------------------------------------------------------------------------------------ */
 

@@ -1,46 +1,83 @@
 /* Names of tensors in files of PyTorch's torchvision, for the networks that it has too.
  *
- *   mobilenet_v2   features.0 is the stem, features.1 ... one block each, then conv_last; classifier.1 is fc
+ *   mobilenet_v2         features.0 is the stem, features.1 ... one block each, then the last convolution; classifier.1
+ *   mobilenet_v3_large   the same, classifier.0 and classifier.3
  *
  * A block's parts are numbered here as they stand in a row, and there by groups of convolution, batch norm and
- * activation: `wide` for a block with an expansion, `narrow` for one without. */
+ * activation: features.3.conv.1.0 is the convolution of the second group. Squeeze and excitation is a group of its own.
+ * The last group has no activation: in mobilenet_v2 its parts stand beside the groups. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "models/models.h"
-#include "space/slot.h"
-
-static const char *const wide[] = {"0.0", "0.1", NULL, "1.0", "1.1", NULL, "2", "3"};
-static const char *const narrow[] = {"0.0", "0.1", NULL, "1", "2"};
 
 typedef struct part {
-    const char *ours, *theirs; /* what names begin with */
+    const char *ours, *theirs; /* what names begin with; theirs NULL: number of the feature behind the blocks */
 } part;
 
-static const part ends[] = {{"conv_first.", "features.0."}, {"fc.", "classifier.1."}};
+typedef struct scheme {
+    const char *block; /* what a block's operator is called */
+    int32_t flat_end;  /* parts of its last group stand beside the groups */
+    part parts[4];
+} scheme;
+
+static const scheme v2 = {
+    "conv", 1, {{"conv_first.", "features.0."}, {"conv_last.", NULL}, {"fc.", "classifier.1."}, {NULL, NULL}}};
+static const scheme v3 = {
+    "block", 0, {{"features.0.", "features.0."}, {"conv.", NULL}, {"classifier.", "classifier."}, {NULL, NULL}}};
 
 static const char *after(const char *text, const char *begin) {
     const size_t n = strlen(begin);
     return strncmp(text, begin, n) == 0 ? text + n : NULL;
 }
 
-/* "NUMBER.rest" of a block's operator. */
-static void name_in_block(const mn_slot *slot, size_t block, const char *part_name, mn_str *out) {
-    const size_t n = slot->entity->children.n;
-    const char *const *names = n == MN_COUNT(wide) ? wide : n == MN_COUNT(narrow) ? narrow : NULL;
-    char *rest;
-    const unsigned long i = strtoul(part_name, &rest, 10);
-    if (names && i < n && names[i] && *rest == '.') mn_str_addf(out, "features.%zu.conv.%s%s", block + 1, names[i], rest);
+static int is_type(const mn_module *m, const char *type) {
+    return strcmp(m->vt->type, type) == 0;
 }
 
-static int name_block(const mn_model *m, const char *name, mn_str *out) {
+/* Where child i is: the number of its group and its own in it; is_last: no group is behind it. */
+static void find_group(const mn_module *entity, size_t i, size_t *group, size_t *at, int *is_last) {
+    *group = *at = 0;
+    *is_last = 1;
+    for (size_t k = 0; k < entity->children.n; k++) {
+        const mn_module *m = MN_AT(entity->children, mn_module *, k);
+        const int ends = is_type(m, "activation") || is_type(m, MN_SQUEEZE_EXCITE);
+        if (k >= i) {
+            *is_last &= !ends;
+            continue;
+        }
+        *at = ends ? 0 : *at + 1;
+        *group += (size_t)ends;
+    }
+}
+
+/* "NUMBER.rest" of a block's operator. */
+static void name_in_block(const scheme *s, const mn_slot *slot, size_t block, const char *name, mn_str *out) {
+    char *rest;
+    const unsigned long i = strtoul(name, &rest, 10);
+    size_t group, at;
+    int is_last;
+    if (rest == name || *rest != '.' || i >= slot->entity->children.n) return;
+    find_group(slot->entity, i, &group, &at, &is_last);
+    mn_str_addf(out, "features.%zu.%s.", block + 1, s->block);
+    if (is_type(MN_AT(slot->entity->children, mn_module *, i), MN_SQUEEZE_EXCITE)) {
+        const char *first = after(rest, ".net.1"), *second = after(rest, ".net.3");
+        mn_str_addf(out, "%zu.%s%s", group, first ? "fc1" : "fc2", first ? first : second ? second : rest);
+    } else if (is_last && s->flat_end) {
+        mn_str_addf(out, "%zu%s", group + at, rest);
+    } else {
+        mn_str_addf(out, "%zu.%zu%s", group, at, rest);
+    }
+}
+
+static int name_block(const scheme *s, const mn_model *m, const char *name, mn_str *out) {
     for (size_t i = 0; i < m->slots.n && !out->n; i++) {
         const mn_slot *slot = mn_model_slot(m, i);
         mn_str path = {.ctx = m->ctx};
         int rc = mn_module_path(slot->module, &path);
         mn_str_add(&path, ".ent.");
         const char *rest = path.failed ? NULL : after(name, path.text);
-        if (!rc && rest && slot->entity) name_in_block(slot, i, rest, out);
+        if (!rc && rest && slot->entity) name_in_block(s, slot, i, rest, out);
         if (path.failed) rc = MODNAS_ENOMEM;
         mn_str_free(&path);
         MN_TRY(rc);
@@ -48,11 +85,20 @@ static int name_block(const mn_model *m, const char *name, mn_str *out) {
     return 0;
 }
 
-int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out) {
-    const char *rest = after(name, "conv_last.");
-    if (rest) mn_str_addf(out, "features.%zu.%s", m->slots.n + 1, rest);
-    for (size_t i = 0; i < MN_COUNT(ends); i++)
-        if ((rest = after(name, ends[i].ours))) mn_str_addf(out, "%s%s", ends[i].theirs, rest);
-    if (!out->n) MN_TRY(name_block(m, name, out));
+static int translate(const scheme *s, const mn_model *m, const char *name, mn_str *out) {
+    for (const part *p = s->parts; p->ours; p++) {
+        const char *rest = after(name, p->ours);
+        if (rest && p->theirs) mn_str_addf(out, "%s%s", p->theirs, rest);
+        if (rest && !p->theirs) mn_str_addf(out, "features.%zu.%s", m->slots.n + 1, rest);
+    }
+    if (!out->n) MN_TRY(name_block(s, m, name, out));
     return out->failed ? MODNAS_ENOMEM : 0;
+}
+
+int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out) {
+    return translate(&v2, m, name, out);
+}
+
+int mn_torchvision_mobilenetv3(const mn_model *m, const char *name, mn_str *out) {
+    return translate(&v3, m, name, out);
 }

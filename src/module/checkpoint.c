@@ -104,11 +104,20 @@ static const char *shape_text(int32_t rank, const int64_t *dims, char *buf, size
     return rank ? buf : "a scalar";
 }
 
+/* With names of others a 1x1 convolution may be a linear layer: sizes of 1 at the end do not count. */
+static int same_shape(const loading *l, const mn_tensor_info *have, const mn_target *want) {
+    const int32_t n = have->rank < want->rank ? have->rank : want->rank;
+    int same = memcmp(have->dims, want->dims, (size_t)n * sizeof want->dims[0]) == 0;
+    if (have->rank != want->rank && !l->is_foreign) return 0;
+    for (int32_t i = n; i < have->rank; i++) same &= have->dims[i] == 1;
+    for (int32_t i = n; i < want->rank; i++) same &= want->dims[i] == 1;
+    return same;
+}
+
 static int check_shape(const loading *l, const mn_tensor_info *have, const mn_target *want) {
     if (have->is_int)
         return mn_fail(l->ctx, MODNAS_EFORMAT, "%s: tensor %s is I64, wanted F32 or F64", l->path, want->name);
-    if (have->rank == want->rank && memcmp(have->dims, want->dims, (size_t)want->rank * sizeof want->dims[0]) == 0)
-        return 0;
+    if (same_shape(l, have, want)) return 0;
     char a[192], b[192];
     return mn_fail(l->ctx, MODNAS_ESHAPE, "%s: tensor %s is %s, the model wants %s", l->path, want->name,
                    shape_text(have->rank, have->dims, a, sizeof a), shape_text(want->rank, want->dims, b, sizeof b));
@@ -248,18 +257,19 @@ int mn_targets_load(modnas_ctx *ctx, const mn_target *targets, size_t n, const c
     return rc;
 }
 
-/* Names as others give them, into a map that owns them, where the file has none of ours but one of theirs. */
+/* Names as others give them, into a map that owns them, where the file has more of those than of ours. */
 static int name_foreign(const mn_model *m, loading *l, mn_target *targets, mn_map *names) {
     mn_str name = {.ctx = m->ctx};
+    size_t n_ours = 0, n_theirs = 0;
     int rc = 0;
-    for (size_t i = 0; i < l->n; i++)
-        if (mn_safetensors_find(l->file, targets[i].name)) return 0;
-    for (size_t i = 0; i < l->n && !rc; i++) {
+    for (size_t i = 0; i < l->n; i++) n_ours += mn_safetensors_find(l->file, targets[i].name) != NULL;
+    for (size_t i = 0; i < l->n && n_ours < l->n && !rc; i++) {
         name.n = 0;
         rc = m->foreign_name(m, targets[i].name, &name);
         if (!rc && name.n) rc = mn_map_name(m->ctx, names, name.text, &targets[i].name);
-        l->is_foreign |= !rc && mn_safetensors_find(l->file, targets[i].name) != NULL;
+        n_theirs += mn_safetensors_find(l->file, targets[i].name) != NULL;
     }
+    l->is_foreign = n_theirs > n_ours;
     for (size_t i = 0; i < l->n && !l->is_foreign; i++) targets[i].name = mn_model_tensor(m, i)->name;
     mn_str_free(&name);
     return rc;
