@@ -9,14 +9,15 @@
  * The search starts at a depthwise convolution and looks both ways. */
 #include "graph/run.h"
 
-static int is_param(const mn_value *v) {
-    return v && v->param;
+/* A parameter or a part of one. */
+static int is_param(mn_run *run, const mn_value *v) {
+    return v && mn_weights_layout(run, v) >= 0;
 }
 
 /* Batch norm with the statistics of the batch and nothing else in it than an activation. */
 static int is_plain_norm(mn_run *run, const mn_vertex *x) {
     return x && !x->dead && x->op == &mn_op_batch_norm && !x->u.bn.o.freeze && !x->residual &&
-           is_param(mn_src(run, x, 1)) && is_param(mn_src(run, x, 2));
+           is_param(run, mn_src(run, x, 1)) && is_param(run, mn_src(run, x, 2));
 }
 
 static int is_plain_conv(mn_run *run, const mn_vertex *x) {
@@ -74,7 +75,7 @@ static int find(mn_run *run, const mn_vertex *depthwise, mn_vertex *whole) {
 /* ---- inference: fuse.c has put batch norms into convolutions ---- */
 
 static int has_norm(mn_run *run, const mn_vertex *x) {
-    return x->fold && is_param(mn_src(run, x->fold, 1)) && is_param(mn_src(run, x->fold, 2));
+    return x->fold && is_param(run, mn_src(run, x->fold, 1)) && is_param(run, mn_src(run, x->fold, 2));
 }
 
 static void find_folded_expansion(mn_run *run, const mn_vertex *depthwise, mn_vertex *whole) {

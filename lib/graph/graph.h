@@ -70,6 +70,8 @@ void mn_run_no_grad(mn_run *run, int on);
 
 int mn_input(mn_run *run, const int64_t dims[4], int32_t dtype, mn_value **out); /* bound to memory by mn_run_bind */
 int mn_use_param(mn_run *run, mn_param *p, mn_value **out);                     /* the same value each time within a run */
+/* The first n elements of a vector where they are, for one who writes them; no gradient goes there. */
+int mn_use_first(mn_run *run, mn_param *p, int64_t n, mn_value **out);
 int mn_const(mn_run *run, const int64_t dims[4], const double *plain, mn_value **out); /* small constants, copied */
 
 typedef struct mn_conv_opts {
@@ -77,10 +79,13 @@ typedef struct mn_conv_opts {
 } mn_conv_opts;
 int mn_conv2d(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias /* or NULL */, const mn_conv_opts *o, mn_value **dst);
 int mn_linear(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias /* or NULL */, mn_value **dst);
+/* The same where src is made of weights: its multiply-adds are none of an image's. */
+int mn_linear_of_weights(mn_run *run, mn_value *src, mn_value *matrix, mn_value **dst);
 
 typedef struct mn_bn_opts {
     double eps, momentum; /* momentum: share of the new statistics */
     int32_t freeze;       /* 1: running statistics are used and kept, also in training */
+    int32_t first;        /* 1: running statistics may have more elements; the first ones are those of the channels */
 } mn_bn_opts;
 /* gamma and beta NULL: not affine. mean, var: role STAT. */
 int mn_batch_norm(mn_run *run, mn_value *src, mn_value *gamma, mn_value *beta, mn_param *mean, mn_param *var, const mn_bn_opts *o,
@@ -119,6 +124,10 @@ int mn_nll(mn_run *run, mn_value *log_prob, mn_value *target, mn_value **dst); /
 int mn_loss(mn_run *run, int32_t algo, mn_value *x, mn_value *target, double beta, mn_value **dst);
 /* dst = sum_i p[i] src[i]; p (1,n,1,1). */
 int mn_weighted_sum(mn_run *run, mn_value *p, mn_value *const *src, int32_t n, mn_value **dst);
+/* The first dims[0] outputs, the first dims[1] inputs, and the middle of the window (dims[2], dims[3]) of weights; of a
+ * vector its first elements. groups: of the convolution that takes it, 0: a vector; use: that convolution (as
+ * mn_param.use), in whose layout it is to rest; NULL: plain. */
+int mn_excerpt(mn_run *run, mn_value *src, const int64_t dims[4], int32_t groups, const modnas_kernel *use, mn_value **dst);
 /* Elements `index[0..n)` of a (1,C,1,1) vector. */
 int mn_pick(mn_run *run, mn_value *src, const int32_t *index, int32_t n, mn_value **dst);
 /* The binary gate: dst = src[chosen] itself. Gradients: to src[chosen] all of it, to p[j] the dot product of the gradient with src[j]

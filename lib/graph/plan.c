@@ -20,14 +20,24 @@ static int place_leaves(mn_run *run, size_t n) {
     return 0;
 }
 
-static int emit_forward(mn_run *run) {
+/* Parts of vectors come first: a convolution that a batch norm was folded into reads those of that. */
+static int is_early(const mn_vertex *x) {
+    return x->op == &mn_op_excerpt && !x->u.excerpt.weights;
+}
+
+static int emit_vertices(mn_run *run, int early) {
     for (size_t i = 0; i < run->vertices.n; i++) {
         mn_vertex *x = mn_vertex_at(run, (int32_t)i);
-        if (x->dead) continue;
+        if (x->dead || is_early(x) != early) continue;
         run->current_tag = x->tag;
         MN_TRY(x->op->forward(run, x));
     }
     return 0;
+}
+
+static int emit_forward(mn_run *run) {
+    MN_TRY(emit_vertices(run, 1));
+    return emit_vertices(run, 0);
 }
 
 /* Kept values can be read in plain layout after the run. */

@@ -245,19 +245,31 @@ int mn_const(mn_run *run, const int64_t dims[4], const double *plain, mn_value *
     return 0;
 }
 
-int mn_use_param(mn_run *run, mn_param *p, mn_value **out) {
+static int use(mn_run *run, mn_param *p, const int64_t dims[4], mn_value **out) {
     if (!p->store) return mn_fail(run->ctx, MODNAS_EINVAL, "parameter %s is in no store", p->name ? p->name : "?");
-    if (p->recording == run->recording) {
+    if (p->recording == run->recording && memcmp(p->value->dims, dims, sizeof p->value->dims) == 0) {
         *out = p->value;
         return 0;
     }
-    mn_value *v = mn_value_new(run, p->dims, run->dtype);
+    mn_value *v = mn_value_new(run, dims, run->dtype);
     if (!v) return MODNAS_ENOMEM;
     v->param = p;
     v->needs_grad = (p->role & run->opts.grads) != 0;
     p->recording = run->recording;
     p->value = *out = v;
     return 0;
+}
+
+int mn_use_param(mn_run *run, mn_param *p, mn_value **out) {
+    return use(run, p, p->dims, out);
+}
+
+int mn_use_first(mn_run *run, mn_param *p, int64_t n, mn_value **out) {
+    const int64_t dims[4] = {1, n, 1, 1};
+    if (n < 1 || n > p->dims[1])
+        return mn_fail(run->ctx, MODNAS_ESHAPE, "%lld elements of %s, which has %lld", (long long)n,
+                       p->name ? p->name : "?", (long long)p->dims[1]);
+    return use(run, p, dims, out);
 }
 
 int mn_is_zero(const mn_run *run, const mn_value *v) {

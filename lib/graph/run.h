@@ -106,6 +106,9 @@ size_t mn_dtype_bytes(int32_t dtype);
 int mn_is_zero(const mn_run *run, const mn_value *v); /* made by mn_zero */
 extern const mn_op mn_op_zero, mn_op_batch_norm, mn_op_conv2d, mn_op_activation, mn_op_add; /* those that fusion knows */
 extern const mn_op mn_op_pick; /* has indices beside its attributes */
+extern const mn_op mn_op_excerpt;
+/* Where weights will rest, a parameter or a part of one: -1 if v is neither. While recording and after. */
+int32_t mn_weights_layout(const mn_run *run, const mn_value *v);
 extern const mn_op mn_op_bottleneck; /* made by fusion */
 
 /* ---- emit.c: used by ops while planning -------------------------------------------------------------------------------------------- */

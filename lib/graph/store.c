@@ -121,6 +121,8 @@ static void draw(const mn_param *p, uint64_t seed, double *plain) {
             plain[i] *= p->bound;
         else if (p->init == MN_INIT_CONSTANT)
             plain[i] = p->bound;
+        else if (p->init == MN_INIT_IDENTITY)
+            plain[i] = i / p->dims[1] == i % p->dims[1];
         else if (!unit)
             plain[i] = p->init == MN_INIT_ONES;
     }

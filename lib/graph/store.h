@@ -23,7 +23,8 @@ enum mn_init_kind {
     MN_INIT_UNIFORM, /* +- bound */
     MN_INIT_NORMAL,  /* standard deviation bound */
     MN_INIT_UNIT,    /* 0 to 1 */
-    MN_INIT_CONSTANT /* bound */
+    MN_INIT_CONSTANT, /* bound */
+    MN_INIT_IDENTITY /* of a square matrix */
 };
 
 struct mn_param {

@@ -20,6 +20,7 @@ typedef union mn_attrs {
     struct { int32_t kind, algo, flags; double scalar; } loss;
     struct { uint32_t index; } pick;   /* first of n indices in run->indices; n = dst->dims[1] */
     struct { int32_t chosen; } gate;
+    struct { int32_t weights, layout; } excerpt; /* 1: of weights, not of a vector; where it is to rest */
     struct { int32_t expand, norm1, depthwise, norm2; } bottleneck; /* made by fusion: its vertices; expand and norm1 -1:
                                                                        no expansion */
 } mn_attrs;

@@ -139,7 +139,7 @@ typedef struct modnas_kernel {
     int32_t act;   /* fused activation (conv2d forward, batch_norm) or the activation itself */
     int32_t algo;  /* pool2d, binary, reduce, loss */
     int32_t n_src; /* weighted_sum */
-    int32_t groups;/* shuffle */
+    int32_t groups;/* shuffle; copy: 1: src and dst are weights, in layouts of weights */
     union {
         modnas_window window;
         modnas_box box;

@@ -8,6 +8,7 @@
  * all moves are made for a run before the next, so that channels which share cache lines find them in the cache. */
 #include <string.h>
 
+#include "backend/dnnl/copy_weights.h"
 #include "backend/dnnl/layout.h"
 #include "backend/dnnl/parallel.h"
 #include "backend/dnnl/table.h"
@@ -37,6 +38,7 @@ typedef struct copy_plan {
     int64_t n_channels, n_moves;
     copy_move *moves; /* one piece of memory with `from` */
     int64_t *from;
+    mn_dnnl_weights_copy *weights; /* of weights: nothing else is used then */
 } copy_plan;
 
 static strides strides_of(const mn_dnnl *s, const modnas_tdesc *t) {
@@ -124,6 +126,7 @@ static void copy_part(const void *job, int32_t part, int32_t parts) {
 static int copy_run(mn_dnnl *s, const mn_dnnl_plan *base, const mn_dnnl_run *r) {
     const copy_plan *p = (const copy_plan *)base;
     const copy_job j = {.p = p, .x = mn_dnnl_arg(r, 0), .y = mn_dnnl_arg(r, 1)};
+    if (p->weights) return mn_dnnl_weights_copy_run(s, p->weights, j.x, j.y);
     const int64_t floats = p->n_channels * p->images * p->lines * p->n_pixels;
     if (base->k.kind == MODNAS_KERNEL_SHUFFLE)
         mn_dnnl_clear_padding(s, base->k.pass == MODNAS_FORWARD ? &base->k.dst : &base->k.src, j.y);
@@ -181,6 +184,7 @@ static int copy_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
     const modnas_box *b = &base->k.u.box;
     const int64_t last = b->count[1] - 1;
     const int down = b->dst_step[1] < 0;
+    if (base->k.groups) return mn_dnnl_weights_copy_new(s, &base->k, &p->weights);
     p->box = *b;
     const int rc = plan_new(s, p, &base->k.src, &base->k.dst);
     if (rc) return rc;
@@ -211,6 +215,7 @@ static int shuffle_plan_make(mn_dnnl *s, mn_dnnl_plan *base) {
 static void copy_drop(mn_dnnl *s, mn_dnnl_plan *base) {
     copy_plan *p = (copy_plan *)base;
     if (p->moves) s->host.free(s->host.host, p->moves);
+    if (p->weights) s->host.free(s->host.host, p->weights);
 }
 
 static int axis_fits(int64_t start, int64_t step, int64_t count, int64_t size) {
@@ -219,12 +224,12 @@ static int axis_fits(int64_t start, int64_t step, int64_t count, int64_t size) {
 }
 
 static int copy_supports(mn_dnnl *s, const modnas_kernel *k) {
-    (void)s;
     const modnas_box *b = &k->u.box;
     for (int i = 0; i < 4; i++)
         if (!axis_fits(b->src_start[i], b->src_step[i], b->count[i], k->src.dims[i]) ||
             !axis_fits(b->dst_start[i], b->dst_step[i], b->count[i], k->dst.dims[i]))
             return 0;
+    if (k->groups) return mn_dnnl_weights_copy_supports(s, k);
     return mn_dnnl_is_activation(&k->src) && mn_dnnl_is_activation(&k->dst);
 }
 

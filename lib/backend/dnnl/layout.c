@@ -153,6 +153,50 @@ int mn_dnnl_layout_is_weights(const mn_dnnl *s, const modnas_tdesc *t, int32_t g
     return n == (groups > 1 ? 5 : 4) && out == t->dims[0] && memcmp(last + 1, t->dims + 1, 3 * sizeof *last) == 0;
 }
 
+/* A descriptor of blocks, taken apart. */
+typedef struct blocking {
+    int n, n_inner; /* dims; inner blocks, the outermost first */
+    const dnnl_dims_t *strides, *sizes, *dims_of; /* of outer blocks; of inner blocks, and the dim each is of */
+} blocking;
+
+static int blocking_of(const_dnnl_memory_desc_t md, blocking *b) {
+    dnnl_format_kind_t kind;
+    return dnnl_memory_desc_query(md, dnnl_query_format_kind, &kind) == dnnl_success && kind == dnnl_blocked &&
+           dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &b->n) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_inner_nblks_s32, &b->n_inner) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_strides, &b->strides) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_inner_blks, &b->sizes) == dnnl_success &&
+           dnnl_memory_desc_query(md, dnnl_query_inner_idxs, &b->dims_of) == dnnl_success;
+}
+
+/* What index i of a dim adds: its outer block's stride, and digit by digit its place in the inner blocks. */
+static int64_t place_of(const blocking *b, int dim, int64_t i) {
+    int64_t at = 0, step = 1;
+    for (int k = b->n_inner; k-- > 0; step *= (*b->sizes)[k]) {
+        if ((*b->dims_of)[k] != dim) continue;
+        at += i % (*b->sizes)[k] * step;
+        i /= (*b->sizes)[k];
+    }
+    return at + i * (*b->strides)[dim];
+}
+
+int mn_dnnl_layout_places(mn_dnnl *s, const modnas_tdesc *t, int64_t *const at[4]) {
+    dnnl_memory_desc_t own = NULL;
+    dnnl_dims_t *dims = NULL;
+    blocking b;
+    if (t->layout == MODNAS_LAYOUT_PLAIN && mn_dnnl_md_weights(s, t, 1, &own) != dnnl_success) return 0;
+    const const_dnnl_memory_desc_t md = own ? own : s->layouts.md[t->layout - MN_DNNL_LAYOUT_WEIGHTS];
+    const int fits = blocking_of(md, &b) && dnnl_memory_desc_query(md, dnnl_query_dims, &dims) == dnnl_success;
+    const int grouped = fits && b.n == 5;
+    const int64_t each = grouped ? (*dims)[1] : 1; /* outputs of a group */
+    for (int64_t o = 0; fits && o < t->dims[0]; o++)
+        at[0][o] = grouped ? place_of(&b, 0, o / each) + place_of(&b, 1, o % each) : place_of(&b, 0, o);
+    for (int d = 1; fits && d < 4; d++)
+        for (int64_t i = 0; i < t->dims[d]; i++) at[d][i] = place_of(&b, d + grouped, i);
+    if (own) dnnl_memory_desc_destroy(own);
+    return fits;
+}
+
 int64_t mn_dnnl_floats(const mn_dnnl *s, const modnas_tdesc *t) {
     const int64_t channels =
         t->layout == MODNAS_LAYOUT_BLOCKED ? mn_dnnl_blocks(s, t->dims[1]) * s->simd->block : t->dims[1];

@@ -42,6 +42,10 @@ dnnl_status_t mn_dnnl_layout_remember(mn_dnnl *s, const mn_dnnl_geometry *g, con
 /* 1 if the layout id can describe these weights. */
 int mn_dnnl_layout_is_weights(const mn_dnnl *s, const modnas_tdesc *t, int32_t groups);
 
+/* Where weights lie: element (o, i, h, w) at the sum of at[0][o], at[1][i], at[2][h], at[3][w] floats, each table as
+ * long as its dim. 0: the layout is of another form, or these are no weights. */
+int mn_dnnl_layout_places(mn_dnnl *s, const modnas_tdesc *t, int64_t *const at[4]);
+
 size_t mn_dnnl_layout_bytes(const mn_dnnl *s, const modnas_tdesc *t, int32_t groups);
 void mn_dnnl_layouts_free(mn_dnnl *s);
 

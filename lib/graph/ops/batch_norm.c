@@ -75,11 +75,13 @@ int mn_batch_norm(mn_run *run, mn_value *src, mn_value *gamma, mn_value *beta, m
     if (!gamma != !beta) return mn_fail(run->ctx, MODNAS_EINVAL, "batch_norm: gamma and beta come together");
     if (gamma) MN_TRY(check_vector(run, "gamma", gamma->dims, c));
     if (beta) MN_TRY(check_vector(run, "beta", beta->dims, c));
-    MN_TRY(check_vector(run, "running mean", mean->dims, c));
-    MN_TRY(check_vector(run, "running variance", var->dims, c));
     mn_value *m, *v;
-    MN_TRY(mn_use_param(run, mean, &m));
-    MN_TRY(mn_use_param(run, var, &v));
+    if (!o->first) {
+        MN_TRY(check_vector(run, "running mean", mean->dims, c));
+        MN_TRY(check_vector(run, "running variance", var->dims, c));
+    }
+    MN_TRY(mn_use_first(run, mean, c, &m));
+    MN_TRY(mn_use_first(run, var, c, &v));
     mn_vertex *x;
     MN_TRY(mn_vertex_new(run, &mn_op_batch_norm, (mn_value *[]){src, gamma, beta}, 3, src->dims, &x));
     x->u.bn.o = *o;

@@ -37,7 +37,7 @@ void mn_bottleneck_kernel(mn_run *run, const mn_vertex *x, int32_t pass, modnas_
     k->src = blocked(source_of(run, x));
     k->dst = blocked(x->out);
     k->weights = mn_desc(weights);
-    k->weights.layout = weights->param->layout;
+    k->weights.layout = mn_weights_layout(run, weights);
 }
 
 /* One of the two convolutions with batch norm: weights, gamma, beta; the batch norm's vertex, NULL if they are not
@@ -101,7 +101,7 @@ static int forward(mn_run *run, mn_vertex *x) {
 
 static int open_grads(mn_run *run, mn_value *const *own, int n, mn_value **to) {
     for (int i = 0; i < n; i++)
-        if (mn_wants_grad(own[i])) MN_TRY(mn_grad_open(run, own[i], own[i]->param->layout, &to[i]));
+        if (mn_wants_grad(own[i])) MN_TRY(mn_grad_open(run, own[i], mn_weights_layout(run, own[i]), &to[i]));
     return 0;
 }
 

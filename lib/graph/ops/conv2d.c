@@ -31,7 +31,8 @@ int mn_conv_weights_rest(const mn_run *run, const mn_vertex *x) {
     k.src = mn_desc(mn_src(run, x, 0));
     k.weights = mn_desc(weights);
     k.dst = mn_desc(x->dst);
-    return weights->param && weights->param->layout == mn_backend_want_layout(run->backend, &k, MODNAS_ROLE_WEIGHTS);
+    const int32_t rests = mn_weights_layout(run, weights);
+    return rests >= 0 && rests == mn_backend_want_layout(run->backend, &k, MODNAS_ROLE_WEIGHTS);
 }
 
 static int fit(mn_run *run, mn_vertex *x, int32_t pass, modnas_kernel *k, mn_value **src, mn_value **weights, mn_value *dst) {

@@ -23,7 +23,7 @@ static int backward(mn_run *run, mn_vertex *x, mn_value *g) {
 
 static const mn_op op_linear = {"linear", forward, backward};
 
-int mn_linear(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias, mn_value **dst) {
+static int record(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias, mn_value **dst) {
     char a[64], b[64];
     const int64_t *s = src->dims, *w = weights->dims;
     if (s[2] != 1 || s[3] != 1 || w[2] != 1 || w[3] != 1 || s[1] != w[1])
@@ -34,7 +34,16 @@ int mn_linear(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias, mn_
     const int64_t dims[4] = {s[0], w[0], 1, 1};
     mn_vertex *x;
     MN_TRY(mn_vertex_new(run, &op_linear, (mn_value *[]){src, weights, bias}, 3, dims, &x));
-    run->macs += w[0] * w[1];
     *dst = x->dst;
     return 0;
+}
+
+int mn_linear(mn_run *run, mn_value *src, mn_value *weights, mn_value *bias, mn_value **dst) {
+    MN_TRY(record(run, src, weights, bias, dst));
+    run->macs += weights->dims[0] * weights->dims[1];
+    return 0;
+}
+
+int mn_linear_of_weights(mn_run *run, mn_value *src, mn_value *matrix, mn_value **dst) {
+    return record(run, src, matrix, NULL, dst);
 }
