@@ -9,5 +9,6 @@ int mn_construct_register(modnas_ctx *ctx) {
     MN_TRY(mn_construct_drop_path_register(ctx));
     MN_TRY(mn_construct_hparam_register(ctx));
     MN_TRY(mn_construct_constructed_register(ctx));
+    MN_TRY(mn_construct_elastic_register(ctx));
     return mn_construct_arch_desc_register(ctx);
 }

@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "construct/parts.h"
+#include "module/active.h"
+#include "module/cut.h"
+#include "module/layers.h"
+#include "space/elastic.h"
 #include "space/nested.h"
 
 /* ---- the supernet ---------------------------------------------------------------------------------------- */
@@ -24,7 +28,7 @@ static int build(mn_subnet *s, const mn_node *config, mn_node *list, int32_t dty
     mn_node_remove(s->ctx, list, "chkpt");
     const int rc = mn_construct_from(s->ctx, config, list, dtype, 0, &s->model);
     if (rc == MODNAS_ENOMEM || rc > 0) return rc;
-    if (!rc && mn_model_n_mixed(s->model)) return 0;
+    if (!rc && (mn_model_n_mixed(s->model) || mn_model_is_elastic(s->model))) return 0;
     if (!rc) mn_model_free(s->model);
     s->model = NULL;
     return 0;
@@ -63,6 +67,7 @@ void mn_subnet_close(mn_subnet *s) {
 typedef struct names {
     mn_model *model;
     mn_vec targets; /* mn_target: all of the supernet's tensors, in the tree's order, then architecture parameters */
+    mn_vec cuts;    /* mn_cut: of targets that are cut; room was made before */
     size_t at;      /* keep_param: those before it are settled */
 } names;
 
@@ -120,9 +125,69 @@ static void drop_names(names *n) {
     for (; n->at < n->targets.n; n->at++) MN_AT(n->targets, mn_target, n->at).param = NULL;
 }
 
+/* ---- elastic layers -------------------------------------------------------------------------------------- */
+
+static mn_target *target_of(const names *n, const mn_param *p) {
+    size_t i = 0;
+    while (MN_AT(n->targets, mn_target, i).param != p) i++;
+    return &MN_AT(n->targets, mn_target, i);
+}
+
+/* The matrices that lead from the largest window to that of dims. */
+static void note_steps(const names *n, const mn_module *m, int64_t window, mn_cut *c) {
+    for (size_t i = 1; i < m->params.n && c->n_steps < MN_CUT_STEPS; i++) {
+        const mn_param *step = MN_AT(m->params, mn_module_param, i).param;
+        int32_t w = 1;
+        while ((int64_t)w * w < step->dims[0]) w++;
+        if (!mn_active_is_step(m, step) || w < window) continue;
+        c->windows[c->n_steps] = w;
+        c->steps[c->n_steps++] = target_of(n, step)->name;
+    }
+}
+
+static int cut_layer(mn_module *m, void *ud) {
+    names *n = ud;
+    for (size_t i = 0; i < m->params.n; i++) {
+        mn_param *p = MN_AT(m->params, mn_module_param, i).param;
+        int64_t dims[4];
+        mn_active_dims(m, p, dims);
+        if (mn_active_is_whole(p, dims)) continue;
+        mn_cut c = {.param = p};
+        memcpy(c.dims, p->dims, sizeof c.dims);
+        if (p->rank == 4 && dims[2] < p->dims[2]) note_steps(n, m, dims[2], &c);
+        target_of(n, p)->cut = mn_vec_push(m->model->ctx, &n->cuts, &c, 1);
+    }
+    return mn_layer_cut(m);
+}
+
+static void drop_absent(mn_module *m) {
+    for (size_t i = m->children.n; i-- > 0;) {
+        mn_module *child = MN_AT(m->children, mn_module *, i);
+        if (mn_active_is_there(child)) {
+            drop_absent(child);
+            continue;
+        }
+        mn_module_take(child);
+        mn_module_free(child);
+    }
+}
+
+/* What is active becomes all there is. */
+static int cut_elastic(names *n) {
+    mn_model *model = n->model;
+    if (!mn_model_is_elastic(model)) return 0;
+    if (n->targets.n && !mn_vec_push(model->ctx, &n->cuts, NULL, n->targets.n)) return MODNAS_ENOMEM;
+    n->cuts.n = 0; /* they stay where they are put */
+    drop_absent(model->root);
+    MN_TRY(mn_module_walk(model->root, cut_layer, n));
+    mn_elastic_remove_all(model);
+    return 0;
+}
+
 static void free_names(names *n) {
     for (size_t i = 0; i < n->targets.n; i++) mn_free(n->model->ctx, (char *)(uintptr_t)MN_AT(n->targets, mn_target, i).name);
     mn_vec_free(n->model->ctx, &n->targets);
+    mn_vec_free(n->model->ctx, &n->cuts);
 }
 
 /* ---- the tree -------------------------------------------------------------------------------------------- */
@@ -193,8 +258,10 @@ int mn_subnet_reduce(mn_model *supernet, const mn_node *arch, const char *chkpt)
     if (!supernet->backend)
         return mn_fail(supernet->ctx, MODNAS_ECONFIG, "with 'backend: none' a network has no weights");
     mn_vec_init(&n.targets, sizeof(mn_target));
+    mn_vec_init(&n.cuts, sizeof(mn_cut));
     int rc = take_names(&n);
     if (!rc) rc = choose(supernet, arch);
+    if (!rc) rc = cut_elastic(&n);
     if (!rc) drop_names(&n);
     if (!rc) rc = mn_model_commit(supernet);
     if (!rc) rc = mn_try_model(supernet);

@@ -35,20 +35,23 @@ static const variant generic = {NULL, 0, 0, 224}, imagenet = {original, MN_COUNT
 
 /* The block's own operator, as the Slot describes it; also for the first block of a search space that keeps it. */
 static int predefined(mn_model *model, const mn_slot *slot, mn_module **out) {
-    return mn_mbconv_new(model, slot->chn_in, slot->chn_out, slot->stride, mn_kwarg_of(slot, "expansion", 6), 3,
-                         mn_kwarg_of(slot, "activation", MODNAS_ACT_RELU6), out);
+    return mn_mbconv_new(model, slot->chn_in, slot->chn_out, slot->stride, mn_kwarg_of(slot, "expansion", 6),
+                         mn_kwarg_of(slot, "kernel_size", 3), mn_kwarg_of(slot, "activation", MODNAS_ACT_RELU6), out);
 }
 
 /* ---- backbone ------------------------------------------------------------------------------------------ */
 
 typedef struct plan {
     stage rows[MAX_ROWS];
-    int32_t n_rows, chn_in, chn_last, n_classes, act;
+    int32_t n_rows, chn_in, chn_last, n_classes, act, kernel;
     double dropout;
 } plan;
 
-static int add_stage(mn_module *to, int32_t i, int32_t chn_in, const stage *st, int32_t act) {
-    const mn_kwarg kwargs[] = {{"expansion", st->t}, {"activation", act}};
+static int add_stage(mn_module *to, int32_t i, const plan *p) {
+    const stage *st = &p->rows[i + 1];
+    const int32_t chn_in = p->rows[i].c;
+    const mn_kwarg kwargs[] = {{"expansion", st->t}, {"activation", p->act}, {"kernel_size", p->kernel}};
+    const size_t n_kwargs = MN_COUNT(kwargs) - (p->kernel == 3); /* the usual window goes without saying */
     mn_str name = {.ctx = to->model->ctx};
     mn_module *m;
     mn_str_addf(&name, "Bottlenecks_%d", i);
@@ -59,7 +62,7 @@ static int add_stage(mn_module *to, int32_t i, int32_t chn_in, const stage *st, 
         mn_str_addf(&name, "MobileInvertedResidualBlock_%d_%d", i, j);
         rc = name.failed ? MODNAS_ENOMEM
                          : mn_add_inverted_residual(m, name.text, j ? st->c : chn_in, st->c, j ? 1 : st->s, kwargs,
-                                                    MN_COUNT(kwargs));
+                                                    n_kwargs);
     }
     mn_str_free(&name);
     return rc;
@@ -69,7 +72,7 @@ static int add_bottlenecks(mn_module *root, const plan *p) {
     mn_module *m;
     MN_TRY(mn_sequential_new(root->model, &m));
     MN_TRY(mn_module_add(root, "bottlenecks", m));
-    for (int32_t i = 1; i < p->n_rows; i++) MN_TRY(add_stage(m, i - 1, p->rows[i - 1].c, &p->rows[i], p->act));
+    for (int32_t i = 1; i < p->n_rows; i++) MN_TRY(add_stage(m, i - 1, p));
     return 0;
 }
 
@@ -152,6 +155,10 @@ static int read_plan(const mn_args *a, const variant *v, mn_model *model, plan *
     MN_TRY(mn_model_read_images(a, v->input, model));
     p->n_classes = model->n_classes;
     p->chn_in = model->input[0];
+    const int64_t kernel = mn_args_int(a, "kernel_size");
+    if (kernel < 1 || kernel > 31 || kernel % 2 == 0)
+        return mn_args_fail(a, "kernel_size", "%lld is not one of 1, 3, 5, ... 31", (long long)kernel);
+    p->kernel = (int32_t)kernel;
     p->dropout = mn_args_real(a, "dropout_rate");
     if (!(p->dropout >= 0 && p->dropout < 1)) return mn_args_fail(a, "dropout_rate", "%g is not in [0, 1)", p->dropout);
     for (size_t i = 0; i < MN_COUNT(acts); i++)
@@ -177,6 +184,7 @@ static int build(const mn_component *c, const mn_args *args, const void *env, vo
         {"dropout_rate", MN_ARG_REAL, "0.2", NULL, "before the classifier"},                                           \
         {"activation", MN_ARG_STR, "ReLU6", "ReLU6|ReLU|Hardswish|SiLU",                                               \
          "of stem, blocks and last convolution; candidates have ReLU6"},                                               \
+        {"kernel_size", MN_ARG_INT, "3", NULL, "window of the blocks' own depthwise convolutions"},                    \
         MN_IMAGE_ARGS("1000"), {                                                                                       \
         NULL, 0, NULL, NULL, NULL                                                                                      \
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/sections.h"
+#include "module/cut.h"
 #include "module/model.h"
 #include "module/safetensors.h"
 
@@ -159,6 +160,42 @@ static int check_theirs(const loading *l) {
     return 0;
 }
 
+/* n elements of a tensor as doubles, which the caller frees; NULL when out of memory. */
+static double *doubles_of(const loading *l, const mn_tensor_info *t) {
+    double *x = mn_alloc(l->ctx, t->count + 1, sizeof *x);
+    for (size_t i = 0; x && i < t->count; i++) {
+        float f;
+        if (t->elem_bytes == sizeof(double)) {
+            memcpy(&x[i], (const char *)t->data + i * sizeof(double), sizeof(double));
+        } else {
+            memcpy(&f, (const char *)t->data + i * sizeof f, sizeof f);
+            x[i] = f;
+        }
+    }
+    return x;
+}
+
+/* A part of a tensor, made with the matrices that the file has beside it. */
+static int set_cut(const loading *l, const mn_tensor_info *t, const mn_target *to) {
+    const mn_cut *c = to->cut;
+    double *whole = doubles_of(l, t), *part = mn_alloc(l->ctx, (size_t)mn_param_numel(to->param), sizeof *part);
+    double *steps[MN_CUT_STEPS] = {NULL};
+    int rc = whole && part ? 0 : MODNAS_ENOMEM;
+    for (int32_t i = 0; i < c->n_steps && !rc; i++) {
+        const mn_tensor_info *step = mn_safetensors_find(l->file, c->steps[i]);
+        if (!step)
+            rc = mn_fail(l->ctx, MODNAS_EFORMAT, "%s: tensor %s of the model is missing", l->path, c->steps[i]);
+        else if (!(steps[i] = doubles_of(l, step)))
+            rc = MODNAS_ENOMEM;
+    }
+    if (!rc) rc = mn_cut_apply(l->ctx, c, whole, (const double *const *)steps, part);
+    if (!rc) rc = mn_param_set(to->param, part);
+    for (int32_t i = 0; i < c->n_steps; i++) mn_free(l->ctx, steps[i]);
+    mn_free(l->ctx, whole);
+    mn_free(l->ctx, part);
+    return rc;
+}
+
 static int copy_in(const loading *l) {
     void *plain = mn_alloc(l->ctx, l->largest, sizeof(double)); /* the file's data may be unaligned */
     if (!plain) return MODNAS_ENOMEM;
@@ -167,6 +204,10 @@ static int copy_in(const loading *l) {
         mn_param *p = l->targets[i].param;
         const mn_tensor_info *t = p ? mn_safetensors_find(l->file, l->targets[i].name) : NULL;
         if (!t) continue;
+        if (l->targets[i].cut) {
+            rc = set_cut(l, t, &l->targets[i]);
+            continue;
+        }
         if (t->count) memcpy(plain, t->data, t->count * t->elem_bytes);
         rc = t->elem_bytes == sizeof(double) ? mn_param_set(p, plain) : mn_param_set_f32(p, plain);
     }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "module/active.h"
 #include "module/model.h"
 
 static int one_src(const mn_module *m, int32_t n_src) {
@@ -21,7 +22,7 @@ static mn_param *param(const mn_module *m, size_t i) {
 /* Value of parameter i, NULL if the module has fewer. */
 static int use(mn_module *m, mn_run *run, size_t i, mn_value **out) {
     *out = NULL;
-    return i < m->params.n ? mn_use_param(run, param(m, i), out) : 0;
+    return i < m->params.n ? mn_active_use(m, run, param(m, i), out) : 0;
 }
 
 /* Hand out a module that was filled in, or free it. */
@@ -35,16 +36,45 @@ static int finish(int rc, mn_module *m, mn_module **out) {
 
 /* ---- convolution --------------------------------------------------------------------------------------- */
 
+typedef struct conv_state {
+    mn_conv_opts o;
+    int32_t has_bias;
+} conv_state;
+
+static void conv_use(modnas_kernel *k, const int64_t dims[4], int32_t chn_in, const mn_conv_opts *o);
+
+/* Options and sizes of the convolution that a network of the active size has. */
+static void conv_options(const mn_module *m, const int64_t dims[4], mn_conv_opts *o) {
+    const mn_param *p = param(m, 0);
+    if (o->groups > 1) o->groups = (int32_t)(dims[0] * o->groups / p->dims[0]);
+    for (int i = 0; i < 4; i++) o->pad[i] -= o->dilation[i % 2] * (int32_t)(p->dims[2 + i % 2] - dims[2 + i % 2]) / 2;
+}
+
+/* What of the weights is active, with options to match. */
+static int conv_weights(mn_module *m, mn_run *run, mn_conv_opts *o, mn_value **out) {
+    mn_param *p = param(m, 0);
+    modnas_kernel as;
+    int64_t dims[4];
+    mn_active_dims(m, p, dims);
+    MN_TRY(mn_use_param(run, p, out));
+    if (mn_active_is_whole(p, dims)) return 0;
+    conv_options(m, dims, o);
+    conv_use(&as, dims, (int32_t)dims[1] * o->groups, o);
+    if (dims[2] < p->dims[2]) MN_TRY(mn_active_step_down(m, run, dims, o->groups, out));
+    return mn_excerpt(run, *out, dims, o->groups, &as, out);
+}
+
 static int conv_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
-    mn_value *weights, *bias;
+    const conv_state *s = m->state;
+    mn_conv_opts o = s->o;
+    mn_value *weights, *bias = NULL;
     MN_TRY(one_src(m, n_src));
-    MN_TRY(use(m, run, 0, &weights));
-    MN_TRY(use(m, run, 1, &bias));
-    return mn_conv2d(run, src[0], weights, bias, m->state, dst);
+    MN_TRY(conv_weights(m, run, &o, &weights));
+    if (s->has_bias) MN_TRY(use(m, run, 1, &bias));
+    return mn_conv2d(run, src[0], weights, bias, &o, dst);
 }
 
 static const mn_module_vt conv_vt = {"conv2d", conv_forward, NULL};
-
 static int check_conv(modnas_ctx *ctx, int32_t chn_in, int32_t chn_out, const int32_t kernel[2],
                       const mn_conv_opts *o) {
     if (chn_in < 1 || chn_out < 1 || kernel[0] < 1 || kernel[1] < 1)
@@ -61,34 +91,35 @@ static int check_conv(modnas_ctx *ctx, int32_t chn_in, int32_t chn_out, const in
 }
 
 /* The convolution as a kernel on an image that just holds one window; layout choices depend on the geometry only. */
-static void conv_use(mn_param *p, int32_t chn_in, const mn_conv_opts *o) {
-    modnas_kernel *k = &p->use;
+static void conv_use(modnas_kernel *k, const int64_t dims[4], int32_t chn_in, const mn_conv_opts *o) {
     int64_t src[2], dst[2];
     memset(k, 0, sizeof *k);
     k->kind = MODNAS_KERNEL_CONV2D;
     k->pass = MODNAS_FORWARD;
     memcpy(k->u.window.pad, o->pad, sizeof o->pad);
     for (int i = 0; i < 2; i++) {
-        k->u.window.kernel[i] = (int32_t)p->dims[2 + i];
+        k->u.window.kernel[i] = (int32_t)dims[2 + i];
         k->u.window.stride[i] = o->stride[i];
         k->u.window.dilation[i] = o->dilation[i];
-        src[i] = o->dilation[i] * (p->dims[2 + i] - 1) + 1;
+        src[i] = o->dilation[i] * (dims[2 + i] - 1) + 1;
         dst[i] = (o->pad[i] + o->pad[i + 2]) / o->stride[i] + 1;
     }
     k->u.window.groups = o->groups;
     k->src = (modnas_tdesc){{1, chn_in, src[0], src[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
-    memcpy(k->weights.dims, p->dims, sizeof p->dims);
-    k->dst = (modnas_tdesc){{1, p->dims[0], dst[0], dst[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
-    p->groups = o->groups;
+    memcpy(k->weights.dims, dims, sizeof k->weights.dims);
+    k->dst = (modnas_tdesc){{1, dims[0], dst[0], dst[1]}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
 }
 
 static int conv_params(mn_module *m, int32_t chn_in, int32_t chn_out, const int32_t kernel[2], int bias) {
-    const mn_conv_opts *o = m->state;
+    conv_state *s = m->state;
+    const mn_conv_opts *o = &s->o;
     const int64_t dims[4] = {chn_out, chn_in / o->groups, kernel[0], kernel[1]}, bias_dims[4] = {1, chn_out, 1, 1};
     const double bound = 1 / sqrt((double)(dims[1] * dims[2] * dims[3]));
     mn_param *p;
     MN_TRY(mn_module_param_new(m, "weight", MN_ROLE_WEIGHT, 4, dims, MN_INIT_UNIFORM, bound, &p));
-    conv_use(p, chn_in, o);
+    conv_use(&p->use, dims, chn_in, o);
+    p->groups = o->groups;
+    s->has_bias = bias;
     if (bias) MN_TRY(mn_module_param_new(m, "bias", MN_ROLE_WEIGHT, 1, bias_dims, MN_INIT_UNIFORM, bound, &p));
     return 0;
 }
@@ -101,8 +132,8 @@ int mn_conv2d_window_new(mn_model *model, int32_t chn_in, int32_t chn_out, const
         if (!*ones[i]) *ones[i] = 1;
     MN_TRY(check_conv(model->ctx, chn_in, chn_out, kernel, &o));
     mn_module *m;
-    MN_TRY(mn_module_new(model, &conv_vt, sizeof o, &m));
-    memcpy(m->state, &o, sizeof o);
+    MN_TRY(mn_module_new(model, &conv_vt, sizeof(conv_state), &m));
+    ((conv_state *)m->state)->o = o;
     return finish(conv_params(m, chn_in, chn_out, kernel, bias), m, out);
 }
 
@@ -127,6 +158,7 @@ static int bn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n
     MN_TRY(one_src(m, n_src));
     s->n_reduced = src[0]->dims[0] * src[0]->dims[2] * src[0]->dims[3];
     if (m->model->bn_momentum > 0) o.momentum = m->model->bn_momentum;
+    o.first = m->active.out != NULL;
     if (s->affine) {
         MN_TRY(use(m, run, 2, &gamma));
         MN_TRY(use(m, run, 3, &beta));
@@ -256,16 +288,20 @@ static int linear_forward(mn_module *m, mn_run *run, mn_value *const *src, int32
 
 static const mn_module_vt linear_vt = {"linear", linear_forward, NULL};
 
+static void linear_use(modnas_kernel *k, const int64_t dims[4]) {
+    k->kind = MODNAS_KERNEL_LINEAR;
+    k->pass = MODNAS_FORWARD;
+    k->src = (modnas_tdesc){{1, dims[1], 1, 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    memcpy(k->weights.dims, dims, sizeof k->weights.dims);
+    k->dst = (modnas_tdesc){{1, dims[0], 1, 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+}
+
 static int linear_params(mn_module *m, int32_t chn_in, int32_t chn_out, int bias) {
     const int64_t dims[4] = {chn_out, chn_in, 1, 1}, bias_dims[4] = {1, chn_out, 1, 1};
     const double bound = 1 / sqrt((double)chn_in);
     mn_param *p;
     MN_TRY(mn_module_param_new(m, "weight", MN_ROLE_WEIGHT, 2, dims, MN_INIT_UNIFORM, bound, &p));
-    p->use.kind = MODNAS_KERNEL_LINEAR;
-    p->use.pass = MODNAS_FORWARD;
-    p->use.src = (modnas_tdesc){{1, chn_in, 1, 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
-    memcpy(p->use.weights.dims, dims, sizeof dims);
-    p->use.dst = (modnas_tdesc){{1, chn_out, 1, 1}, MODNAS_LAYOUT_PLAIN, MODNAS_F32};
+    linear_use(&p->use, dims);
     if (bias) MN_TRY(mn_module_param_new(m, "bias", MN_ROLE_WEIGHT, 1, bias_dims, MN_INIT_UNIFORM, bound, &p));
     return 0;
 }
@@ -296,4 +332,31 @@ int mn_conv_bn_act_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t
     mn_module *m;
     MN_TRY(mn_sequential_new(model, &m));
     return finish(mn_conv_bn_act_append(m, &d, act), m, out);
+}
+
+/* ---- cutting ------------------------------------------------------------------------------------------- */
+
+int mn_layer_cut(mn_module *m) {
+    for (size_t i = m->params.n; i-- > 0;) {
+        mn_module_param *entry = &MN_AT(m->params, mn_module_param, i);
+        mn_param *p = entry->param;
+        int64_t dims[4];
+        if (mn_active_is_step(m, p)) {
+            mn_param_free(p);
+            mn_free(m->model->ctx, entry->name);
+            mn_vec_remove(&m->params, i);
+            continue;
+        }
+        mn_active_dims(m, p, dims);
+        if (m->vt == &conv_vt && p->rank == 4) {
+            mn_conv_opts *o = &((conv_state *)m->state)->o;
+            conv_options(m, dims, o);
+            conv_use(&p->use, dims, (int32_t)dims[1] * o->groups, o);
+            p->groups = o->groups;
+        }
+        if (m->vt == &linear_vt && p->rank == 2) linear_use(&p->use, dims);
+        memcpy(p->dims, dims, sizeof dims);
+    }
+    m->active = (mn_active){NULL};
+    return 0;
 }

@@ -21,6 +21,8 @@ int64_t mn_batch_norm_reduced(const mn_module *m);
 mn_bn_opts *mn_batch_norm_opts(mn_module *m); /* to change before anything is recorded; NULL: m is none */
 int mn_activation_new(mn_model *model, int32_t act, mn_module **out);
 int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out);
+/* Before the commit: what is active of a layer (module.h) becomes all there is of it, and nothing is elastic any more. */
+int mn_layer_cut(mn_module *m);
 int mn_global_pool_new(mn_model *model, mn_module **out); /* average */
 int mn_linear_new(mn_model *model, int32_t chn_in, int32_t chn_out, int bias, mn_module **out);
 int mn_dropout_new(mn_model *model, double p, mn_module **out);

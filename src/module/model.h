@@ -144,6 +144,7 @@ typedef struct mn_target {
     int32_t rank;
     int64_t dims[4];
     mn_param *param;
+    const struct mn_cut *cut; /* param is a part of it (module/cut.h); NULL: all of it */
 } mn_target;
 mn_target mn_target_of(mn_param *p, const char *name);
 /* As mn_model_load, for a list of one's own. */

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "module/active.h"
 #include "module/model.h"
 
 int mn_module_new(mn_model *model, const mn_module_vt *vt, size_t state_bytes, mn_module **out) {
@@ -204,6 +205,10 @@ static int locate(const mn_module *m, int rc) {
 int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **dst) {
     mn_model *model = m->model;
     if (model->depth == 0) model->located = 0;
+    if (n_src == 1 && !mn_active_is_there(m)) {
+        *dst = src[0];
+        return 0;
+    }
     if (model->depth == MAX_DEPTH)
         return mn_fail(model->ctx, MODNAS_EINVAL, "%d modules are inside of each other: a forward calls itself",
                        (int)MAX_DEPTH);

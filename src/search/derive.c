@@ -1,6 +1,7 @@
 /* Reducing a supernet to its best candidates for a while, and counting what is left. */
 #include "search/derive.h"
 
+#include "module/active.h"
 #include "search/limit.h"
 
 /* All of them are found before any is set: which edges a nested layer keeps depends on the others. */
@@ -38,9 +39,10 @@ int64_t mn_derived_weights(mn_module *module) {
     if (mixed && mixed->forced == MN_ARCH_NONE) return 0;
     if (mixed && mixed->forced >= 0) return mn_derived_weights(mn_mixed_module(mixed, mixed->forced));
     int64_t n = 0;
+    if (!mn_active_is_there(module)) return 0;
     for (size_t i = 0; i < module->params.n; i++) {
         const mn_param *p = MN_AT(module->params, mn_module_param, i).param;
-        if (p->role == MN_ROLE_WEIGHT) n += mn_param_numel(p);
+        if (p->role == MN_ROLE_WEIGHT) n += mn_active_numel(module, p);
     }
     for (size_t i = 0; i < module->children.n; i++) n += mn_derived_weights(MN_AT(module->children, mn_module *, i));
     return n;

@@ -27,8 +27,11 @@ typedef struct mn_elastic {
     int32_t n;            /* choices */
     int32_t *size;        /* by choice: a window, blocks, channels, pixels */
     int32_t largest;      /* the choice with the largest size; what it begins with */
+    int32_t full;         /* size that the network was made with: at least the largest */
+    int32_t rank;         /* of width: enum mn_elastic_rank */
     char *where;          /* "slot 3 (24 -> 24 channels, stride 1)", "stage 2": for messages */
-    mn_slot *slot;        /* of kernel and width; NULL */
+    mn_slot *slot;        /* of kernel and width; else NULL */
+    struct mn_elastic_part *parts; /* further extents that hang on it; owned */
 } mn_elastic;
 
 /* Those of a kind, in model order: how many, and the i-th (NULL behind the last). */
@@ -56,22 +59,23 @@ int mn_elastic_sort(mn_model *m, int32_t rank, void *const *arenas, int32_t n);
 
 /* ---- making: before the commit (construct/elastic.c) ---------------------------------------------------- */
 
-/* What a value is made of. choices: whole numbers, ascending; size: of each. Both are copied. */
 typedef struct mn_elastic_desc {
-    int32_t kind;
+    int32_t kind, rank, full;
     const char *name; /* of its parameter; a taken one gets _1, _2, ... */
     const char *where;
     mn_slot *slot;
-    const int32_t *choices, *size;
+    const int32_t *choices, *size; /* n whole numbers, size: of each; copied */
     int32_t n;
 } mn_elastic_desc;
+/* MODNAS_ECONFIG names `where`: no choices, one twice, a size that is not in 1 .. full. */
 int mn_elastic_new(mn_model *m, const mn_elastic_desc *d, mn_elastic **out);
-/* Channels inside of a block: all layers between its first and its last convolution, in the order of the tree. */
-int mn_elastic_over_width(mn_elastic *e, mn_module *inside);
-/* Window of the depthwise convolution in it; gives it its matrices. */
-int mn_elastic_over_kernel(mn_elastic *e, mn_module *inside);
-/* A block that is there while the depth is more than `position`. */
-int mn_elastic_over_block(mn_elastic *e, mn_module *block, int32_t position);
-int mn_elastic_over_images(mn_elastic *e, mn_module *root);
+void mn_elastic_free(mn_elastic *e); /* NULL is fine; the space does it */
+/* All of them, and their parameters: nothing is elastic any more, no module reads one. */
+void mn_elastic_remove_all(mn_model *m);
+int mn_model_is_elastic(const mn_model *m);
+/* Whether a block that is the `position`-th of a depth is there. NULL: out of memory. */
+const mn_extent *mn_elastic_block(mn_elastic *e, int32_t position);
+/* What squeeze-and-excitation leaves of its channels: make_divisible(width / 4, 8), `full` of it all. Likewise. */
+const mn_extent *mn_elastic_squeeze(mn_elastic *e, int32_t full);
 
 #endif

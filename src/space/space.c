@@ -2,7 +2,7 @@
  *
  * Names follow the original: what is given, made unique with _1, _2, ...; else a letter for the type and a number that
  * all parameters of the space share: c_0, t_1, n_2. */
-#include "space/space.h"
+#include "space/elastic.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,8 @@ static void free_space(mn_space *s) {
     for (size_t i = 0; i < s->params.n; i++) free_param(ctx, MN_AT(s->params, mn_arch_param *, i));
     mn_vec_free(ctx, &s->params);
     mn_vec_free(ctx, &s->mixed);
+    for (size_t i = 0; i < s->elastic.n; i++) mn_elastic_free(MN_AT(s->elastic, mn_elastic *, i));
+    mn_vec_free(ctx, &s->elastic);
     mn_free(ctx, s);
 }
 
@@ -30,6 +32,7 @@ int mn_space_of(mn_model *model, mn_space **out) {
         s->model = model;
         mn_vec_init(&s->params, sizeof(mn_arch_param *));
         mn_vec_init(&s->mixed, sizeof(mn_mixed *));
+        mn_vec_init(&s->elastic, sizeof(mn_elastic *));
         model->space = s;
         model->space_free = free_space;
     }

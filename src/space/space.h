@@ -30,6 +30,7 @@ typedef struct mn_space {
     mn_model *model;
     mn_vec params; /* mn_arch_param *, insertion order; owned */
     mn_vec mixed;  /* mn_mixed *, model order once sorted; owned by their modules */
+    mn_vec elastic; /* struct mn_elastic * (space/elastic.h), order of making; owned */
     int32_t next_id;
     int32_t unsorted; /* mixed ops came or went since the order was taken */
 } mn_space;

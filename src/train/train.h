@@ -29,6 +29,9 @@ size_t mn_weight_optim_state_bytes(const mn_weight_optim *o);
 int mn_weight_optim_ahead(const mn_weight_optim *o, double lr, const void *from, void *to);
 int mn_weight_optim_along(const mn_weight_optim *o, double scale, const void *from, void *to);
 double mn_weight_optim_reach(const mn_weight_optim *o);    /* > 0; s is 1 but for SGD with dampening */
+/* Its state arenas, laid out as the weights; how many. */
+enum { MN_OPTIM_ARENAS = 3 };
+int32_t mn_weight_optim_arenas(const mn_weight_optim *o, void *out[MN_OPTIM_ARENAS]);
 int mn_weight_optim_is_exact(const mn_weight_optim *o); /* 1: ahead is what a step does */
 const char *mn_weight_optim_name(const mn_weight_optim *o);
 void mn_weight_optim_decay(const mn_weight_optim *o, double *momentum, double *weight_decay);
@@ -183,6 +186,8 @@ int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
  * the optimizer's momentum and decay and without clipping. radius: of the finite difference, |e v|. */
 int mn_trainer_unrolled_grad(mn_trainer *t, double radius, mn_scores *scores);
 const mn_weight_optim *mn_trainer_optim(const mn_trainer *t); /* of the phase */
+/* mn_elastic_sort of its model, with what the phase's optimizer keeps. */
+int mn_trainer_sort_channels(mn_trainer *t, int32_t rank);
 /* From now on, evaluations on the validation set are on n batches of it, the same ones each time, new ones each time
  * that this is called; 0: on all of it again. */
 void mn_trainer_limit_valid(mn_trainer *t, int64_t n);

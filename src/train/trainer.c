@@ -6,6 +6,7 @@
  *
  * Specs are copied and never written to: an estimator that asks for a schedule of 20 epochs leaves no trace for the
  * next one. */
+#include "space/elastic.h"
 #include "train/trainer.h"
 
 #include <string.h>
@@ -87,6 +88,11 @@ int64_t mn_trainer_n_valid(const mn_trainer *t) {
 double mn_trainer_lr(const mn_trainer *t, int64_t epoch) {
     return mn_schedule_lr(t->schedule, epoch);
 }
+int mn_trainer_sort_channels(mn_trainer *t, int32_t rank) {
+    void *arenas[MN_OPTIM_ARENAS];
+    return mn_elastic_sort(t->model, rank, arenas, t->optim ? mn_weight_optim_arenas(t->optim, arenas) : 0);
+}
+
 const mn_weight_optim *mn_trainer_optim(const mn_trainer *t) {
     return t->optim;
 }

@@ -5,7 +5,7 @@
 #include "train/arena.h"
 #include "train/train.h"
 
-#define MN_UPDATE_STATES  3  /* most state arenas of a rule */
+#define MN_UPDATE_STATES  MN_OPTIM_ARENAS /* most state arenas of a rule */
 #define MN_UPDATE_SCALARS 10 /* most run-time scalars of its kernel */
 
 /* A step as a straight line: w' = w - lr (grad (g + weight_decay w) + state s), s the first state arena. */

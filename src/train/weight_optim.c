@@ -203,6 +203,13 @@ int mn_weight_optim_along(const mn_weight_optim *o, double scale, const void *fr
     return each_range(o, along_range, &(move){.scale = scale, .from = from, .to = to});
 }
 
+int32_t mn_weight_optim_arenas(const mn_weight_optim *o, void *out[MN_OPTIM_ARENAS]) {
+    int32_t n = 0;
+    for (int32_t i = 0; i < o->n_state; i++)
+        if (o->state[i]) out[n++] = o->state[i];
+    return n;
+}
+
 int mn_weight_optim_is_exact(const mn_weight_optim *o) {
     return o->rule->ahead != NULL;
 }

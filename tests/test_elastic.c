@@ -1,0 +1,286 @@
+/* Elastic networks: sub-networks against the same networks made alone, gradients, the order of channels, and counts of
+ * the specification. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "construct/subnet.h"
+#include "module/layers.h"
+#include "search/derive.h"
+#include "space/elastic.h"
+#include "util_model.h"
+
+/* 6 Slots: 8 -> 8, then stages of 2 and of 3 blocks with windows of 7. */
+#define NET         NET_OF("ReLU6")
+#define SMOOTH      NET_OF("SiLU") /* for differences */
+#define NET_OF(act)                                                                                                    \
+    "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [1, 8, 1, 1], [6, 16, 2, 2], [6, 24, 3, 2]], n_classes: "  \
+    "5, input: [3, 8, 8], width_coeff: 0, kernel_size: 7, dropout_rate: 0, activation: " act "}}\n"
+#define ELASTIC                                                                                                        \
+    "construct: {elastic: {type: MobileNetV2ElasticConstructor, args: {kernel_kwargs: {kernel_range: [3, 5, 7]}, "     \
+    "spatial_kwargs: {expansion_range: [1, 3, 6]}}}}\n"
+#define FILE_NAME "/tmp/modnas_test_elastic.safetensors"
+
+static const char *const backends[] = {"backend: ref\n", "backend: dnnl\nthreads: 2\n"};
+
+static mn_model *made(const char *backend, const char *rest, int32_t dtype) {
+    mn_str text = {.ctx = model_ctx};
+    mn_str_addf(&text, "%sseed: 4\n%s", backend, rest);
+    mn_model *m = model_of(text.text, dtype);
+    mn_str_free(&text);
+    return m;
+}
+
+static mn_arch *drawn(mn_model *m, uint64_t seed) {
+    mn_arch *a;
+    mn_rng rng;
+    mn_rng_init(&rng, seed, 7, 0);
+    ck_assert_int_eq(mn_arch_new(m, &a), 0);
+    for (int32_t i = 0; i < a->n; i++)
+        a->index[i] = (int32_t)mn_rng_below(&rng, (uint64_t)mn_space_gene(m->space, i)->n);
+    ck_assert_int_eq(mn_arch_apply(a), 0);
+    return a;
+}
+
+/* Numbers that no initial value gives: statistics and matrices, too. */
+static void stir(mn_model *m, uint64_t seed) {
+    double x[65536];
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++) {
+        mn_param *p = mn_store_param(m->weights, i);
+        const int64_t n = mn_param_numel(p);
+        mn_rng rng;
+        ck_assert_int_le(n, 65536);
+        mn_rng_init(&rng, seed, i, 0);
+        ck_assert_int_eq(mn_param_get(p, x), 0);
+        for (int64_t k = 0; k < n; k++) x[k] += 0.1 * mn_rng_real(&rng);
+        ck_assert_int_eq(mn_param_set(p, x), 0);
+    }
+}
+
+static void logits_of(mn_model *m, int train, double *out) {
+    step s;
+    const mn_run_opts opts = {.train = train};
+    step_new(m, 4, &s);
+    step_record(m, &s, &opts);
+    step_go(&s);
+    ck_assert_int_eq(mn_run_read(s.run, s.logits, out), 0);
+    step_free(&s);
+}
+
+/* ---- counts -------------------------------------------------------------------------------------------- */
+
+/* Specification 3.9, its sums: 4^5 3^21 architectures, the plain network's parameters. */
+START_TEST(counts) {
+    mn_model *m = made("backend: ref\n",
+                       "model: {type: CIFAR_MobileNetV2_GPU, args: {n_classes: 10}}\n"
+                       "construct: {base: MobileNetV2PredefinedConstructor, elastic: MobileNetV2ElasticConstructor}\n",
+                       MODNAS_F32);
+    mn_str size = {.ctx = model_ctx};
+    int64_t macs;
+    ck_assert_int_eq(mn_model_n_elastic(m, MN_ELASTIC_DEPTH), 5);
+    ck_assert_int_eq(mn_model_n_elastic(m, MN_ELASTIC_WIDTH), 21);
+    ck_assert_int_eq(mn_model_n_params(m), 3416586);
+    ck_assert_int_eq(mn_model_macs(m, NULL, &macs), 0);
+    ck_assert_int_eq(macs, 68294912);
+    ck_assert_int_eq(mn_derived_params(m), 3416586);
+    ck_assert_int_eq(mn_space_size(m->space, &size), 0);
+    ck_assert_str_eq(size.text, "10711401679872");
+    ck_assert_str_eq(mn_space_gene(m->space, 0)->name, "seq");
+    ck_assert_str_eq(mn_space_gene(m->space, 25)->name, "spa_20");
+    mn_str_free(&size);
+    mn_model_free(m);
+}
+END_TEST
+
+/* Every size at its largest is the plain network, to the last bit. */
+START_TEST(whole_is_plain) {
+    double a[20], b[20];
+    mn_model *plain = made(backends[_i], NET, MODNAS_F32), *m = made(backends[_i], NET ELASTIC, MODNAS_F32);
+    for (int train = 0; train < 2; train++) {
+        logits_of(plain, train, a);
+        logits_of(m, train, b);
+        for (int i = 0; i < 20; i++) ck_assert(a[i] == b[i]);
+    }
+    mn_model_free(plain);
+    mn_model_free(m);
+}
+END_TEST
+
+/* ---- cut out ------------------------------------------------------------------------------------------- */
+
+/* {"spa": 3, ...} of what the model is set to. */
+static mn_node *described(const mn_model *m) {
+    mn_str s = {.ctx = model_ctx};
+    for (int32_t i = 0; i < mn_space_n_genes(m->space); i++)
+        mn_str_addf(&s, "%s%s: %s", i ? ", " : "{", mn_space_gene(m->space, i)->name,
+                    mn_space_option(m->space, i, mn_space_gene(m->space, i)->index));
+    mn_str_add(&s, "}\n");
+    mn_node *docs = yaml(s.text);
+    mn_str_free(&s);
+    return docs;
+}
+
+static mn_model *cut_out(const char *backend, const mn_node *arch) {
+    mn_str text = {.ctx = model_ctx};
+    mn_subnet s;
+    mn_str_addf(&text, "%sseed: 4\n%s", backend, NET ELASTIC);
+    mn_node *docs = yaml(text.text);
+    ck_assert_msg(mn_subnet_open(model_ctx, docs, MODNAS_F32, &s) == 0, "%s", modnas_errmsg(model_ctx));
+    ck_assert_msg(s.model != NULL, "%s", modnas_errmsg(model_ctx));
+    ck_assert_msg(mn_subnet_reduce(s.model, arch, FILE_NAME) == 0, "%s", modnas_errmsg(model_ctx));
+    mn_model *m = s.model;
+    s.model = NULL;
+    mn_subnet_close(&s);
+    mn_node_free(model_ctx, docs);
+    mn_str_free(&text);
+    return m;
+}
+
+/* Sub-networks in their supernet and as networks of their own: the same outputs, in evaluation and in training mode, and
+ * as many parameters and multiply-adds. ELASTIC_NETS=50 takes as many. */
+START_TEST(cut_outs_are_the_same) {
+    const char *asked = getenv("ELASTIC_NETS");
+    const int n = asked ? atoi(asked) : 4;
+    double a[20], b[20];
+    mn_model *m = made(backends[_i], NET ELASTIC, MODNAS_F32);
+    stir(m, 1);
+    ck_assert_int_eq(mn_model_save(m, FILE_NAME, NULL), 0);
+    for (int k = 0; k < n; k++) {
+        int64_t macs[2];
+        mn_arch *arch = drawn(m, (uint64_t)k);
+        mn_node *desc = described(m);
+        mn_model *net = cut_out(backends[_i], desc);
+        ck_assert_int_eq(mn_space_n_genes(net->space), 0);
+        ck_assert_int_eq(mn_model_n_params(net), mn_derived_params(m));
+        ck_assert_int_eq(mn_model_macs(net, NULL, &macs[0]), 0);
+        ck_assert_int_eq(mn_model_recorded_macs(m, NULL, &macs[1]), 0);
+        ck_assert_int_eq(macs[0], macs[1]);
+        for (int train = 0; train < 2; train++) {
+            logits_of(m, train, a);
+            logits_of(net, train, b);
+            for (int i = 0; i < 20; i++)
+                ck_assert_msg(fabs(a[i] - b[i]) <= 1e-5 * fmax(1, fabs(a[i])), "net %d, train %d: %g and %g", k, train,
+                              a[i], b[i]);
+        }
+        mn_model_free(net);
+        mn_node_free(model_ctx, desc);
+        mn_arch_free(arch);
+    }
+    mn_model_free(m);
+    remove(FILE_NAME);
+}
+END_TEST
+
+/* ---- gradients ----------------------------------------------------------------------------------------- */
+
+/* Of convolutions of half their width and of the matrices between windows, of which 3 takes two: against differences. */
+START_TEST(gradients) {
+    mn_model *m = made("backend: ref\n", SMOOTH ELASTIC, MODNAS_F64);
+    step s;
+    const mn_run_opts opts = {.train = 1, .grads = MN_ROLE_WEIGHT};
+    mn_arch *arch = drawn(m, 0);
+    int n = 0;
+    for (int32_t kind = 0; kind < MN_N_ELASTIC; kind++)
+        for (int32_t i = 0; i < mn_model_n_elastic(m, kind); i++)
+            arch->index[mn_elastic_gene(mn_model_elastic(m, kind, i))] = kind == MN_ELASTIC_KERNEL ? 0 : 1;
+    ck_assert_int_eq(mn_arch_apply(arch), 0);
+    stir(m, 2);
+    step_new(m, 2, &s);
+    step_record(m, &s, &opts);
+    step_go(&s);
+    for (size_t i = 0; i < mn_store_n_params(m->weights); i++) {
+        mn_param *p = mn_store_param(m->weights, i);
+        if (!mn_param_active(p) || !strstr(p->name, "Block_2_1.") || (p->rank == 1 && !strstr(p->name, ".4."))) continue;
+        check_gradient(m, &s, p);
+        n++;
+    }
+    ck_assert_int_eq(n, 3 + 2 + 2); /* weights, vectors of a batch norm, matrices */
+    step_free(&s);
+    mn_arch_free(arch);
+    mn_model_free(m);
+}
+END_TEST
+
+/* ---- the order of channels ----------------------------------------------------------------------------- */
+
+START_TEST(sorting_changes_nothing) {
+    double a[20], b[20];
+    mn_model *m = made(backends[_i % 2], NET ELASTIC, MODNAS_F32);
+    stir(m, 3);
+    logits_of(m, 0, a);
+    void *arena;
+    const size_t bytes = mn_store_bytes(m->weights);
+    mn_backend *backend = mn_store_backend(m->weights);
+    char *copy = malloc(2 * bytes);
+    ck_assert_int_eq(mn_backend_alloc(backend, bytes, &arena), 0); /* "momentum": the weights themselves */
+    ck_assert_int_eq(mn_store_save(m->weights, copy), 0);
+    ck_assert_int_eq(mn_backend_upload(backend, arena, copy, bytes), 0);
+    ck_assert_int_eq(mn_elastic_sort(m, MN_RANK_L1_FAN_IN + _i / 2, &arena, 1), 0);
+    logits_of(m, 0, b);
+    for (int i = 0; i < 20; i++) ck_assert_msg(fabs(a[i] - b[i]) <= 1e-5 * fmax(1, fabs(a[i])), "%g and %g", a[i], b[i]);
+    ck_assert_int_eq(mn_store_save(m->weights, copy), 0);
+    ck_assert_int_eq(mn_backend_download(backend, copy + bytes, arena, bytes), 0);
+    ck_assert_int_eq(memcmp(copy, copy + bytes, bytes), 0); /* what lies beside a weight goes where it goes */
+    mn_backend_free(backend, arena);
+    free(copy);
+    mn_model_free(m);
+}
+END_TEST
+
+/* After sorting by the projection's L1 norm its columns descend in it. */
+START_TEST(sorting_sorts) {
+    mn_model *m = made("backend: ref\n", NET ELASTIC, MODNAS_F32);
+    double w[24 * 144], last = INFINITY;
+    stir(m, 4);
+    ck_assert_int_eq(mn_elastic_sort(m, -1, NULL, 0), 0);
+    const mn_param *p = model_param(m, "bottlenecks.Bottlenecks_2.MobileInvertedResidualBlock_2_1.conv.ent.6.weight");
+    ck_assert_int_eq(p->dims[0], 24);
+    ck_assert_int_eq(p->dims[1], 144);
+    ck_assert_int_eq(mn_param_get(p, w), 0);
+    for (int c = 0; c < 144; c++) {
+        double sum = 0;
+        for (int o = 0; o < 24; o++) sum += fabs(w[o * 144 + c]);
+        ck_assert(sum <= last + 1e-6);
+        last = sum;
+    }
+    mn_model_free(m);
+}
+END_TEST
+
+/* ---- what does not fit ---------------------------------------------------------------------------------- */
+
+#define WITH(args) "backend: ref\n" NET "construct: {elastic: {type: MobileNetV2ElasticConstructor, args: {" args "}}}\n"
+
+START_TEST(refusals) {
+    expect_refused(WITH("spatial_kwargs: {expansion_range: [3, 9]}"), MODNAS_ECONFIG, "slot 1 (8 -> 16 channels, stride 2)",
+                   "width 9 would be 72; 1 to 48 is possible", NULL);
+    expect_refused(WITH("sequential_kwargs: {repeat_range: [1, 3]}"), MODNAS_ECONFIG, "stage 1 (slots 1 to 2)",
+                   "depth 3 would be 3; 1 to 2 is possible", NULL);
+    expect_refused(WITH("kernel_kwargs: {kernel_range: [3, 9]}"), MODNAS_ECONFIG, "slot 0 (8 -> 8 channels, stride 1)",
+                   "kernel 9 would be 9; 1 to 7 is possible", NULL);
+    expect_refused(WITH("kernel_kwargs: {kernel_range: [4]}"), MODNAS_ECONFIG, "slot 0", "a window of 4 is not odd", NULL);
+    expect_refused(WITH("spatial_kwargs: {expansion_range: [3, 3]}"), MODNAS_ECONFIG, "slot 1", "width 3 is there twice",
+                   NULL);
+    expect_refused(WITH("spatial_kwargs: {expansion_range: []}"), MODNAS_ECONFIG, "expansion_range", "1 to 64 whole numbers",
+                   NULL);
+    expect_refused(WITH("spatial_kwargs: {expansion_range: [0.5]}"), MODNAS_ECONFIG, "expansion_range",
+                   "no whole number from 1 to 65536", NULL);
+    expect_refused(WITH("spatial_kwargs: {fix_first: false, expansion_range: [1, 3]}"), MODNAS_ECONFIG, "slot 0 (8 -> 8",
+                   "its width cannot change", NULL);
+    expect_refused(WITH("spatial_kwargs: {expansions: [1, 3]}"), MODNAS_ECONFIG, "expansions", NULL);
+    expect_refused("backend: ref\n" NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n"
+                   "construct: {elastic: MobileNetV2ElasticConstructor}\n",
+                   MODNAS_ECONFIG, "slot 0 (8 -> 8 channels, stride 1): a mixed op is not elastic", NULL);
+}
+END_TEST
+
+int main(void) {
+    Suite *s = suite_create("elastic");
+    const TTest *const tests[] = {counts, gradients, sorting_sorts, refusals, NULL};
+    util_add(s, "elastic", model_setup, model_teardown, tests);
+    util_add_loop(s, "whole", model_setup, model_teardown, whole_is_plain, 2);
+    util_add_loop(s, "cut", model_setup, model_teardown, cut_outs_are_the_same, 2);
+    util_add_loop(s, "sorting", model_setup, model_teardown, sorting_changes_nothing, 6);
+    return util_run(s);
+}
