@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "construct/parts.h"
+#include "module/active.h"
 
 enum { BATCH = 2 }; /* more than one: a forward that takes images for one another is noticed */
 
@@ -55,7 +56,7 @@ static int count_unused(mn_module *m, void *ud) {
     unused *u = ud;
     for (size_t i = 0; i < m->params.n; i++) {
         const mn_param *p = MN_AT(m->params, mn_module_param, i).param;
-        if (p->role != MN_ROLE_WEIGHT || mn_run_uses(u->run, p)) continue;
+        if (p->role != MN_ROLE_WEIGHT || mn_run_uses(u->run, p) || mn_active_is_step(m, p)) continue;
         if (!u->n++) mn_str_add(&u->first, p->name);
     }
     return 0;
