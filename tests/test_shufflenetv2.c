@@ -9,6 +9,8 @@
 #define OK(e)   ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 #define TEN(id) "backend: ref\nmodel: {type: " id ", args: {n_classes: 10}}\n"
 #define SPOS    "candidates: [SHU3, SHU5, SHU7, SHX3]"
+#define SEARCH(more)                                                                                                   \
+    "construct: {mixed_op: {type: ShuffleNetV2SearchConstructor, args: {" more "mixed_op: IndexMixedOp, " SPOS "}}}\n"
 
 typedef struct figure {
     const char *config;
@@ -25,6 +27,9 @@ static const figure figures[] = {
     {"backend: ref\nmodel: shufflenetv2_oneshot\n", 3154880, 295842496, 20, "1"},
     {TEN("cifar_shufflenetv2"), 1265000, 45298048, 16, "1"},
     {TEN("cifar_shufflenetv2_oneshot"), 2035520, 0, 20, "1"},
+    {TEN("cifar_shufflenetv2_oneshot") SEARCH("add_identity_op: false, "), 7033648, 0, 20, "1099511627776"},
+    {TEN("cifar_shufflenetv2_oneshot") SEARCH(""), 7033648, 0, 20, "39062500000000"}, /* 4^4 5^16: an identity is free */
+    {TEN("cifar_shufflenetv2") "construct: {own: ShuffleNetV2PredefinedConstructor}\n", 1265000, 45298048, 16, "1"},
     {TEN("cifar_shufflenetv2_oneshot") "mixed_op: {type: IndexMixedOp, " SPOS "}\n", 7033648, 0, 20, "1099511627776"},
 };
 

@@ -78,7 +78,7 @@ static int run_op(const mn_component *c, const mn_args *args, const void *env, v
 /* ---- mixed ops ----------------------------------------------------------------------------------------- */
 
 typedef struct mixing {
-    const mn_node *spec, *candidates, *with_zero, *args;
+    const mn_node *spec, *candidates, *with_more, *args;
     int32_t keep, fix_first, n_filled;
 } mixing;
 
@@ -88,8 +88,8 @@ static int fill_mixed(mn_slot *slot, void *ud) {
     mn_module *entity;
     if (x->fix_first && x->n_filled++ == 0) return mn_fill_predefined(slot);
     MN_TRY(mn_slot_give_args(slot, x->args, x->keep));
-    const int zero = x->with_zero && slot->stride == 1 && slot->chn_in == slot->chn_out;
-    const mn_mixed_env env = {model, slot, zero ? x->with_zero : x->candidates, NULL};
+    const int more = x->with_more && slot->stride == 1 && slot->chn_in == slot->chn_out;
+    const mn_mixed_env env = {model, slot, more ? x->with_more : x->candidates, NULL};
     MN_TRY(mn_mixed_build(model, x->spec, &env, &entity));
     return mn_slot_fill(slot, entity, NULL);
 }
@@ -127,18 +127,18 @@ static int find_name(const char *key, const mn_node *spec, void *ud) {
     return 0;
 }
 
-/* The candidates, and NIL at their end unless it is among them. */
-static int add_zero_op(modnas_ctx *ctx, const mn_node *candidates, mn_node **out) {
-    search nil = {"NIL", 0};
-    MN_TRY(mn_specs_visit(candidates, find_name, &nil));
+/* The candidates, and `more` at their end unless it is among them. */
+static int add_candidate(modnas_ctx *ctx, const mn_node *candidates, const char *more, mn_node **out) {
+    search s = {more, 0};
+    MN_TRY(mn_specs_visit(candidates, find_name, &s));
     const int one = candidates->kind == MN_STR;
     mn_node *list = one ? mn_node_new(ctx, MN_SEQ) : mn_node_copy(ctx, candidates);
     int rc = list ? 0 : MODNAS_ENOMEM;
     if (!rc && one) rc = append_copy(ctx, list, candidates);
-    if (!rc && !nil.found) {
-        mn_node *name = mn_node_str(ctx, "NIL");
+    if (!rc && !s.found) {
+        mn_node *name = mn_node_str(ctx, more);
         rc = !name                  ? MODNAS_ENOMEM
-             : list->kind == MN_MAP ? mn_node_set(ctx, list, "NIL", name)
+             : list->kind == MN_MAP ? mn_node_set(ctx, list, more, name)
                                     : mn_node_add(ctx, list, name);
     }
     if (rc)
@@ -167,20 +167,36 @@ static const mn_arg_def mbv3_args[] = {
     SEARCH_ARGS,
     {"keep_config", MN_ARG_BOOL, "true", NULL, "candidates get use_se and use_hs of the block that they stand for"},
     END};
+static const mn_arg_def shuffle_args[] = {
+    MIXED_ARGS,
+    {"add_identity_op", MN_ARG_BOOL, "true", NULL, "Slots with equal channels and stride 1 get IDT as well"},
+    END};
+
+/* What searches in a family of backbones have besides; data of a row. */
+typedef struct family {
+    mn_construct_row row;
+    const char *arg, *candidate;    /* where a block can vanish, the latter if the former is true */
+    int32_t fix_first, keep_config; /* 1: these args */
+} family;
+
+static const family mbv2 = {.arg = "add_zero_op", .candidate = "NIL", .fix_first = 1},
+                    mbv3 = {.arg = "add_zero_op", .candidate = "NIL", .fix_first = 1, .keep_config = 1},
+                    shuffle = {.arg = "add_identity_op", .candidate = "IDT"};
 
 static int run_search(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
+    const family *f = c->data;
     mixing x = mixing_of(args);
-    mn_node *with_zero = NULL;
+    mn_node *with_more = NULL;
     (void)out;
     MN_TRY(need_model(model));
     MN_TRY(mn_check_candidate_args(args, "candidate_args", x.candidates));
-    if (mn_args_bool(args, "add_zero_op")) MN_TRY(add_zero_op(model->ctx, x.candidates, &with_zero));
-    x.with_zero = with_zero;
-    x.fix_first = mn_args_bool(args, "fix_first");
-    x.keep = c->args == mbv3_args && mn_args_bool(args, "keep_config");
+    if (mn_args_bool(args, f->arg)) MN_TRY(add_candidate(model->ctx, x.candidates, f->candidate, &with_more));
+    x.with_more = with_more;
+    x.fix_first = f->fix_first && mn_args_bool(args, "fix_first");
+    x.keep = f->keep_config && mn_args_bool(args, "keep_config");
     const int rc = mn_each_empty_slot(model, fill_mixed, &x);
-    mn_node_free(model->ctx, with_zero);
+    mn_node_free(model->ctx, with_more);
     return rc;
 }
 
@@ -204,13 +220,16 @@ static const mn_arg_def op_args[] = {{"op", MN_ARG_SPEC, NULL, "candidate", "the
 static const mn_component rows[] = {
     {"construct", "DefaultMixedOpConstructor", "a mixed op in every empty Slot", mixed_args, run_mixed, NULL},
     {"construct", "MobileNetV2SearchConstructor", "mixed ops, the first block kept, NIL where a block can vanish",
-     search_args, run_search, NULL},
+     search_args, run_search, &mbv2},
     {"construct", "MobileNetV3SearchConstructor", "the same with squeeze-excite and hard-swish as the block has them",
-     mbv3_args, run_search, NULL},
+     mbv3_args, run_search, &mbv3},
+    {"construct", "ShuffleNetV2SearchConstructor", "mixed ops, IDT where a unit can be left out", shuffle_args, run_search,
+     &shuffle},
     {"construct", "DefaultOpConstructor", "one operator in every empty Slot", op_args, run_op, NULL},
     {"construct", "MobileNetV2PredefinedConstructor", "the backbone's own operator in every empty Slot", NULL,
      run_predefined, NULL},
     {"construct", "MobileNetV3PredefinedConstructor", "the same", NULL, run_predefined, NULL},
+    {"construct", "ShuffleNetV2PredefinedConstructor", "the same", NULL, run_predefined, NULL},
 };
 
 int mn_construct_slots_register(modnas_ctx *ctx) {
