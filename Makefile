@@ -39,7 +39,10 @@ INC_src := -Iinclude -Ilib -Isrc
 INC_cli := -Iinclude
 INC_tests := -Iinclude -Ilib -Isrc -Itests -Ibench
 INC_bench := $(INC_tests)
-LIBS    := -lprotobuf-c -lcyaml -lyaml -lz -lm -lpthread -ldl
+# Image folders: where headers and libraries lie is pkg-config's to know.
+PICTURE := libpng libjpeg
+LIBS    := -lprotobuf-c -lcyaml -lyaml $(or $(shell pkg-config --libs $(PICTURE) 2>/dev/null),-lpng -ljpeg) -lz -lm -lpthread -ldl
+$(B)/obj/src/data/picture.o: INC_src += $(shell pkg-config --cflags $(PICTURE) 2>/dev/null)
 SAN     := $(filter -fsanitize=%,$(OPT))
 DEFS    := $(if $(SAN),,-Wl,-z,defs)
 

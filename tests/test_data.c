@@ -207,8 +207,8 @@ START_TEST(wrong_files) {
     write_file("bad/train-labels-idx1-ubyte", (const uint8_t[]){0, 0, 8, 1, 0, 0, 0, 2, 9, 10}, 10, 0);
     expect_fail(spec("{type: ImageClsData, args: {dataset: mnist, root: %s%s}}", "/bad"), MODNAS_EFORMAT,
                 "label 10 of sample 1");
-    expect_fail(spec("{type: ImageClsData, args: {dataset: imagenet, root: %s%s}}", ""), MODNAS_EUNSUPPORTED,
-                "'imagenet' is not read");
+    expect_fail(spec("{type: ImageClsData, args: {dataset: imagenet, root: %s%s}}", "/none"), MODNAS_ECONFIG,
+                "/none is no folder");
     expect_fail(spec("{type: ImageClsData, args: {dataset: mnits, root: %s%s}}", ""), MODNAS_ECONFIG, "mnits");
 }
 END_TEST

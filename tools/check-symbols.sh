@@ -29,7 +29,7 @@ odd=$(nm -D --defined-only "$lib" | awk '$2 == "A" {sub(/@.*/, "", $3); print $3
 needed=$(readelf -d "$lib" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 for n in $needed; do
     case $n in
-    libc.so.6 | libm.so.6 | libyaml-0.so.2 | libcyaml.so.1 | libz.so.1 | libprotobuf-c.so.1) ;;
+    libc.so.6 | libm.so.6 | libyaml-0.so.2 | libcyaml.so.1 | libz.so.1 | libprotobuf-c.so.1 | libpng16.so.16 | libjpeg.so.62 | libjpeg.so.8) ;;
     *) fault "$lib needs $n, which is not on its list" ;;
     esac
 done

@@ -58,6 +58,8 @@ libprotobuf-c-dev|TensorBoard files|header protobuf-c/protobuf-c.h
 protobuf-c-compiler|their messages as C|have protoc-c
 pkg-config|how a host finds the library|have pkg-config
 zlib1g-dev|gzip'ed data|header zlib.h
+libpng-dev|PNG files in image folders|header png.h
+libjpeg-dev|JPEG files in image folders|header jpeglib.h
 check|test framework|header check.h
 libsubunit-dev|the test framework links with it|header subunit/child.h
 dataset-fashion-mnist|images for the demo and the tests|test -e $images

@@ -47,6 +47,7 @@ const char *mn_dataset_shared_file(const mn_dataset *a, const mn_dataset *b) {
 
 int mn_dataset_fail(const mn_dataset *d, int64_t index, int code, int32_t label) {
     const long long i = index;
+    if (code && d->vt->explain) return d->vt->explain(d, index);
     if (code)
         return mn_fail(d->ctx, code > 0 ? code : MODNAS_ECALLBACK, "%s: the callback returned %d for sample %lld",
                        d->name, code, i);

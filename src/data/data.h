@@ -19,6 +19,8 @@ typedef struct mn_loader mn_loader;
 typedef struct mn_dataset_vt {
     int (*sample)(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label);
     void (*destroy)(mn_dataset *d); /* frees `state`; the rest is mn_dataset_free's. May be NULL */
+    /* Status and text of a sample that `sample` gave a code for; NULL: it is a host's. On the caller's thread. */
+    int (*explain)(const mn_dataset *d, int64_t index);
     int32_t on_caller;              /* sample is only called by the thread that asks for batches, when it asks */
 } mn_dataset_vt;
 

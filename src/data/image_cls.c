@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/image_files.h"
+#include "data/image_folder.h"
 #include "data/parts.h"
 
 static const char *const fashion_names[10] = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
@@ -16,7 +16,12 @@ static const char *const fashion_names[10] = {"T-shirt/top", "Trouser", "Pullove
 static const char *const cifar10_names[10] = {"airplane", "automobile", "bird",  "cat",  "deer",
                                               "dog",      "frog",       "horse", "ship", "truck"};
 
-#define READ_NOW "fashionmnist, mnist, cifar10, cifar100"
+/* Of ImageNet, where they are customary for all photographs. */
+#define IMAGE_FOLDERS(called)                                                                                          \
+    {                                                                                                                  \
+        .name = called, .mean = {0.485, 0.456, 0.406}, .stddev = {0.229, 0.224, 0.225}, .flip = 1, .is_folder = 1,     \
+        .read = NULL                                                                                                   \
+    }
 #define MNIST_FILES(part)                                                                                              \
     { part "-images-idx3-ubyte", part "-labels-idx1-ubyte" }
 
@@ -69,8 +74,8 @@ static const mn_image_source sources[] = {
      .valid = {"test.bin"},
      .names = "fine_label_names.txt",
      .hint = " (the binary version, cifar-100-binary.tar.gz)"},
-    {.name = "imagenet"},
-    {.name = "image"},
+    IMAGE_FOLDERS("imagenet"),
+    IMAGE_FOLDERS("image"),
 };
 
 static const struct {
@@ -112,11 +117,13 @@ static int read_switch(const mn_args *a, const char *arg, const char *key, int32
 
 static int read_augment(const mn_args *a, const mn_image_source *from, mn_image_opts *o) {
     static const char *const keys[] = {"shift", "flip", "vflip"};
-    static const char *const transform_keys[] = {"pad"};
+    static const char *const pad[] = {"pad"},
+                            *const folder[] = {"size", "resize", "channels", "verify", "crop", "scale", "ratio"};
     o->shift = from->shift;
     o->flip = from->flip;
     MN_TRY(check_keys(a, "augment", keys, MN_COUNT(keys)));
-    MN_TRY(check_keys(a, "transform_args", transform_keys, MN_COUNT(transform_keys)));
+    MN_TRY(from->is_folder ? check_keys(a, "transform_args", folder, MN_COUNT(folder))
+                           : check_keys(a, "transform_args", pad, MN_COUNT(pad)));
     MN_TRY(read_pixels(a, "transform_args", "pad", 1024, &o->pad));
     MN_TRY(read_pixels(a, "augment", "shift", (o->h < o->w ? o->h : o->w) - 1, &o->shift));
     MN_TRY(read_switch(a, "augment", "flip", &o->flip));
@@ -169,9 +176,10 @@ static int read_opts(const mn_args *a, const mn_image_source *from, const mn_ima
 static int make_set(const mn_args *a, const mn_image_source *from, mn_images *m, mn_dataset **out) {
     mn_image_opts opts;
     MN_TRY(read_opts(a, from, m, &opts));
-    MN_TRY(mn_image_set_new(a->ctx, from->name, &opts, m->pixels, m->labels, out));
+    MN_TRY(m->pixels ? mn_image_set_new(a->ctx, from->name, &opts, m->pixels, m->labels, out)
+                     : mn_image_set_of(a->ctx, from->name, &opts, &m->from, m->labels, out));
     mn_dataset *d = *out;
-    d->n_classes = from->n_classes;
+    d->n_classes = m->n_classes ? m->n_classes : from->n_classes;
     d->class_names = m->class_names ? m->class_names : from->class_names;
     d->names_block = m->class_names;
     d->train_split = !mn_args_bool(a, "valid");
@@ -189,12 +197,10 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
     while (strcmp(from->name, name)) from++; /* the registry let only names of the table through */
     if (!mn_args_bool(a, "to_tensor"))
         return mn_args_fail(a, "to_tensor", "samples are always arrays of numbers; false is not supported");
-    if (!from->read) {
-        (void)mn_args_fail(a, "dataset", "'%s' is not read by this version; " READ_NOW " are", name);
-        return MODNAS_EUNSUPPORTED;
-    }
     mn_images m = {0};
-    MN_TRY(mn_images_read(a, from, &m));
+    if (from->is_folder && mn_args_given(a, "files"))
+        return mn_args_fail(a, "files", "%s is read from folders of classes: give root", name);
+    MN_TRY((from->is_folder ? mn_image_folder_read : mn_images_read)(a, from, &m));
     const int rc = make_set(a, from, &m, out);
     mn_images_free(a->ctx, &m);
     return rc;
@@ -202,9 +208,9 @@ static int build(const mn_component *c, const mn_args *a, const void *env, void 
 
 static const mn_arg_def args[] = {
     {"dataset", MN_ARG_STR, NULL, "mnist|fashionmnist|cifar10|cifar100|imagenet|image",
-     "name of the data set (read now: " READ_NOW ")"},
+     "name of the data set; imagenet, image: PNG and JPEG files in folders of classes"},
     {"root", MN_ARG_STR, "null", NULL,
-     "folder of the files, or of the data set's own folder; fashionmnist: where Debian's dataset-fashion-mnist puts "
+     "folder of the files, or of the data set's own folder; image: ROOT/train/CLASS/FILE and ROOT/val, or ROOT/CLASS; fashionmnist: where Debian's dataset-fashion-mnist puts "
      "them"},
     {"files", MN_ARG_LIST, "null", NULL,
      "files to read instead, plain or gzip, under root unless that is null: [images, labels]; cifar: record files"},
@@ -217,7 +223,9 @@ static const mn_arg_def args[] = {
     {"jitter", MN_ARG_ANY, "false", NULL,
      "training: random brightness, contrast and, of colour images, saturation and hue: false, normal, strong (or "
      "true)"},
-    {"transform_args", MN_ARG_MAP, "null", NULL, "{pad: P}: P pixels of black around every image"},
+    {"transform_args", MN_ARG_MAP, "null", NULL, "{pad: P}: P pixels of black around every image. image: {size: 224, resize: size 256 / 224, scale: [0.08, 1],"
+     " ratio: [0.75, 1.3333], channels: 3 or 1, crop: 1 (0: the middle in training, too), verify: 1 (0: files are not"
+     " looked at beforehand)}"},
     {"augment", MN_ARG_MAP, "null", NULL,
      "training: {shift: pixels, flip: bool, vflip: bool}: moved by up to shift each way, mirrored left-right, "
      "top-bottom; "

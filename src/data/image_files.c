@@ -294,6 +294,7 @@ int mn_images_read(const mn_args *a, const mn_image_source *from, mn_images *out
 
 void mn_images_free(modnas_ctx *ctx, mn_images *m) {
     mn_free(ctx, m->pixels);
+    if (m->from.destroy) m->from.destroy(ctx, m->from.from);
     mn_free(ctx, m->labels);
     mn_free(ctx, m->files);
     mn_free(ctx, m->class_names);

@@ -10,7 +10,9 @@ enum { MN_SOURCE_FILES = 6, MN_SOURCE_FOLDERS = 4 }; /* of a list, the NULL at i
 typedef struct mn_images {
     int64_t n;
     int32_t c, h, w;
-    uint8_t *pixels; /* n,C,h,w */
+    uint8_t *pixels;    /* n,C,h,w; NULL: they come from elsewhere */
+    mn_image_from from; /* from here */
+    int32_t n_classes;  /* 0: as many as the source has */
     int32_t *labels;
     mn_data_file *files; /* n_files */
     int32_t n_files;
@@ -30,6 +32,7 @@ struct mn_image_source {
     int32_t shift, flip;            /* default augmentation */
     /* reads a format; NULL: the set is known, but not read */
     int (*read)(const mn_args *a, const mn_image_paths *paths, mn_images *out);
+    int32_t is_folder;                      /* of files in folders of classes (image_folder.h), root is all it needs */
     const char *root;                       /* default folder; NULL: none */
     const char *folders[MN_SOURCE_FOLDERS]; /* under the root, tried in order; "" is the root itself */
     const char *train[MN_SOURCE_FILES], *valid[MN_SOURCE_FILES]; /* as they are called, plain or with .gz */

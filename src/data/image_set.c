@@ -11,13 +11,16 @@
  * clip(b v), v = clip(k v + (1 - k) mean of the image), clipped to 0..255. */
 #include "data/image_set.h"
 
+#include <stdlib.h>
+
 #include "data/colour.h"
 
 enum { LEVELS = 256, MAX_VALUES = 1 << 28 };
 
 typedef struct image_set {
     mn_image_opts opts;
-    uint8_t *pixels;
+    uint8_t *pixels;    /* NULL: from elsewhere */
+    mn_image_from from;
     float table[MN_IMAGE_CHANNELS][LEVELS];
     float plain[LEVELS]; /* pixels / 255 */
 } image_set;
@@ -161,20 +164,33 @@ static void fill(const mn_dataset *d, const drawn *a, int augment, const uint8_t
 static int sample(const mn_dataset *d, int64_t index, int augment, mn_rng *rng, float *dst, int32_t *label) {
     const image_set *s = d->state;
     const mn_image_opts *o = &s->opts;
+    const size_t bytes = (size_t)o->c * (size_t)o->h * (size_t)o->w;
+    uint8_t *loaded = s->pixels ? NULL : malloc(bytes); /* the context may not be touched here */
     drawn a = {0};
-    if (augment) a = draw(d, o, rng);
-    fill(d, &a, augment, s->pixels + index * o->c * o->h * o->w, dst);
-    *label = d->labels[index];
-    return 0;
+    int rc = s->pixels ? 0 : loaded ? s->from.load(s->from.from, index, augment, rng, loaded) : 1;
+    if (!rc) {
+        if (augment) a = draw(d, o, rng);
+        fill(d, &a, augment, loaded ? loaded : s->pixels + (size_t)index * bytes, dst);
+        *label = d->labels[index];
+    }
+    free(loaded);
+    return rc;
+}
+
+static int explain(const mn_dataset *d, int64_t index) {
+    const image_set *s = d->state;
+    return s->from.explain(s->from.from, index);
 }
 
 static void destroy(mn_dataset *d) {
     image_set *s = d->state;
     if (s) mn_free(d->ctx, s->pixels);
+    if (s && s->from.destroy) s->from.destroy(d->ctx, s->from.from);
     mn_free(d->ctx, s);
 }
 
-static const mn_dataset_vt image_vt = {.sample = sample, .destroy = destroy};
+static const mn_dataset_vt image_vt = {.sample = sample, .destroy = destroy},
+                           elsewhere_vt = {.sample = sample, .destroy = destroy, .explain = explain};
 
 static int check_size(modnas_ctx *ctx, const char *name, const mn_image_opts *o) {
     const int64_t side = 1 << 14;
@@ -186,10 +202,10 @@ static int check_size(modnas_ctx *ctx, const char *name, const mn_image_opts *o)
                    o->c, o->h, o->w, o->pad, MAX_VALUES, (long long)side);
 }
 
-int mn_image_set_new(modnas_ctx *ctx, const char *name, const mn_image_opts *opts, uint8_t *pixels, int32_t *labels,
-                     mn_dataset **out) {
+static int make(modnas_ctx *ctx, const char *name, const mn_image_opts *opts, uint8_t *pixels,
+                const mn_image_from *from, int32_t *labels, mn_dataset **out) {
     MN_TRY(check_size(ctx, name, opts));
-    mn_dataset *d = mn_dataset_new(ctx, name, &image_vt);
+    mn_dataset *d = mn_dataset_new(ctx, name, from ? &elsewhere_vt : &image_vt);
     if (!d) return MODNAS_ENOMEM;
     image_set *s = d->state = mn_alloc(ctx, 1, sizeof *s);
     if (!s) {
@@ -198,6 +214,7 @@ int mn_image_set_new(modnas_ctx *ctx, const char *name, const mn_image_opts *opt
     }
     s->opts = *opts;
     s->pixels = pixels;
+    if (from) s->from = *from;
     double v[LEVELS];
     for (int i = 0; i < LEVELS; i++) v[i] = i;
     for (int32_t c = 0; c < opts->c; c++) normalise(v, opts->mean[c], opts->stddev[c], s->table[c]);
@@ -211,4 +228,14 @@ int mn_image_set_new(modnas_ctx *ctx, const char *name, const mn_image_opts *opt
     d->w = opts->w + 2 * opts->pad;
     *out = d;
     return 0;
+}
+
+int mn_image_set_new(modnas_ctx *ctx, const char *name, const mn_image_opts *opts, uint8_t *pixels, int32_t *labels,
+                     mn_dataset **out) {
+    return make(ctx, name, opts, pixels, NULL, labels, out);
+}
+
+int mn_image_set_of(modnas_ctx *ctx, const char *name, const mn_image_opts *opts, const mn_image_from *from,
+                    int32_t *labels, mn_dataset **out) {
+    return make(ctx, name, opts, NULL, from, labels, out);
 }
