@@ -6,6 +6,7 @@
 #include "module/model.h"
 #include "space/slot.h"
 
+int mn_accel_nas_bench_register(modnas_ctx *ctx);
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 int mn_mobilenetv3_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);
