@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Do the bindings fit the headers and work? The declarations that they read are what tools/cdef.sh makes today; the Python binding's tests run,
-# where cffi and NumPy can be had (tools/python.sh), against the library as it is built.  check-bindings.sh RESULT-FILE FOLDER
+# Do the bindings fit the headers and work? The declarations that they read are what tools/cdef.sh makes today; each has every public function, or
+# says here why not; their tests run against the library as it is built: the C++ one, and the Python one where cffi and NumPy can be had
+# (tools/python.sh).  check-bindings.sh RESULT-FILE FOLDER
 set -u
 cd "$(dirname "$0")/.." || exit 1
 result=$1 folder=$PWD/$2
@@ -13,8 +14,42 @@ version=$(sed -n 's/^#define MODNAS_VERSION_STRING "\(.*\)"/\1/p' include/modnas
 grep -qx "version = \"$version\"" bindings/python/pyproject.toml
 is $? "bindings/python/pyproject.toml has another version than $version"
 
+# What a binding leaves out: texts for a person of what it gives as data; what its own ways of registering and recording stand for.
+both='describe_text devices_text inspect_text list_text verify_text run builder_args_json builder_kind builder_name builder_text
+    registry_build registry_get_builder module_add_custom config_raw_text'
+left_out_cpp="$both state_add"
+left_out_python="$both args_bool args_fail args_given args_int args_real args_str config_raw_file forward op_zeros profile_check"
+bound() { # name, left out, files
+    local name=$1 out=" $(echo $2) " missing=
+    shift 2
+    for f in $(sed -n 's/^ *\(modnas_[a-z0-9_]*\);.*/\1/p' libmodnas.map); do
+        case $out in
+        *" ${f#modnas_} "*) ! grep -qw "$f" "$@" || missing="$missing $f(is there)" ;;
+        *) grep -qw "$f" "$@" || missing="$missing $f" ;;
+        esac
+    done
+    [ -z "$missing" ]
+    is $? "$name lacks:$missing"
+}
+bound C++ "$left_out_cpp" bindings/cpp/modnas/*.hpp
+bound Python "$left_out_python" bindings/python/modnas/*.py
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+if ${CXX:-c++} -std=c++17 -Wall -Wextra -Wpedantic -Werror -Iinclude -Ibindings/cpp tests/cpp/test_binding.cpp -L"$folder" -lmodnas -o "$tmp/cpp" &&
+    ${CXX:-c++} -std=c++17 -Wall -Wextra -Werror -Iinclude -Ibindings/cpp docs/examples/backbone.cpp -L"$folder" -lmodnas -o "$tmp/example"; then
+    out=$(cd "$tmp" && LD_LIBRARY_PATH=$folder ./cpp)
+    echo "check-bindings: C++: $out"
+    read -r ran bad < <(echo "$out" | sed -n 's/^\([0-9]*\) checks, \([0-9]*\) failed$/\1 \2/p')
+    passed=$((passed + ${ran:-1} - ${bad:-1})) failed=$((failed + ${bad:-1}))
+    LD_LIBRARY_PATH=$folder "$tmp/example" >/dev/null
+    is $? "docs/examples/backbone.cpp failed"
+else
+    is 1 "the C++ binding does not compile"
+fi
+
 if timeout 300 tools/python.sh; then
-    out=$(mktemp)
+    out=$tmp/python
     MODNAS_PROGRAM=$folder/modnas MODNAS_LIBRARY=$folder/libmodnas.so PYTHONPATH=$PWD/bindings/python PYTHONDONTWRITEBYTECODE=1 \
         build/deps/python/bin/python3 tests/python/test_binding.py >"$out" 2>&1
     status=$?
@@ -23,7 +58,6 @@ if timeout 300 tools/python.sh; then
     [ $status = 0 ] || [ -n "$bad" ] || bad=1
     echo "check-bindings: Python: ${ran:-0} tests, ${bad:-0} failed"
     passed=$((passed + ${ran:-0} - ${bad:-0})) failed=$((failed + ${bad:-0}))
-    rm -f "$out"
 else
     echo "check-bindings: Python: skipped, there is no cffi and NumPy"
     skipped=$((skipped + 1))

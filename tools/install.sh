@@ -100,6 +100,8 @@ do_install() {
     put_library
     put_all include/modnas include/modnas/*.h
     put_all include/modnas/sys include/modnas/sys/*.h
+    put_all include/modnas bindings/cpp/modnas/*.hpp
+    put 644 bindings/cpp/modnas.hpp include/modnas.hpp
     put_pkgconfig
     put_program
     put_docs
