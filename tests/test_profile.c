@@ -6,24 +6,10 @@
 #include <unistd.h>
 
 #include "export/onnx.h"
-#include "modnas/profile.h"
 #include "util_cli.h"
 #include "util_onnx.h"
 #include "util_paths.h"
-#include "util_search.h"
-
-/* Slots of util_small's network on 3x8x8 images: 8 -> 8 stride 2, 8 -> 8, 8 -> 8 stride 2, 8 -> 8 (16 channels at half
- * width), at 8x8, 4x4, 4x4, 2x2. */
-static const modnas_profile_opts on_8x8 = {.size = sizeof on_8x8, .input = {3, 8, 8}, .runs = 5};
-
-static int profile(const char *yaml, const modnas_profile_opts *opts, char **text) {
-    modnas_config *cfg = NULL;
-    int rc = modnas_config_new(rig.ctx, &cfg);
-    if (!rc) rc = modnas_config_add_text(cfg, yaml, strlen(yaml), "t.yaml");
-    if (!rc) rc = modnas_profile(cfg, opts, text);
-    modnas_config_free(cfg);
-    return rc;
-}
+#include "util_profile.h"
 
 /* ---- jobs ---------------------------------------------------------------------------------------------- */
 
@@ -33,10 +19,10 @@ START_TEST(jobs_by_definition) {
     static const char yaml[] =
         "backend: ref\nmodel: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [3, 8, 3, 2]], n_classes: 4, width_coeff: 0}}\n"
         "mixed_op: {type: IndexMixedOp, candidates: {a: MB3E1, b: MB5E3}}\n";
-    modnas_profile_opts opts = on_8x8;
+    modnas_profile_opts opts = util_on_8x8;
     char *text = NULL;
     opts.list_jobs = 1;
-    ck_assert_msg(profile(yaml, &opts, &text) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_msg(util_profile(yaml, &opts, &text) == 0, "%s", modnas_errmsg(rig.ctx));
     int lines = 0;
     for (const char *c = text; *c; c++) lines += *c == '\n';
     ck_assert_int_eq(lines, 1 + 1 + 2 + 2);
@@ -61,26 +47,14 @@ END_TEST
 
 /* ---- another device ------------------------------------------------------------------------------------ */
 
-/* An answer to a list of jobs: the i-th one takes i + 0.5 ms; line `without` of it (0: none) is left out. */
-static void answer(const char *jobs, int without, const char *more) {
-    FILE *f = fopen("m.tsv", "w");
-    ck_assert_ptr_nonnull(f);
-    fputs("job\tdevice\tlatency_ms\n", f);
-    int i = 0;
-    for (const char *line = strchr(jobs, '\n') + 1; *line; line = strchr(line, '\n') + 1, i++)
-        if (i + 2 != without) fprintf(f, "%.*s\tphone\t%d.5\n", (int)strcspn(line, "\t"), line, i);
-    fputs(more, f);
-    fclose(f);
-}
-
 START_TEST(measured_elsewhere) {
-    modnas_profile_opts opts = on_8x8, in = on_8x8;
+    modnas_profile_opts opts = util_on_8x8, in = util_on_8x8;
     char *jobs = NULL, *table = NULL;
     opts.list_jobs = 1;
     in.measured = "m.tsv";
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &opts, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
-    answer(jobs, 0, "");
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_msg(util_profile(UTIL_SEARCH_GATES, &opts, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
+    util_profile_answer(jobs, 0, "");
+    ck_assert_msg(util_profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
     ck_assert_ptr_nonnull(strstr(table, "\nfixed\t-\t0.5\t-\t-\t"));
     ck_assert_ptr_nonnull(strstr(table, "\n0\tMB3E1\t1.5\t-\t-\t"));
     ck_assert_ptr_nonnull(strstr(table, "\n0\tMB5E1\t4.5\t-\t-\t"));
@@ -109,19 +83,19 @@ START_TEST(wrong_measurements) {
         {0, MODNAS_EFORMAT, "x\tphone\t1\nx\tphone\t1\n", "m.tsv:20: job x was in line 19 already"},
         {0, MODNAS_EFORMAT, "x\n", "m.tsv:19: 1 field in a table of 3 columns"},
     };
-    modnas_profile_opts opts = on_8x8, in = on_8x8;
+    modnas_profile_opts opts = util_on_8x8, in = util_on_8x8;
     char *jobs = NULL, *table = NULL;
     opts.list_jobs = 1;
     in.measured = "m.tsv";
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &opts, &jobs), 0);
+    ck_assert_int_eq(util_profile(UTIL_SEARCH_GATES, &opts, &jobs), 0);
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
-        answer(jobs, rows[i].without, rows[i].more);
-        ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), rows[i].status);
+        util_profile_answer(jobs, rows[i].without, rows[i].more);
+        ck_assert_int_eq(util_profile(UTIL_SEARCH_GATES, &in, &table), rows[i].status);
         util_search_says(rows[i].text);
         ck_assert_ptr_null(table);
     }
     in.measured = "none.tsv";
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ENOTFOUND);
+    ck_assert_int_eq(util_profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ENOTFOUND);
     modnas_string_free(rig.ctx, jobs);
 }
 END_TEST
@@ -145,7 +119,7 @@ START_TEST(refused) {
     for (size_t i = 0; i < MN_COUNT(rows); i++) {
         modnas_profile_opts opts = rows[i].opts;
         opts.size = sizeof opts;
-        ck_assert_int_eq(profile(rows[i].yaml, &opts, &text), rows[i].status);
+        ck_assert_int_eq(util_profile(rows[i].yaml, &opts, &text), rows[i].status);
         util_search_says(rows[i].text);
         ck_assert_ptr_null(text);
     }
@@ -154,14 +128,14 @@ END_TEST
 
 /* Every so-manieth allocation fails: a status, nothing left over. */
 START_TEST(out_of_memory) {
-    modnas_profile_opts opts = on_8x8;
+    modnas_profile_opts opts = util_on_8x8;
     int rc = MODNAS_ENOMEM, tries = 0;
     const int64_t live = rig.host.live;
     opts.runs = 1;
     for (int left = 0; rc; left += 13, tries++) {
         char *text = NULL;
         rig.host.left = left;
-        rc = profile(UTIL_SEARCH_GATES, &opts, &text);
+        rc = util_profile(UTIL_SEARCH_GATES, &opts, &text);
         rig.host.left = -1;
         ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d: %s", rc, modnas_errmsg(rig.ctx));
         ck_assert(!rc == (text != NULL));
@@ -174,24 +148,18 @@ END_TEST
 
 /* ---- here ---------------------------------------------------------------------------------------------- */
 
-static double ms_of(const char *table, const char *place) {
-    const char *row = strstr(table, place);
-    ck_assert_msg(row != NULL, "no %s in %s", place, table);
-    return atof(row + strlen(place));
-}
-
 /* MB5E3 has 11 times the multiply-adds of MB3E1 at Slot 0; the reference takes a time a multiply-add. */
 START_TEST(measured_here) {
     modnas_profile_opts opts = {.size = sizeof opts, .input = {3, 16, 16}, .runs = 15};
     char *table = NULL;
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &opts, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_msg(util_profile(UTIL_SEARCH_GATES, &opts, &table) == 0, "%s", modnas_errmsg(rig.ctx));
     int lines = 0;
     for (const char *c = table; *c; c++) lines += *c == '\n';
     ck_assert_int_eq(lines, 1 + 1 + 16);
     ck_assert_int_eq(strncmp(table, "slot\tcandidate\tlatency_ms\tspread_ms\truns\tjob\n", 45), 0);
-    ck_assert_double_gt(ms_of(table, "\nfixed\t-\t"), 0);
-    ck_assert_double_gt(ms_of(table, "\n0\tMB5E3\t"), 2 * ms_of(table, "\n0\tMB3E1\t"));
-    ck_assert_double_gt(ms_of(table, "\n1\tMB5E3\t"), ms_of(table, "\n1\tMB3E1\t"));
+    ck_assert_double_gt(util_profile_ms(table, "\nfixed\t-\t"), 0);
+    ck_assert_double_gt(util_profile_ms(table, "\n0\tMB5E3\t"), 2 * util_profile_ms(table, "\n0\tMB3E1\t"));
+    ck_assert_double_gt(util_profile_ms(table, "\n1\tMB5E3\t"), util_profile_ms(table, "\n1\tMB3E1\t"));
     /* recorded once, a search on it is the same bytes again */
     util_write_text("t.tsv", table);
     static const char yaml[] = UTIL_SEARCH_GATES "objective: {latency_table: t.tsv}\n"
@@ -207,18 +175,18 @@ END_TEST
 
 /* By hand: the middle; quartiles are the elements at a quarter and three quarters. */
 START_TEST(of_a_whole_network) {
-    modnas_profile_opts opts = on_8x8, in = on_8x8;
+    modnas_profile_opts opts = util_on_8x8, in = util_on_8x8;
     char *jobs = NULL, *table = NULL;
     opts.list_jobs = 1;
     in.measured = "m.tsv";
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &opts, &jobs), 0);
-    answer(jobs, 2, "net\tphone\t40.25\n"); /* no fixed part: it is 40.25 - 1.5 - 5.5 - 9.5 - 13.5 */
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_int_eq(util_profile(UTIL_SEARCH_GATES, &opts, &jobs), 0);
+    util_profile_answer(jobs, 2, "net\tphone\t40.25\n"); /* no fixed part: it is 40.25 - 1.5 - 5.5 - 9.5 - 13.5 */
+    ck_assert_msg(util_profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
     ck_assert_ptr_nonnull(strstr(table, "\nfixed\t-\t10.25\t-\t-\t"));
     modnas_string_free(rig.ctx, table);
     table = NULL;
-    answer(jobs, 2, "");
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ECONFIG);
+    util_profile_answer(jobs, 2, "");
+    ck_assert_int_eq(util_profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ECONFIG);
     util_search_says("which is the fixed part, and no job net");
     ck_assert_ptr_null(table);
     modnas_string_free(rig.ctx, jobs);
@@ -227,12 +195,12 @@ END_TEST
 
 /* A file for every job but the fixed part, which its own check takes, of the sizes in the list. */
 START_TEST(files_of_jobs) {
-    modnas_profile_opts opts = on_8x8;
+    modnas_profile_opts opts = util_on_8x8;
     char *jobs = NULL, path[64];
     int n = 0;
     opts.list_jobs = 1;
     opts.jobs_dir = "made/here";
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &opts, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
+    ck_assert_msg(util_profile(UTIL_SEARCH_GATES, &opts, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
     for (const char *line = strchr(jobs, '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
         size_t bytes;
         snprintf(path, sizeof path, "made/here/%.12s.onnx", line);
@@ -246,7 +214,7 @@ START_TEST(files_of_jobs) {
     modnas_string_free(rig.ctx, jobs);
     opts.list_jobs = 0;
     jobs = NULL;
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &opts, &jobs), MODNAS_EINVAL);
+    ck_assert_int_eq(util_profile(UTIL_SEARCH_GATES, &opts, &jobs), MODNAS_EINVAL);
     util_search_says("jobs_dir without list_jobs");
 }
 END_TEST
@@ -276,148 +244,6 @@ START_TEST(timed_by_another) {
     ck_assert_ptr_nonnull(strstr(cli.out, "3 networks, seed 3: Spearman "));
     ck_assert_ptr_nonnull(strstr(cli.out, "\nwhole\t"));
     util_cli_free(&cli);
-}
-END_TEST
-
-/* ---- a table against whole networks -------------------------------------------------------------------- */
-
-static double field_of(const char *line, int column) {
-    for (; column; column--) line = strchr(line, '\t') + 1;
-    return atof(line);
-}
-
-/* With the times of another device, which are known: predictions are their sums, networks are those of the seed. */
-START_TEST(predictions) {
-    modnas_profile_opts jobs_only = on_8x8, in = on_8x8;
-    modnas_config *cfg = NULL;
-    char *jobs = NULL, *table[3] = {NULL}, *summary[3] = {NULL};
-    jobs_only.list_jobs = 1;
-    in.measured = "m.tsv";
-    in.runs = 3;
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &jobs_only, &jobs), 0);
-    answer(jobs, 0, ""); /* fixed 0.5; candidate k of Slot i 1.5 + 4 i + k */
-    SEARCH_OK(modnas_config_new(rig.ctx, &cfg));
-    SEARCH_OK(modnas_config_add_text(cfg, UTIL_SEARCH_GATES, strlen(UTIL_SEARCH_GATES), "t.yaml"));
-    for (int i = 0; i < 3; i++) {
-        if (i == 2) SEARCH_OK(modnas_config_set(cfg, "seed", "4"));
-        SEARCH_OK(modnas_profile_check(cfg, &in, 6, &table[i], &summary[i]));
-    }
-    static const char *const names[] = {"MB3E1", "MB3E3", "MB5E3", "MB5E1"};
-    int n = 0, other = 0;
-    double residual[5] = {0};
-    const char *second = strchr(table[1], '\n'), *third = strchr(table[2], '\n');
-    for (const char *line = strchr(table[0], '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
-        const char *arch = strchr(line, '[');
-        double want = 0.5;
-        for (int i = 0; i < 4; i++) {
-            int k = 0;
-            const char *word = arch + 2 + 8 * i;
-            while (strncmp(word, names[k], 5) != 0) ck_assert_int_lt(++k, 4);
-            want += 1.5 + 4 * i + k;
-        }
-        ck_assert_int_eq((int)field_of(line, 0), n);
-        ck_assert_double_eq(field_of(line, 1), want);
-        ck_assert_double_gt(field_of(line, 2), 0);
-        ck_assert_double_eq_tol(field_of(line, 4), (want - field_of(line, 2)) / field_of(line, 2), 1e-9 * want / field_of(line, 2));
-        const size_t length = strcspn(arch, "\t\n");
-        for (int i = 0; i < 5; i++) residual[i] += field_of(line, 6 + i) / 6;
-        ck_assert(strncmp(arch, strchr(second, '['), length) == 0); /* the same again */
-        other += strncmp(arch, strchr(third, '['), length) != 0;
-        second = strchr(strchr(second, '['), '\n');
-        third = strchr(strchr(third, '['), '\n');
-    }
-    ck_assert_int_eq(n, 6);
-    ck_assert_int_gt(other, 0);
-    ck_assert_int_eq(strncmp(summary[0], "6 networks, seed 3: Spearman ", 29), 0);
-    ck_assert_ptr_nonnull(strstr(summary[0], "\nslot\tpredicted_ms\tmeasured_ms\tresidual_ms\nfixed\t0.5\t"));
-    const char *part = strstr(summary[0], "\nfixed\t") + 1;
-    for (int i = 0; i < 5; i++, part = strchr(part, '\n') + 1) /* of the fixed part and each Slot, means of the lines' ones */
-        ck_assert_double_eq_tol(residual[i], field_of(part, 3), 1e-9);
-    ck_assert_ptr_nonnull(strstr(table[0], "\tarch\tresidual_ms.fixed\tresidual_ms.0\tresidual_ms.1\tresidual_ms.2\tresidual_ms.3\n"));
-    char *none = NULL;
-    ck_assert_int_eq(modnas_profile_check(cfg, &in, 0, &none, &none), MODNAS_EINVAL);
-    util_search_says("0 networks");
-    ck_assert_int_eq(modnas_profile_check(cfg, &jobs_only, 3, &none, &none), MODNAS_EINVAL);
-    ck_assert_ptr_null(none);
-    for (int i = 0; i < 3; i++) {
-        modnas_string_free(rig.ctx, table[i]);
-        modnas_string_free(rig.ctx, summary[i]);
-    }
-    modnas_config_free(cfg);
-    modnas_string_free(rig.ctx, jobs);
-}
-END_TEST
-
-/* net_k = 2 + 3 * its candidates, which are 1.5 + 4 i + k in Slot i: the fit gives these numbers back. */
-START_TEST(fitted_to_networks) {
-    modnas_profile_opts jobs_only = on_8x8, in = on_8x8;
-    char *jobs = NULL, *table = NULL, more[200];
-    int n;
-    jobs_only.list_jobs = 1;
-    in.measured = "m.tsv";
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &jobs_only, &jobs), 0);
-    n = snprintf(more, sizeof more, "net\tphone\t%d\n", 2 + 3 * 30);
-    for (int k = 1; k < 4; k++)
-        n += snprintf(more + n, sizeof more - (size_t)n, "net_%d\tphone\t%d\n", k, 2 + 3 * (30 + 4 * k));
-    answer(jobs, 2, more);
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx));
-    ck_assert_double_eq_tol(ms_of(table, "\nfixed\t-\t"), 2, 1e-6);
-    ck_assert_double_eq_tol(ms_of(table, "\n0\tMB3E1\t"), 4.5, 1e-6);
-    ck_assert_double_eq_tol(ms_of(table, "\n3\tMB5E1\t"), 3 * (1.5 + 12 + 3), 1e-6);
-    modnas_string_free(rig.ctx, table);
-    table = NULL;
-    answer(jobs, 2, "nets\tphone\t1\n");
-    ck_assert_int_eq(profile(UTIL_SEARCH_GATES, &in, &table), MODNAS_ECONFIG);
-    util_search_says("the space has no job nets");
-    modnas_string_free(rig.ctx, jobs);
-}
-END_TEST
-
-/* Networks that the other device timed whole: every one takes 10 ms there, what is predicted is known. */
-START_TEST(whole_elsewhere) {
-    modnas_profile_opts jobs_only = on_8x8, in = on_8x8;
-    modnas_config *cfg = NULL;
-    char *jobs = NULL, *table = NULL, *summary = NULL, path[64];
-    double sum = 0, largest = 0;
-    int n = 0;
-    jobs_only.list_jobs = 1;
-    jobs_only.jobs_dir = "jobs";
-    jobs_only.check_nets = 3;
-    in.measured = "m.tsv";
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &jobs_only, &jobs) == 0, "%s", modnas_errmsg(rig.ctx));
-    for (int k = 0; k < 3; k++) {
-        snprintf(path, sizeof path, "jobs/check_%d.onnx", k);
-        ck_assert(util_rig_exists(path));
-    }
-    ck_assert(!util_rig_exists("jobs/check_3.onnx"));
-    SEARCH_OK(modnas_config_new(rig.ctx, &cfg));
-    SEARCH_OK(modnas_config_add_text(cfg, UTIL_SEARCH_GATES, strlen(UTIL_SEARCH_GATES), "t.yaml"));
-    answer(jobs, 0, "check_0\tphone\t10\ncheck_2\tphone\t10\n");
-    ck_assert_int_eq(modnas_profile_check(cfg, &in, 3, &table, &summary), MODNAS_ECONFIG);
-    util_search_says("m.tsv: there is no job check_1: of 3 networks, it has 2");
-    answer(jobs, 0, "check_0\tphone\t10\ncheck_1\tphone\t10\ncheck_2\tphone\t10\ncheck_3\tphone\t99\n");
-    SEARCH_OK(modnas_profile_check(cfg, &in, 3, &table, &summary));
-    for (const char *line = strchr(table, '\n') + 1; *line; line = strchr(line, '\n') + 1, n++) {
-        const double predicted = field_of(line, 1), error = (predicted - 10) / 10;
-        ck_assert_double_eq(field_of(line, 2), 10);
-        ck_assert_double_eq_tol(field_of(line, 4), error, 1e-12);
-        ck_assert_ptr_nonnull(strstr(line, "\t10\t-\t"));
-        sum += predicted;
-        if (error > largest) largest = error;
-    }
-    ck_assert_int_eq(n, 3);
-    char want[200];
-    ck_assert_ptr_nonnull(strstr(summary, "3 networks, seed 3: Spearman undefined, median error "));
-    snprintf(want, sizeof want, "largest %.1f %%\nslot\tpredicted_ms\tmeasured_ms\tresidual_ms\nwhole\t", 100 * largest);
-    ck_assert_ptr_nonnull(strstr(summary, want));
-    ck_assert_double_eq_tol(field_of(strstr(summary, "\nwhole\t") + 1, 1), sum / 3, 1e-12);
-    modnas_string_free(rig.ctx, table);
-    table = NULL;
-    ck_assert_msg(profile(UTIL_SEARCH_GATES, &in, &table) == 0, "%s", modnas_errmsg(rig.ctx)); /* passed over */
-    modnas_string_free(rig.ctx, table);
-    modnas_string_free(rig.ctx, summary);
-    modnas_string_free(rig.ctx, jobs);
-    modnas_config_free(cfg);
 }
 END_TEST
 
@@ -456,7 +282,7 @@ int main(void) {
     Suite *s = suite_create("profile");
     util_add(s, "profiles", rig_setup, rig_teardown,
              (const TTest *[]){jobs_by_definition, measured_elsewhere, wrong_measurements, refused, out_of_memory, measured_here,
-                               of_a_whole_network, files_of_jobs, timed_by_another, fitted_to_networks, predictions, whole_elsewhere, NULL});
+                               of_a_whole_network, files_of_jobs, timed_by_another, NULL});
     util_add(s, "program", NULL, NULL, (const TTest *[]){program, NULL});
     return util_run(s);
 }
