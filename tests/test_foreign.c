@@ -320,6 +320,10 @@ typedef struct foreign {
     "construct: {weights: {type: DefaultModelInitializer, args: {init_config: {norm: {type: ones, eps: 0.001}}}}}\n"
 static const foreign foreigns[] = {
     {"mobilenet_v2", "model: {type: ImageNet_MobileNetV2, args: {input: [3, 64, 64]}}\n"},
+    {"resnet18", "model: {type: ImageNet-ResNet-18, args: {input: [3, 64, 64]}}\n"
+                 "construct: {own: {type: ResNetPredefinedConstructor, args: {use_bn: true}}}\n"},
+    {"resnet50", "model: {type: ImageNet-ResNet-50, args: {use_bn: true, input: [3, 64, 64]}}\n"},
+    {"resnext50_32x4d", "model: {type: ImageNet-ResNeXt-50, args: {use_bn: true, input: [3, 64, 64]}}\n"},
     {"mobilenet_v3_large", "model: {type: mobilenetv3_large, args: {input: [3, 64, 64]}}\n" EPS},
     {"mobilenet_v3_small", "model: {type: mobilenetv3_small, args: {input: [3, 64, 64], last_se: false}}\n" EPS},
 };
@@ -338,6 +342,8 @@ static void run_theirs(const char *python, const char *name) {
         "net.train()(torch.randn(8, 3, 64, 64))\n"
         "net.eval()\n"
         "x = torch.randn(2, 3, 64, 64)\n"
+        "last = [m for m in net.modules() if isinstance(m, torch.nn.Linear)][-1]\n"
+        "last.weight.data /= net(x).detach().abs().max().clamp(min=1)\n" /* logits of up to about 1 */
         "save_file(net.state_dict(), 'theirs.safetensors')\n"
         "save_file({'x': x, 'logits': net(x).detach()}, 'io.safetensors')\n";
     char text[sizeof script + 64];

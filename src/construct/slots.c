@@ -52,6 +52,12 @@ static int run_predefined(const mn_component *c, const mn_args *args, const void
     return mn_each_empty_slot(model, fill_one, NULL);
 }
 
+static int run_resnet(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    model->own_bn = mn_args_bool(args, "use_bn");
+    return run_predefined(c, args, env, out);
+}
+
 /* ---- one operator everywhere --------------------------------------------------------------------------- */
 
 int mn_fill_candidate(mn_slot *slot, const mn_node *spec) {
@@ -215,6 +221,8 @@ int mn_fill_mixed(mn_slot *slot, const mn_node *spec) {
 
 /* ---- rows ---------------------------------------------------------------------------------------------- */
 
+static const mn_arg_def resnet_args[] = {
+    {"use_bn", MN_ARG_BOOL, "false", NULL, "batch norm behind each convolution, in its Slot"}, END};
 static const mn_arg_def op_args[] = {{"op", MN_ARG_SPEC, NULL, "candidate", "the operator"}, END};
 
 static const mn_component rows[] = {
@@ -229,6 +237,9 @@ static const mn_component rows[] = {
     {"construct", "MobileNetV2PredefinedConstructor", "the backbone's own operator in every empty Slot", NULL,
      run_predefined, NULL},
     {"construct", "MobileNetV3PredefinedConstructor", "the same", NULL, run_predefined, NULL},
+    {"construct", "PyramidNetPredefinedConstructor", "the same", NULL, run_predefined, NULL},
+    {"construct", "ResNetPredefinedConstructor", "the backbone's own 3x3 convolution in every empty Slot", resnet_args,
+     run_resnet, NULL},
     {"construct", "ShuffleNetV2PredefinedConstructor", "the same", NULL, run_predefined, NULL},
 };
 

@@ -8,6 +8,8 @@ int mn_models_register(modnas_ctx *ctx) {
         mn_mobilenetv2_register,
         mn_mobilenetv3_register,
         mn_nas_bench_macro_register,
+        mn_pyramidnet_register,
+        mn_resnet_register,
         mn_sequential_model_register,
         mn_shufflenetv2_register,
     };

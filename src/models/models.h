@@ -10,11 +10,14 @@ int mn_accel_nas_bench_register(modnas_ctx *ctx);
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 int mn_mobilenetv3_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);
+int mn_pyramidnet_register(modnas_ctx *ctx);
+int mn_resnet_register(modnas_ctx *ctx);
 int mn_sequential_model_register(modnas_ctx *ctx);
 int mn_shufflenetv2_register(modnas_ctx *ctx);
-/* mn_model.foreign_name, as torchvision's mobilenet_v2 and mobilenet_v3_large have it. */
+/* mn_model.foreign_name, as torchvision's mobilenet_v2, mobilenet_v3_large and resnets have it. */
 int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out);
 int mn_torchvision_mobilenetv3(const mn_model *m, const char *name, mn_str *out);
+int mn_torchvision_resnet(const mn_model *m, const char *name, mn_str *out);
 
 /* ---- what they share (args.c) ------------------------------------------------------------------------------------ */
 

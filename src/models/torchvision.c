@@ -2,6 +2,7 @@
  *
  *   mobilenet_v2         features.0 is the stem, features.1 ... one block each, then the last convolution; classifier.1
  *   mobilenet_v3_large   the same, classifier.0 and classifier.3
+ *   resnet*              layer1.0.conv1 is part 0 of layers.0.0.conv1, bn1 its part 1
  *
  * A block's parts are numbered here as they stand in a row, and there by groups of convolution, batch norm and
  * activation: features.3.conv.1.0 is the convolution of the second group. Squeeze and excitation is a group of its own.
@@ -101,4 +102,51 @@ int mn_torchvision_mobilenetv2(const mn_model *m, const char *name, mn_str *out)
 
 int mn_torchvision_mobilenetv3(const mn_model *m, const char *name, mn_str *out) {
     return translate(&v3, m, name, out);
+}
+
+/* ---- resnet ---------------------------------------------------------------------------------------------- */
+
+/* Of what stands in a block, or beside the stages: "conv1.0.rest" (in a Slot "conv1.ent.0.rest") is conv1.rest there,
+ * "conv1.1.rest" bn1.rest. */
+static void name_conv(const char *name, mn_str *out) {
+    const char *at = after(name, "conv"), *rest, *const kinds[] = {"conv", "bn"};
+    char *dot;
+    if (!at) return;
+    const unsigned long number = strtoul(at, &dot, 10);
+    if (*dot != '.') return;
+    at = (rest = after(dot, ".ent.")) ? rest : dot + 1;
+    for (size_t i = 0; i < MN_COUNT(kinds); i++) {
+        const char begin[] = {(char)('0' + i), '.', 0};
+        if ((rest = after(at, begin))) mn_str_addf(out, "%s%lu.%s", kinds[i], number, rest);
+    }
+}
+
+/* "STAGE.BLOCK.part" */
+static void name_residual(const char *name, mn_str *out) {
+    char *dot, *end = NULL;
+    const unsigned long stage = strtoul(name, &dot, 10), block = *dot == '.' ? strtoul(dot + 1, &end, 10) : 0;
+    if (!end || *end != '.') return;
+    mn_str name_there = {.ctx = out->ctx};
+    const char *rest = after(end + 1, "downsample.0.");
+    if (rest)
+        mn_str_addf(&name_there, "downsample.%s", rest);
+    else if (after(end + 1, "bn"))
+        mn_str_add(&name_there, end + 1);
+    else
+        name_conv(end + 1, &name_there);
+    if (name_there.n) mn_str_addf(out, "layer%lu.%lu.%s", stage + 1, block, name_there.text);
+    out->failed |= name_there.failed;
+    mn_str_free(&name_there);
+}
+
+int mn_torchvision_resnet(const mn_model *m, const char *name, mn_str *out) {
+    const char *rest = after(name, "layers.");
+    (void)m;
+    if (rest)
+        name_residual(rest, out);
+    else if (after(name, "fc."))
+        mn_str_add(out, name);
+    else
+        name_conv(name, out);
+    return out->failed ? MODNAS_ENOMEM : 0;
 }

@@ -44,6 +44,7 @@ struct modnas_model {
     /* The operator that the backbone itself has at a Slot; NULL: it has none. Set by the model's builder. */
     int (*predefined)(mn_model *model, const struct mn_slot *slot, mn_module **out);
     const struct mn_digits *digits; /* how its architectures are written as one text; NULL: they are not */
+    int32_t own_bn; /* 1: the operators of a ResNet that this gives end with batch norm */
     /* The name that others give a tensor in their files (models/torchvision.c), into an empty builder that stays empty
      * for what they do not have; NULL: nobody is known who has this network. Set by the model's builder. */
     int (*foreign_name)(const mn_model *m, const char *name, mn_str *out);
