@@ -14,6 +14,11 @@
 /* One size for all Slots: what zeros and identities can stand in for. */
 #define EVEN ", cfgs: [[0, 16, 1, 1], [1, 16, 3, 1], [1, 16, 3, 2]], width_coeff: 0, input: [3, 12, 13]"
 
+/* Squeeze and excitation, and hard swish, where the blocks have them. */
+#define V3   "candidates: [M3B3E3, M3B3E6, M3B5E3, M3B7E6]"
+#define KEPT "construct: {mixed_op: {type: MobileNetV3SearchConstructor}}\n"
+#define ROWS ", mode: small, cfgs: [[3, 0, 16, 0, 1, 2], [3, 16, 16, 1, 0, 1], [5, 40, 16, 0, 1, 1], [3, 40, 16, 1, 1, 1]], input: [1, 28, 28]"
+
 static const struct {
     const char *name, *yaml;
     int32_t asked; /* 1: only where a number of networks is asked for */
@@ -26,6 +31,9 @@ static const struct {
      ", activation: Hardswish, width_coeff: 0.4, input: [1, 28, 28], chn_in: 1, cfgs: [[0, 16, 1, 1], [3, 24, 2, 2], [6, 40, 2, 2]]", MB), 0},
     {"cifar_shufflenetv2_oneshot", NET("cifar_shufflenetv2_oneshot", "", "candidates: [SHU3, SHU5, SHU7, SHX3]"), 0},
     {"shufflenetv2", NET("shufflenetv2", ", input: [3, 64, 65]", "candidates: [SHU3, SHX9]"), 1},
+    {"mobilenetv3_small", NET("mobilenetv3_small", ", input: [3, 64, 65]", V3) KEPT, 0},
+    {"mobilenetv3_large", NET("mobilenetv3_large", ", input: [3, 65, 64]", V3) KEPT, 1},
+    {"MobileNetV3, all endings", NET("MobileNetV3", ROWS, "candidates: [M3B3E3S, M3B5E6H, M3B7E1SH, M3B9E3, SE]"), 0},
     {"NASBenchMacro", NET("NASBenchMacro", "", "candidates: [SKIP, IR3E3, IR5E6]"), 0},
     {"operators of DARTS", NET("MobileNetV2", EVEN, DARTS), 0},
     {"the same, activation first", "ops: {ops_order: act_weight_bn, bn: {affine: false}}\n" NET("MobileNetV2", EVEN, DARTS), 0},
