@@ -59,15 +59,18 @@ static const figure figures[] = {
 START_TEST(counts) {
     const figure *f = &figures[_i];
     mn_str config = {.ctx = model_ctx};
-    mn_str_addf(&config, "backend: ref\n%s", f->config);
-    mn_model *m = model_of(config.text, MODNAS_F32);
+    mn_model *m;
     int64_t macs = 0;
+    mn_str_addf(&config, "backend: ref\n%s", f->config);
+    mn_node *tree = yaml(config.text);
+    OK(mn_construct_model(model_ctx, tree, MODNAS_F32, f->macs > 0, &m)); /* no memory where nothing is recorded */
     if (f->macs) OK(mn_model_macs(m, NULL, &macs));
     ck_assert_msg(mn_model_n_params(m) == f->params && macs == f->macs, "%s: %lld / %lld, wanted %lld / %lld", f->config,
                   (long long)mn_model_n_params(m), (long long)macs, (long long)f->params, (long long)f->macs);
     ck_assert_uint_eq(m->slots.n, f->slots);
     ck_assert_int_eq(mn_model_n_mixed(m), f->mixed);
     mn_model_free(m);
+    mn_node_free(model_ctx, tree);
     mn_str_free(&config);
 }
 END_TEST
@@ -108,6 +111,35 @@ START_TEST(rows_are_scaled) {
     ck_assert_int_eq(model_param(m, "conv.0.weight")->dims[0], 32);
     ck_assert_int_eq(model_param(m, "classifier.0.weight")->dims[0], 768);
     mn_model_free(m);
+}
+END_TEST
+
+/* ---- steps --------------------------------------------------------------------------------------------- */
+
+/* A block without expansion, with and without squeeze and excitation, ReLU and hard-swish, strides 1 and 2. */
+#define NET                                                                                                            \
+    "model: {type: MobileNetV3, args: {cfgs: [[3, 0, 8, 0, 1, 1], [3, 8, 8, 1, 0, 1], [5, 20, 16, 0, 1, 2], [3, 24, 16," \
+    " 1, 1, 1]], mode: small, width_mult: 0.1, n_classes: 3, dropout_rate: 0, input: [2, 7, 6]}}\n"
+
+START_TEST(gradients) {
+    model_check_gradients(model_of("backend: ref\n" NET, MODNAS_F64), 4);
+}
+END_TEST
+
+/* The whole networks on images of 64 x 64, too. */
+static const char *const nets[] = {NET, LARGE("input: [3, 64, 64], n_classes: 10, dropout_rate: 0"),
+                                   SMALL("input: [3, 64, 64], n_classes: 10, dropout_rate: 0")};
+
+START_TEST(same_step_on_dnnl) {
+    mn_model *m[2];
+    if (!model_has_dnnl("same_step_on_dnnl")) return;
+    for (int i = 0; i < 2; i++) {
+        mn_str config = {.ctx = model_ctx};
+        mn_str_addf(&config, "backend: %s\nthreads: 1\nseed: 3\n%s", i ? "dnnl" : "ref", nets[_i]);
+        m[i] = model_of(config.text, MODNAS_F32);
+        mn_str_free(&config);
+    }
+    model_same_step(m[0], m[1], 2, nets[_i]);
 }
 END_TEST
 
@@ -178,6 +210,7 @@ int main(void) {
     util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
     util_add_loop(s, "refused", model_setup, model_teardown, refused, MN_COUNT(wrong));
     util_add(s, "nets", model_setup, model_teardown,
-             (const TTest *[]){names_of_parameters, rows_are_scaled, comes_back, NULL});
+             (const TTest *[]){names_of_parameters, rows_are_scaled, gradients, comes_back, NULL});
+    util_add_loop(s, "steps", model_setup, model_teardown, same_step_on_dnnl, MN_COUNT(nets));
     return util_run(s);
 }
