@@ -47,6 +47,7 @@ int mn_construct_infra_register(modnas_ctx *ctx);
 int mn_construct_initialise_register(modnas_ctx *ctx);
 int mn_construct_drop_path_register(modnas_ctx *ctx);
 int mn_construct_hparam_register(modnas_ctx *ctx);
+int mn_construct_cells_register(modnas_ctx *ctx);
 int mn_construct_constructed_register(modnas_ctx *ctx);
 int mn_construct_elastic_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);

@@ -5,6 +5,7 @@
 int mn_models_register(modnas_ctx *ctx) {
     int (*const families[])(modnas_ctx *ctx) = {
         mn_accel_nas_bench_register,
+        mn_darts_register,
         mn_mobilenetv2_register,
         mn_mobilenetv3_register,
         mn_nas_bench_macro_register,

@@ -2,11 +2,12 @@
 #ifndef MN_MODELS_H
 #define MN_MODELS_H
 
+#include "module/layer_types.h"
 #include "module/layers.h"
-#include "module/model.h"
 #include "space/slot.h"
 
 int mn_accel_nas_bench_register(modnas_ctx *ctx);
+int mn_darts_register(modnas_ctx *ctx);
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 int mn_mobilenetv3_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);

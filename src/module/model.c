@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static const mn_ops_conf default_ops = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0}; /* ops_order: bn_act_weight */
+static const mn_ops_conf default_ops = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0, 1}; /* ops_order: bn_act_weight */
 
 int mn_model_new(modnas_ctx *ctx, mn_backend *backend, int32_t dtype, uint64_t seed, mn_model **out) {
     mn_model *m = mn_alloc(ctx, 1, sizeof *m);

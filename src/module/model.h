@@ -23,6 +23,7 @@ typedef struct mn_ops_conf {
     int32_t bn_affine;
     double bn_eps, bn_momentum;
     int32_t conv_bias;
+    int32_t pool_bn; /* 0: no batch norm with pooling */
 } mn_ops_conf;
 
 /* The run of modnas_model_forward and what it was planned for; run NULL: never yet. */

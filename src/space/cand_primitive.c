@@ -51,7 +51,7 @@ static int add_ordered(mn_module *net, const mn_block *b, const token *t) {
     const char *order = net->model->ops.order;
     int32_t chn = b->chn_in;
     for (int i = 0; i < 3 && order[i]; i++) {
-        if (order[i] == 'b') MN_TRY(add_norm(net, chn));
+        if (order[i] == 'b' && (t->n_convs || net->model->ops.pool_bn)) MN_TRY(add_norm(net, chn));
         if (order[i] == 'a' && t->n_convs) MN_TRY(add_relu(net));
         if (order[i] != 'w') continue;
         MN_TRY(add_weight(net, t));
