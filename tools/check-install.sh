@@ -3,6 +3,7 @@
 #
 #   that what install brings is what its list names, and that uninstall leaves nothing of it and all that was there before;
 #   that a host is compiled by what pkg-config says, as C11 and as C++17, against the shared and the static library, and runs;
+#   likewise by CMake's find_package, where there is cmake;
 #   that all of it still works after the tree was moved; that installing over a version leaves that one's files whole.
 # Compilers from CC and CXX.
 set -eu
@@ -47,12 +48,36 @@ runs() { # words of a command: the host runs, with oneDNN
 compiles() { # name, compiler and language, libraries
     # shellcheck disable=SC2086
     quietly $2 -Wall -Wextra -Werror "$host" -o "$3" $(pc --cflags) $4
+    found "$1" "$3"
+}
+found() { # name, program: it finds what those before it found
     rm -f "$tmp"/found_by_*.yaml
-    runs env LD_LIBRARY_PATH="$at/lib" "$3"
+    runs env LD_LIBRARY_PATH="$at/lib" "$2"
     cat "$tmp/found_by_asking.yaml" "$tmp/found_by_gradient.yaml" >"$tmp/found"
     [ -e "$tmp/found.first" ] || cp "$tmp/found" "$tmp/found.first"
     cmp "$tmp/found" "$tmp/found.first" || fail "$1: found another architecture than the host before it"
     echo "check-install: $1, in $at: runs"
+}
+by_cmake() {
+    rm -rf "$tmp/cmake"
+    mkdir "$tmp/cmake"
+    cp "$host" "$tmp/cmake/host.c"
+    cat >"$tmp/cmake/CMakeLists.txt" <<EOF
+cmake_minimum_required(VERSION 3.16)
+project(host C)
+find_package(modnas 0.1 CONFIG REQUIRED)
+add_executable(shared host.c)
+target_link_libraries(shared modnas::modnas)
+add_executable(static host.c)
+target_link_libraries(static modnas::static)
+EOF
+    quietly cmake -S "$tmp/cmake" -B "$tmp/cmake/b" -DCMAKE_PREFIX_PATH="$at" -DCMAKE_C_COMPILER="$CC"
+    quietly cmake --build "$tmp/cmake/b"
+    found 'CMake, shared library' "$tmp/cmake/b/shared"
+    cp "$tmp/cmake/b/static" "$at/bin/host_cmake_static"
+    found 'CMake, static library' "$at/bin/host_cmake_static"
+    sed -i 's/modnas 0.1 CONFIG/modnas 0.2 CONFIG/' "$tmp/cmake/CMakeLists.txt"
+    ! cmake -S "$tmp/cmake" -B "$tmp/cmake/b2" -DCMAKE_PREFIX_PATH="$at" >/dev/null 2>&1 || fail "version 0.1 does for CMake's 0.2"
 }
 serves() { # folder, options for pkg-config
     at=$1 moved=${2:-}
@@ -67,6 +92,7 @@ serves() { # folder, options for pkg-config
     compiles 'C11, static library' "$CC -std=c11" "$at/bin/host_c_static" "$static"
     compiles 'C++17, shared library' "$CXX -std=c++17 -x c++" "$tmp/host_cpp" "$(pc --libs)"
     compiles 'C++17, static library' "$CXX -std=c++17 -x c++" "$at/bin/host_cpp_static" "$static"
+    if command -v cmake >/dev/null; then by_cmake; else echo "check-install: CMake: skipped, there is no cmake"; fi
 }
 make_ install prefix="$tmp/first"
 serves "$tmp/first"

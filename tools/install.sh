@@ -84,11 +84,22 @@ put_pkgconfig() {
         s|@includedir@|$(value "$(below "$includedir")")|; s|@version@|$version|" pkgconfig/modnas.pc.in >"$tmp/modnas.pc"
     put 644 "$tmp/modnas.pc" lib/pkgconfig/modnas.pc
 }
+# Ways in them are relative to where they lie, so they follow a tree that was moved.
+put_cmake() {
+    at=$libdir/cmake/modnas
+    way() { value "$(realpath -m --relative-to="$1" "$2")"; }
+    for f in modnas-config modnas-config-version; do
+        sed "s|@up@|$(way "$at" "$prefix")|; s|@libdir@|$(way "$prefix" "$libdir")|; s|@includedir@|$(way "$prefix" "$includedir")|
+            s|@version@|$version|; s|@major@|${version%%.*}|; s|@series@|${version%.*}|
+            s|@static_libs@|protobuf-c;cyaml;yaml;png;jpeg;z;m;pthread;dl|" pkgconfig/$f.cmake.in >"$tmp/$f.cmake"
+        put 644 "$tmp/$f.cmake" lib/cmake/modnas/$f.cmake
+    done
+}
 put_docs() {
     put_all doc README.md CHANGELOG.md LICENSE
     put_all doc/docs docs/*.md
     put_all doc/docs/design docs/design/*.md
-    put_all doc/docs/examples docs/examples/*.yaml docs/examples/*.c
+    put_all doc/docs/examples docs/examples/*.yaml docs/examples/*.c docs/examples/*.cpp docs/examples/*.py
     # The oneDNN that lies beside its plug-in comes with its licence.
     [ ! -e "$B/modnas-plugins/libdnnl.so.3" ] || put_all doc/onednn "$ONEDNN_ROOT"/doc/LICENSE "$ONEDNN_ROOT"/doc/THIRD-PARTY-PROGRAMS
 }
@@ -103,6 +114,7 @@ do_install() {
     put_all include/modnas bindings/cpp/modnas/*.hpp
     put 644 bindings/cpp/modnas.hpp include/modnas.hpp
     put_pkgconfig
+    put_cmake
     put_program
     put_docs
     cp "$tmp/made" "$tmp/installed.txt"
