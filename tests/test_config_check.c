@@ -65,7 +65,7 @@ START_TEST(selected_section_is_complete) {
     config_expect_bad("estim: {a: {epochs: 1}}\n", MODNAS_ECONFIG, "c.yaml:1: this estim has no type");
     config_expect_bad(
         "data: ImageClsData\ntrain_data:\n  args: {cutout: 4}\n", MODNAS_ECONFIG,
-        "c.yaml:2: ImageClsData needs the arg 'dataset' (name of the data set (read now: fashionmnist, mnist, cifar10, cifar100))");
+        "c.yaml:2: ImageClsData needs the arg 'dataset' (name of the data set; imagenet, image: PNG and JPEG files in folders of classes)");
     /* args of implicit constructors come from other keys */
     config_expect_good(
         "construct: {arch_desc: MobileNetV2ArchDescConstructor, mixed_op: {args: {candidate_args: {}}}}\n");
