@@ -2,18 +2,11 @@
  * constructors keep of a block, and what is refused. */
 #include <string.h>
 
-#include "util_model.h"
+#include "util_nets.h"
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 
 /* ---- counts -------------------------------------------------------------------------------------------- */
-
-typedef struct figure {
-    const char *config;
-    int64_t params, macs; /* macs 0: not looked at */
-    size_t slots;
-    int32_t mixed;
-} figure;
 
 #define LARGE(args)      "model: {type: mobilenetv3_large, args: {" args "}}\n"
 #define SMALL(args)      "model: {type: mobilenetv3_small, args: {" args "}}\n"
@@ -21,57 +14,52 @@ typedef struct figure {
 #define SAME_15(op)      "arch_desc: [" FIVE(op) "," FIVE(op) "," FIVE(op) "]\n"
 #define SAME_11(op)      "arch_desc: [" FIVE(op) "," FIVE(op) "," op "]\n"
 #define DESC(args)       "construct: {arch_desc: {type: MobileNetV3ArchDescConstructor, args: {" args "}}}\n"
-#define SEARCH_OF(t, args)                                                                                             \
-    "construct: {mixed_op: {type: " t ", args: {mixed_op: IndexMixedOp, candidates: [M3B3E3, M3B3E6, M3B5E3, M3B5E6]"  \
-    args "}}}\n"
-#define SEARCH(args) SEARCH_OF("MobileNetV3SearchConstructor", args)
+#define SEARCH(args)                                                                                                   \
+    "construct: {mixed_op: {type: MobileNetV3SearchConstructor, args: {mixed_op: IndexMixedOp, candidates: [M3B3E3, "  \
+    "M3B3E6, M3B5E3, M3B5E6]" args "}}}\n"
 
-static const figure figures[] = {
-    {"model: mobilenetv3_large\n", 5483032, 216589760, 15, 0},
-    {"model: mobilenetv3_small\n", 2709464, 56676288, 11, 0},
-    {SMALL("last_se: false"), 2542856, 56510400, 11, 0}, /* torchvision's mobilenet_v3_small */
-    {LARGE("width_mult: 0.35, n_classes: 10"), 2227618, 93870016, 15, 0},
-    {SMALL("width_mult: 0.35, n_classes: 10"), 749378, 26942992, 11, 0},
-    {LARGE("width_mult: 0.75, n_classes: 10"), 3329114, 180116416, 15, 0},
-    {SMALL("width_mult: 0.5, n_classes: 10"), 915898, 34531008, 11, 0},
-    {LARGE("width_mult: 1.25, n_classes: 10"), 5311858, 281026240, 15, 0},
-    {"model: mobilenetv3_large\nconstruct: {own: MobileNetV3PredefinedConstructor}\n", 5483032, 216589760, 15, 0},
-    {"model: mobilenetv3_large\n" SEARCH(""), 11081080, 0, 15, 14},
-    {"model: mobilenetv3_large\n" SEARCH(", keep_config: false"), 7145528, 0, 15, 14},
-    {"model: mobilenetv3_large\n" SEARCH(", fix_first: false"), 11096008, 0, 15, 15},
-    {"model: mobilenetv3_large\n" SEARCH(", add_zero_op: false"), 11081080, 0, 15, 14},
-    {"model: mobilenetv3_large\n" SEARCH(", keep_config: false, candidate_args: {use_se: 1, use_hs: 1}"), 12082904, 0, 15,
-     14},
-    {"model: mobilenetv3_small\n" SEARCH(""), 4443872, 0, 11, 10},
-    {"model: mobilenetv3_small\n" SEARCH(", keep_config: false"), 3132320, 0, 11, 10},
-    {"model: mobilenetv3_small\n" SEARCH(", keep_config: false, candidate_args: {use_se: 1, use_hs: 1}"), 4487040, 0, 11,
-     10},
-    {"model: mobilenetv3_large\n" SAME_15("M3B3E3") DESC(""), 3790464, 153412272, 15, 0},
-    {"model: mobilenetv3_large\n" SAME_15("M3B3E3") DESC("fix_first: false"), 3792192, 173081264, 15, 0},
-    {"model: mobilenetv3_large\n" SAME_15("M3B3E3") DESC("keep_config: false"), 3389504, 153014064, 15, 0},
-    {"model: mobilenetv3_large\n" SAME_15("M3B7E9") DESC(""), 8735832, 537056400, 15, 0},
-    {"model: mobilenetv3_large\n" SAME_15("M3B7E9"), 5217776, 674830352, 15, 0}, /* neither kept */
-    {"model: mobilenetv3_small\n" SAME_11("M3B5E6") DESC(""), 2814792, 71661984, 11, 0},
-    {"model: mobilenetv3_small\n" SAME_11("M3B5E6") DESC("keep_config: false, fix_first: false"), 2298280, 101499808, 11,
-     0},
+/* config, parameters, multiply-adds (0: not looked at), Slots */
+static const net_figure figures[] = {
+    {"model: mobilenetv3_large\n", 5483032, 216589760, 15},
+    {"model: mobilenetv3_small\n", 2709464, 56676288, 11},
+    {SMALL("last_se: false"), 2542856, 56510400, 11}, /* torchvision's mobilenet_v3_small */
+    {LARGE("width_mult: 0.35, n_classes: 10"), 2227618, 93870016, 15},
+    {SMALL("width_mult: 0.35, n_classes: 10"), 749378, 26942992, 11},
+    {LARGE("width_mult: 0.75, n_classes: 10"), 3329114, 180116416, 15},
+    {SMALL("width_mult: 0.5, n_classes: 10"), 915898, 34531008, 11},
+    {LARGE("width_mult: 1.25, n_classes: 10"), 5311858, 281026240, 15},
+    {"model: mobilenetv3_large\nconstruct: {own: MobileNetV3PredefinedConstructor}\n", 5483032, 216589760, 15},
+    {"model: mobilenetv3_large\n" SEARCH(""), 11081080, 0, 15},
+    {"model: mobilenetv3_large\n" SEARCH(", keep_config: false"), 7145528, 0, 15},
+    {"model: mobilenetv3_large\n" SEARCH(", fix_first: false"), 11096008, 0, 15},
+    {"model: mobilenetv3_large\n" SEARCH(", add_zero_op: false"), 11081080, 0, 15},
+    {"model: mobilenetv3_large\n" SEARCH(", keep_config: false, candidate_args: {use_se: 1, use_hs: 1}"), 12082904, 0, 15},
+    {"model: mobilenetv3_small\n" SEARCH(""), 4443872, 0, 11},
+    {"model: mobilenetv3_small\n" SEARCH(", keep_config: false"), 3132320, 0, 11},
+    {"model: mobilenetv3_small\n" SEARCH(", keep_config: false, candidate_args: {use_se: 1, use_hs: 1}"), 4487040, 0, 11},
+    {"model: mobilenetv3_large\n" SAME_15("M3B3E3") DESC(""), 3790464, 153412272, 15},
+    {"model: mobilenetv3_large\n" SAME_15("M3B3E3") DESC("fix_first: false"), 3792192, 173081264, 15},
+    {"model: mobilenetv3_large\n" SAME_15("M3B3E3") DESC("keep_config: false"), 3389504, 153014064, 15},
+    {"model: mobilenetv3_large\n" SAME_15("M3B7E9") DESC(""), 8735832, 537056400, 15},
+    {"model: mobilenetv3_large\n" SAME_15("M3B7E9"), 5217776, 674830352, 15}, /* neither kept */
+    {"model: mobilenetv3_small\n" SAME_11("M3B5E6") DESC(""), 2814792, 71661984, 11},
+    {"model: mobilenetv3_small\n" SAME_11("M3B5E6") DESC("keep_config: false, fix_first: false"), 2298280, 101499808, 11},
 };
 
 START_TEST(counts) {
-    const figure *f = &figures[_i];
-    mn_str config = {.ctx = model_ctx};
-    mn_model *m;
-    int64_t macs = 0;
-    mn_str_addf(&config, "backend: ref\n%s", f->config);
-    mn_node *tree = yaml(config.text);
-    OK(mn_construct_model(model_ctx, tree, MODNAS_F32, f->macs > 0, &m)); /* no memory where nothing is recorded */
-    if (f->macs) OK(mn_model_macs(m, NULL, &macs));
-    ck_assert_msg(mn_model_n_params(m) == f->params && macs == f->macs, "%s: %lld / %lld, wanted %lld / %lld", f->config,
-                  (long long)mn_model_n_params(m), (long long)macs, (long long)f->params, (long long)f->macs);
-    ck_assert_uint_eq(m->slots.n, f->slots);
-    ck_assert_int_eq(mn_model_n_mixed(m), f->mixed);
+    net_check_figure(&figures[_i]);
+}
+END_TEST
+
+START_TEST(mixed_ops) {
+    mn_model *m = model_of("backend: ref\nmodel: mobilenetv3_small\n" SEARCH(""), MODNAS_F32),
+             *all = model_of("backend: ref\nmodel: mobilenetv3_small\n" SEARCH(", fix_first: false"), MODNAS_F32);
+    ck_assert_int_eq(mn_model_n_mixed(m), 10); /* of 11 Slots */
+    ck_assert_int_eq(mn_model_mixed(m, 0)->n, 4);
+    ck_assert_int_eq(mn_model_mixed(m, 1)->n, 5); /* 24 -> 24, stride 1: NIL, too */
+    ck_assert_int_eq(mn_model_n_mixed(all), 11);
     mn_model_free(m);
-    mn_node_free(model_ctx, tree);
-    mn_str_free(&config);
+    mn_model_free(all);
 }
 END_TEST
 
@@ -122,24 +110,25 @@ END_TEST
     " 1, 1, 1]], mode: small, width_mult: 0.1, n_classes: 3, dropout_rate: 0, input: [2, 7, 6]}}\n"
 
 START_TEST(gradients) {
-    model_check_gradients(model_of("backend: ref\n" NET, MODNAS_F64), 4);
+    net_check_gradients(NET, 4, 0);
 }
 END_TEST
 
 /* The whole networks on images of 64 x 64, too. */
-static const char *const nets[] = {NET, LARGE("input: [3, 64, 64], n_classes: 10, dropout_rate: 0"),
-                                   SMALL("input: [3, 64, 64], n_classes: 10, dropout_rate: 0")};
+static const struct {
+    const char *config;
+    int32_t batch, raised;
+} nets[] = {{NET, 4, 0},
+            {LARGE("input: [3, 64, 64], n_classes: 10, dropout_rate: 0"), 2, 1},
+            {SMALL("input: [3, 64, 64], n_classes: 10, dropout_rate: 0"), 2, 1}};
 
 START_TEST(same_step_on_dnnl) {
-    mn_model *m[2];
-    if (!model_has_dnnl("same_step_on_dnnl")) return;
-    for (int i = 0; i < 2; i++) {
-        mn_str config = {.ctx = model_ctx};
-        mn_str_addf(&config, "backend: %s\nthreads: 1\nseed: 3\n%s", i ? "dnnl" : "ref", nets[_i]);
-        m[i] = model_of(config.text, MODNAS_F32);
-        mn_str_free(&config);
-    }
-    model_same_step(m[0], m[1], 2, nets[_i]);
+    net_compare_step(nets[_i].config, nets[_i].batch, nets[_i].raised);
+}
+END_TEST
+
+START_TEST(candidates) {
+    ck_assert_int_gt(net_try_candidates("backend: ref\n" NET), 130); /* 64 M3B, 16 MB, 56 others by kernel */
 }
 END_TEST
 
@@ -210,7 +199,8 @@ int main(void) {
     util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
     util_add_loop(s, "refused", model_setup, model_teardown, refused, MN_COUNT(wrong));
     util_add(s, "nets", model_setup, model_teardown,
-             (const TTest *[]){names_of_parameters, rows_are_scaled, gradients, comes_back, NULL});
+             (const TTest *[]){mixed_ops, names_of_parameters, rows_are_scaled, gradients, candidates, comes_back,
+                               NULL});
     util_add_loop(s, "steps", model_setup, model_teardown, same_step_on_dnnl, MN_COUNT(nets));
     return util_run(s);
 }
