@@ -8,6 +8,8 @@
 
 #define MB      "candidates: [MB3E1, MB3E3, MB3E6, MB5E3, MB5E6, MB7E6, MB9E3]"
 #define DARTS   "candidates: [AP3, MP5, NC3, SS5, SC3, DC3, DD5, FC7, IDT, NIL, AVG, MAX]"
+#define RESNET  "candidates: [NC3, NC5, SC3, SC5, DC3, DC5, FC3]"
+#define PYRAMID "candidates: [AVG, MAX, IDT, SS3, SS5, SS7, DC3]"
 #define NET(type, args, candidates)                                                                                    \
     "backend: auto\nthreads: 1\nseed: 5\nmodel: {type: " type ", args: {n_classes: 10" args "}}\n"                     \
     "mixed_op: {type: IndexMixedOp, " candidates "}\n"
@@ -35,6 +37,12 @@ static const struct {
     {"mobilenetv3_large", NET("mobilenetv3_large", ", input: [3, 65, 64]", V3) KEPT, 1},
     {"MobileNetV3, all endings", NET("MobileNetV3", ROWS, "candidates: [M3B3E3S, M3B5E6H, M3B7E1SH, M3B9E3, SE]"), 0},
     {"NASBenchMacro", NET("NASBenchMacro", "", "candidates: [SKIP, IR3E3, IR5E6]"), 0},
+    {"CIFAR-ResNet-10", NET("CIFAR-ResNet-10", ", input: [3, 15, 16]", RESNET), 0},
+    {"CIFAR-ResNet-32", "ops: {ops_order: weight_bn}\n" NET("CIFAR-ResNet-32", ", zero_init_residual: true", RESNET), 1},
+    {"ImageNet-ResNet-18", NET("ImageNet-ResNet-18", ", chn: 16, use_bn: true, input: [3, 65, 64]", RESNET), 1},
+    {"ImageNet-ResNeXt-50", NET("ImageNet-ResNeXt-50", ", chn: 16, input: [3, 64, 65]", RESNET), 1},
+    {"PyramidNet", NET("PyramidNet", ", blocks: 2, alpha: 25, conv_groups: 2, input: [3, 15, 13]", PYRAMID), 0},
+    {"PyramidNet, basic blocks", NET("PyramidNet", ", blocks: 3, alpha: 25, bottleneck: false", RESNET), 1},
     {"operators of DARTS", NET("MobileNetV2", EVEN, DARTS), 0},
     {"the same, activation first", "ops: {ops_order: act_weight_bn, bn: {affine: false}}\n" NET("MobileNetV2", EVEN, DARTS), 0},
 };
