@@ -135,6 +135,25 @@ START_TEST(one_shot) {
 }
 END_TEST
 
+/* The picture has what costs something or changes the size; a block's ReLUs and empty places do neither. */
+START_TEST(residual) {
+    static const char yaml[] =
+        "backend: ref\nname: t\nseed: 1\nmodel: {type: CIFAR-ResNet, args: {layers: [1, 1], chn: 4, n_classes: 4}}\n"
+        "mixed_op: {type: IndexMixedOp, candidates: [NC3, SC3]}\n"
+        "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 24}}\n"
+        "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 8, val_batch_size: 8, valid_size: 8}}\n"
+        "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05}}}}}\n"
+        "optim: RandomSearchOptim\nestim: {search: {type: SubNetEstim, epochs: 3, subnet_epochs: 0}}\n";
+    RIG_RUNS(yaml, NULL);
+    char *html = check_page();
+    util_markup_has(html, ", as in results.json.");
+    util_markup_has(html, "<b>layers.1.0.downsample</b>");
+    ck_assert_ptr_null(strstr(html, "layers.0.0.relu"));
+    ck_assert_ptr_null(strstr(html, "layers.0.0.bn1"));
+    modnas_string_free(rig.ctx, html);
+}
+END_TEST
+
 START_TEST(table) {
     if (!run_table()) return;
     char *html = check_page();
@@ -304,7 +323,7 @@ START_TEST(outside) {
 END_TEST
 
 int main(void) {
-    const TTest *const pages[] = {gradient, one_shot, table, goals_and_latency, checked_latency, NULL};
+    const TTest *const pages[] = {gradient, one_shot, residual, table, goals_and_latency, checked_latency, NULL};
     const TTest *const others[] = {locale, no_memory, outside, NULL};
     const TTest *const parts[] = {numbers, ticks, NULL};
     Suite *s = suite_create("report");

@@ -174,11 +174,19 @@ static int add_layer(mn_net *n, mn_module *m, const mn_value *dst, int64_t macs)
     return MODNAS_ENOMEM;
 }
 
+/* A layer that computes without weights and leaves the sizes: nothing of it could be shown. Residual blocks have many. */
+static int is_plain(const recording *r, mn_module *m, const mn_value *dst) {
+    const mn_vec *all = &r->net->layers;
+    const int64_t *before = all->n ? MN_AT(*all, mn_layer, all->n - 1).dims : NULL;
+    if (!before || mn_slot_of(m) || mn_derived_weights(m)) return 0;
+    return dst->dims[1] == before[0] && dst->dims[2] == before[1] && dst->dims[3] == before[2];
+}
+
 static void leave(mn_module *m, mn_run *run, const mn_value *dst, void *ud) {
     recording *r = ud;
     if (r->unit != m) return;
     r->unit = NULL;
-    if (!r->rc) r->rc = add_layer(r->net, m, dst, mn_run_macs(run) - r->macs);
+    if (!r->rc && !is_plain(r, m, dst)) r->rc = add_layer(r->net, m, dst, mn_run_macs(run) - r->macs);
 }
 
 /* Sizes as the run says them. */
