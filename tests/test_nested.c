@@ -80,6 +80,32 @@ START_TEST(parameters_follow_from_the_graph) {
 }
 END_TEST
 
+/* Measured with PyTorch in the original: CIFAR-ResNet-10 with layers in its Slots. macs 0: of the supernet, not known. */
+#define RESNET "backend: ref\nmodel: {type: CIFAR-ResNet-10, args: {chn_in: 3, chn: 16, n_classes: 10}}\nconstruct:\n"
+#define GRAPH  LAYERS(A_DAG("2", "ReplicateAllocator", "CombinationEnumerator"))
+#define TWO_BY_TWO                                                                                                     \
+    LAYERS("{type: MultiChainLayer, args: {n_chain: 2, n_chain_nodes: 2, allocator: EvenSplitAllocator, merger_out: "  \
+           "ConcatMerger}}")
+
+START_TEST(counts_of_the_original) {
+    static const struct {
+        const char *config;
+        int64_t params, macs;
+        size_t arch;
+    } rows[] = {{RESNET GRAPH TWO, 1231002, 0, 24},
+                {RESNET GRAPH OP("SC3"), 247066, 14513408, 0},
+                {RESNET TWO_BY_TWO TWO, 450202, 0, 32},
+                {RESNET TWO_BY_TWO OP("SC3"), 105210, 6622464, 0}};
+    int64_t macs;
+    mn_model *m = model_of(rows[_i].config, MODNAS_F32);
+    ck_assert_int_eq(mn_model_n_params(m), rows[_i].params);
+    ck_assert_uint_eq(m->arch_params.n, rows[_i].arch);
+    OK(mn_model_macs(m, NULL, &macs));
+    if (rows[_i].macs) ck_assert_int_eq(macs, rows[_i].macs);
+    mn_model_free(m);
+}
+END_TEST
+
 /* ---- out and in again ---------------------------------------------------------------------------------- */
 
 static mn_node *export_of(mn_model *m, const char *spec) {
@@ -345,6 +371,7 @@ int main(void) {
     util_add(s, "nested", model_setup, model_teardown,
              (const TTest *[]){parameters_follow_from_the_graph, every_bundle_of_chains_comes_back,
                                the_strongest_edges_are_kept, choices_are_kept_as_they_are, NULL});
+    util_add_loop(s, "counts", model_setup, model_teardown, counts_of_the_original, 4);
     util_add_loop(s, "every dag", model_setup, model_teardown, every_dag_comes_back, 8);
     util_add_loop(s, "gradients", model_setup, model_teardown, gradients, 3);
     util_add_loop(s, "refused", model_setup, model_teardown, what_does_not_fit_is_refused, 15);
