@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "construct/subnet.h"
+#include "search/collapse.h"
 #include "search/derive.h"
 #include "space/nested.h"
 #include "train/train.h"
@@ -144,6 +145,29 @@ START_TEST(a_search_comes_to_a_pair_of_cells) {
     ck_assert_str_eq(text, "[[[[[\"AVG\"],[0],2],[[\"MAX\"],[1],2]],[[[\"SC5\"],[1],3],[[\"DC3\"],[2],3]]],"
                            "[[[[\"AVG\"],[0],2],[[\"MAX\"],[1],2]],[[[\"SC5\"],[1],3],[[\"DC3\"],[2],3]]]]");
     mn_free(model_ctx, text);
+    mn_model_free(m);
+}
+END_TEST
+
+/* Cells of 3 nodes that choose skip connections throughout: 6 edges of the normal cell are kept, each of three operators
+ * beside the zero one, although there are 2 such cells and their logits are shared. In the reduce cell the kept edges
+ * read the inputs with stride 2, where a skip connection has weights. */
+START_TEST(skip_connections_raise_the_alarm) {
+    mn_model *m = model_of(NET("chn: 4, layers: 4, nodes: 3, channel_multiplier: 1, n_classes: 3, input: [2, 8, 8]")
+                           "construct: {cells: {type: DARTSSearchConstructor, args: {mixed_op: SoftmaxSumMixedOp, "
+                           "candidates: [SC3, IDT, DC3, NIL]}}}\n",
+                           MODNAS_F32);
+    mn_collapse c;
+    for (int32_t i = 0; i < mn_model_n_mixed(m); i++) OK(mn_mixed_set_alpha(mn_model_mixed(m, i), (double[]){0, 1, 0, 2}));
+    OK(mn_collapse_measure(m, &c));
+    ck_assert_int_eq(c.n_ops, 6);
+    ck_assert_int_eq(c.n_free, 6);
+    ck_assert_double_eq_tol(c.expected, 2, 1e-12);
+    ck_assert_double_eq_tol(c.p, pow(1 / 3.0, 6), 1e-12);
+    ck_assert_int_eq(c.is_alarm, 1);
+    for (int32_t i = 0; i < mn_model_n_mixed(m); i++) OK(mn_mixed_set_alpha(mn_model_mixed(m, i), (double[]){1, 0, 0, 2}));
+    OK(mn_collapse_measure(m, &c));
+    ck_assert(c.n_free == 0 && !c.is_alarm);
     mn_model_free(m);
 }
 END_TEST
@@ -305,7 +329,7 @@ int main(void) {
     util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
     util_add(s, "cells", model_setup, model_teardown,
              (const TTest *[]){genotypes_have_their_published_size, descriptions_come_back,
-                               a_search_comes_to_a_pair_of_cells, sub_networks_have_the_supernets_weights, auxiliary_head,
+                               a_search_comes_to_a_pair_of_cells, skip_connections_raise_the_alarm, sub_networks_have_the_supernets_weights, auxiliary_head,
                                NULL});
     util_add_loop(s, "gradients", model_setup, model_teardown, gradients, MN_COUNT(stepped));
     util_add_loop(s, "two backends", model_setup, model_teardown, steps_are_those_of_ref, MN_COUNT(stepped));

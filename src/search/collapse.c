@@ -4,12 +4,16 @@
  * Mixed ops with a candidate without parameters are looked at. With f_i of n_i such candidates, a choice at random
  * gives their number K a sum of independent 0 / 1 draws of probabilities f_i / n_i, whose exact distribution is built
  * up op by op. That many at once, and at least half of the ops: an alarm. A search may mean it; it has to be looked at.
- */
+ *
+ * Mixed ops that share their logits are one choice. Of edges of cells those count that are kept, with their best
+ * operator that is not zero, as they are derived: that is how many skip connections a cell of DARTS would have. */
 #include "search/collapse.h"
 
 #include <math.h>
 
 #include "search/derive.h"
+#include "space/candidates.h"
+#include "space/nested.h"
 
 #define ALARM_P     0.01
 #define ALARM_SHARE 0.5
@@ -34,25 +38,36 @@ static void add_op(counting *k, double p, int chosen) {
 }
 
 static int look_at(counting *k, const mn_mixed *m) {
-    int32_t best, n_free = 0;
+    const int is_edge = mn_mixed_is_edge(m);
+    int32_t best, n_free = 0, n_all = 0;
     double h = 0;
     if (m->param->type != MN_TENSOR || m->n < 2) return 0;
     MN_TRY(mn_mixed_probs(m, k->probs));
-    MN_TRY(mn_mixed_top(m, 1, &best));
+    MN_TRY(mn_mixed_best(m, &best));
     for (int32_t i = 0; i < m->n; i++) {
-        n_free += is_free(m, i);
+        const int counts = !is_edge || !mn_is_zero_op(mn_mixed_module(m, i));
+        n_all += counts;
+        n_free += counts && is_free(m, i);
         if (k->probs[i] > 0) h -= k->probs[i] * log(k->probs[i]);
     }
     k->entropy += h / log(m->n);
     k->n_logits++;
-    if (n_free) add_op(k, (double)n_free / m->n, is_free(m, best));
+    if (is_edge && (best < 0 || mn_is_zero_op(mn_mixed_module(m, best)))) return 0; /* not in the network */
+    if (n_free) add_op(k, (double)n_free / n_all, is_free(m, best));
     return 0;
+}
+
+static int is_first(mn_model *m, int32_t i) {
+    for (int32_t j = 0; j < i; j++)
+        if (mn_model_mixed(m, j)->param == mn_model_mixed(m, i)->param) return 0;
+    return 1;
 }
 
 static int measure(mn_model *m, counting *k) {
     mn_collapse *c = k->c;
     k->chance[0] = 1;
-    for (int32_t i = 0; i < mn_model_n_mixed(m); i++) MN_TRY(look_at(k, mn_model_mixed(m, i)));
+    for (int32_t i = 0; i < mn_model_n_mixed(m); i++)
+        if (is_first(m, i)) MN_TRY(look_at(k, mn_model_mixed(m, i)));
     for (int32_t j = c->n_free; j <= c->n_ops; j++) c->p += k->chance[j];
     c->entropy = k->n_logits ? k->entropy / k->n_logits : 1;
     c->is_alarm = c->n_ops && c->n_free >= ALARM_SHARE * c->n_ops && c->p <= ALARM_P;
