@@ -64,58 +64,12 @@ void mn_net_close(mn_net *n) {
 
 /* ---- options --------------------------------------------------------------------------------------------- */
 
-static int is_nested(const mn_slot *s) {
-    for (mn_module *m = s->module->parent; m; m = m->parent)
-        if (mn_slot_of(m)) return 1;
-    return 0;
-}
-
-/* Lists are by Slot (those inside of others left out) or by mixed op; number: of the mixed op. */
-static const mn_node *listed(const mn_model *m, const mn_node *desc, const mn_slot *slot, int32_t number) {
-    size_t n = 0, at = desc->n;
-    for (size_t i = 0; i < m->slots.n; i++) {
-        if (is_nested(mn_model_slot(m, i))) continue;
-        if (mn_model_slot(m, i) == slot) at = n;
-        n++;
-    }
-    if (desc->n == n) return at < n ? desc->items[at] : NULL;
-    return desc->n == (size_t)mn_model_n_mixed(m) ? desc->items[number] : NULL;
-}
-
-/* By the parameter's name, or by the names of modules. */
-static const mn_node *mapped(const mn_model *m, const mn_node *desc, const mn_slot *slot) {
-    mn_str path = {.ctx = m->ctx};
-    const mn_node *item = slot && !mn_module_path(slot->module, &path) && path.n ? mn_node_path(desc, path.text) : NULL;
-    mn_str_free(&path);
-    return item;
-}
-
-static const mn_node *item_of(const mn_model *m, const mn_arch_param *p, const mn_node *desc) {
-    const mn_node *item = desc->kind == MN_MAP ? mn_node_get(desc, p->name) : NULL;
-    for (int32_t i = 0; i < mn_model_n_mixed(m) && !item; i++) {
-        const mn_mixed *mixed = mn_model_mixed(m, i);
-        if (mixed->param != p) continue;
-        const mn_slot *slot = mixed->module->parent ? mn_slot_of(mixed->module->parent) : NULL;
-        if (desc->kind == MN_SEQ) item = listed(m, desc, slot, i);
-        if (desc->kind == MN_MAP) item = mapped(m, desc, slot);
-    }
-    return item;
-}
-
 int mn_net_options(const mn_net *n, const mn_node *desc, mn_arch *a) {
-    const mn_space *space = n->model->space;
-    for (int32_t i = 0; i < a->n; i++) {
-        const mn_arch_param *p = mn_space_gene(space, i);
-        const mn_node *item = desc ? item_of(n->model, p, desc) : NULL;
-        if (item && item->kind == MN_SEQ && item->n) item = item->items[0];
-        const char *name = item && item->kind != MN_SEQ && item->kind != MN_MAP && item->text ? item->text : NULL;
-        int32_t k = 0;
-        while (name && k < p->n && strcmp(mn_space_option(space, i, k), name) != 0) k++;
-        if (!name || k == p->n)
-            return mn_fail(n->ctx, MODNAS_ECONFIG, "the architecture says '%.60s' of %s, which is none of its %d candidates",
-                           name ? name : "nothing", p->name, p->n);
-        a->index[i] = k;
-    }
+    mn_arch *read;
+    if (!desc) return mn_fail(n->ctx, MODNAS_ECONFIG, "there is no architecture");
+    MN_TRY(mn_arch_of_desc(n->model, desc, &read));
+    memcpy(a->index, read->index, (size_t)a->n * sizeof *a->index);
+    mn_arch_free(read);
     return 0;
 }
 
