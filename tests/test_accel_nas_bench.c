@@ -1,8 +1,9 @@
 /* AccelNASBench: parameters and multiply-adds of the published table, and what is refused. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "util_model.h"
+#include "util_nets.h"
 #include "util_shared.h"
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
@@ -86,25 +87,26 @@ START_TEST(wrong_digits_are_refused) {
 }
 END_TEST
 
-/* An image of 32 x 32 comes to one pixel; squeeze-excite in some stages. */
+#define SMALL                                                                                                          \
+    "model: {type: AccelNASBench, args: {input: [3, 64, 64], n_classes: 3, e: '1461146', k: '3535353', l: '1121111', " \
+    "se: '1110101'}}\n"
+
 START_TEST(same_step_on_dnnl) {
-    static const char net[] =
-        "model: {type: AccelNASBench, args: {input: [3, 64, 64], n_classes: 3, e: '1461111', k: '3535353', l: "
-        "'1111111', se: '0110100'}}\n";
-    mn_model *m[2];
-    if (!model_has_dnnl("same_step_on_dnnl")) return;
-    for (int k = 0; k < 2; k++) {
-        char config[256];
-        snprintf(config, sizeof config, "backend: %s\nthreads: 1\n%s", k ? "dnnl" : "ref", net);
-        m[k] = model_of(config, MODNAS_F32);
-    }
-    model_same_step(m[0], m[1], 4, "AccelNASBench");
+    net_compare_step(SMALL, 2, 1);
+}
+END_TEST
+
+/* With MODNAS_ALL_ROWS alone: some have millions of weights here. */
+START_TEST(candidates_fit_or_are_refused) {
+    if (!getenv("MODNAS_ALL_ROWS")) return;
+    ck_assert_int_gt(net_try_candidates("backend: ref\n" SMALL), 70);
 }
 END_TEST
 
 int main(void) {
     Suite *s = suite_create("accel_nas_bench");
     util_add(s, "accel_nas_bench", model_setup, model_teardown,
-             (const TTest *[]){costs_are_the_published_ones, wrong_digits_are_refused, same_step_on_dnnl, NULL});
+             (const TTest *[]){costs_are_the_published_ones, wrong_digits_are_refused, same_step_on_dnnl,
+                               candidates_fit_or_are_refused, NULL});
     return util_run(s);
 }

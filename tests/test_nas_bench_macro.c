@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util_model.h"
+#include "util_nets.h"
 #include "util_shared.h"
 
 #define OK(e) ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
@@ -24,11 +24,11 @@ static void check_costs(const char *arch, int64_t params, int64_t macs) {
     mn_str_free(&config);
 }
 
-/* arch, four accuracies and their deviation, params, macs: every 32nd row that has these; all of them with
+/* arch, four accuracies and their deviation, params, macs: every 64th row that has these; all of them with
  * MODNAS_ALL_ROWS. */
 START_TEST(costs_are_the_published_ones) {
     char path[1024], line[256], arch[16];
-    const int every = getenv("MODNAS_ALL_ROWS") ? 1 : 32;
+    const int every = getenv("MODNAS_ALL_ROWS") ? 1 : 64;
     int n = 0;
     long long params, macs;
     FILE *f = fopen(util_shared_path("nas_bench_macro/nasbench_macro.tsv", path, sizeof path), "r");
@@ -145,10 +145,25 @@ START_TEST(wrong_digits_are_refused) {
 }
 END_TEST
 
+/* ---- at work ------------------------------------------------------------------------------------------- */
+
+START_TEST(same_step_on_dnnl) {
+    net_compare_step("model: NASBenchMacro\narch_desc: '21012021'\n", 2, 1);
+}
+END_TEST
+
+/* With MODNAS_ALL_ROWS alone: some have millions of weights here. */
+START_TEST(candidates_fit_or_are_refused) {
+    if (!getenv("MODNAS_ALL_ROWS")) return;
+    ck_assert_int_gt(net_try_candidates(NET), 70);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("nas_bench_macro");
     util_add(s, "nas_bench_macro", model_setup, model_teardown,
              (const TTest *[]){costs_are_the_published_ones, costs_by_hand, digits_come_back,
-                               other_candidates_stay_a_list, digits_are_text, wrong_digits_are_refused, NULL});
+                               other_candidates_stay_a_list, digits_are_text, wrong_digits_are_refused,
+                               same_step_on_dnnl, candidates_fit_or_are_refused, NULL});
     return util_run(s);
 }

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "util_model.h"
+#include "util_nets.h"
 
 #define OK(e)   ck_assert_msg((e) == 0, "%s: %s", #e, modnas_errmsg(model_ctx))
 #define TEN(id) "backend: ref\nmodel: {type: " id ", args: {n_classes: 10}}\n"
@@ -28,7 +28,8 @@ static const figure figures[] = {
     {TEN("cifar_shufflenetv2"), 1265000, 45298048, 16, "1"},
     {TEN("cifar_shufflenetv2_oneshot"), 2035520, 0, 20, "1"},
     {TEN("cifar_shufflenetv2_oneshot") SEARCH("add_identity_op: false, "), 7033648, 0, 20, "1099511627776"},
-    {TEN("cifar_shufflenetv2_oneshot") SEARCH(""), 7033648, 0, 20, "39062500000000"}, /* 4^4 5^16: an identity is free */
+    {TEN("cifar_shufflenetv2_oneshot") SEARCH(""), 7033648, 0, 20,
+     "39062500000000"}, /* 4^4 5^16: an identity is free */
     {TEN("cifar_shufflenetv2") "construct: {own: ShuffleNetV2PredefinedConstructor}\n", 1265000, 45298048, 16, "1"},
     {TEN("cifar_shufflenetv2_oneshot") "mixed_op: {type: IndexMixedOp, " SPOS "}\n", 7033648, 0, 20, "1099511627776"},
 };
@@ -126,10 +127,27 @@ START_TEST(middle_is_the_slots) {
 }
 END_TEST
 
+/* ---- at work ------------------------------------------------------------------------------------------- */
+
+START_TEST(gradients) {
+    net_check_gradients(SMALL, 4, 1);
+}
+END_TEST
+
+/* The published sizes of table and images, every candidate somewhere. */
 START_TEST(same_step_on_dnnl) {
-    if (!model_has_dnnl("same_step_on_dnnl")) return;
-    model_same_step(model_of("backend: ref\n" SMALL, MODNAS_F32),
-                    model_of("backend: dnnl\nthreads: 1\n" SMALL, MODNAS_F32), 4, "a small shufflenetv2");
+    static const char *const nets[] = {
+        SMALL, "model: {type: shufflenetv2, args: {n_classes: 5, dropout_rate: 0, input: [3, 64, 64]}}\n",
+        "model: {type: shufflenetv2_oneshot, args: {n_classes: 5, dropout_rate: 0, input: [3, 64, 64]}}\n",
+        "model: {type: cifar_shufflenetv2, args: {n_classes: 10, dropout_rate: 0}}\n",
+        "model: {type: cifar_shufflenetv2_oneshot, args: {n_classes: 10, dropout_rate: 0}}\n"
+        "construct: {fill: {type: DefaultOpConstructor, args: {op: SHX5}}}\n"};
+    for (size_t i = 0; i < MN_COUNT(nets); i++) net_compare_step(nets[i], 2, 1);
+}
+END_TEST
+
+START_TEST(candidates_fit_or_are_refused) {
+    ck_assert_int_gt(net_try_candidates("backend: ref\n" SMALL), 70);
 }
 END_TEST
 
@@ -159,7 +177,7 @@ int main(void) {
     Suite *s = suite_create("shufflenetv2");
     util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
     util_add(s, "shufflenetv2", model_setup, model_teardown,
-             (const TTest *[]){oneshot_by_hand, initial_values, middle_is_the_slots, same_step_on_dnnl,
-                               wrong_arguments_are_named, NULL});
+             (const TTest *[]){oneshot_by_hand, initial_values, middle_is_the_slots, gradients, same_step_on_dnnl,
+                               candidates_fit_or_are_refused, wrong_arguments_are_named, NULL});
     return util_run(s);
 }
