@@ -55,6 +55,12 @@ const util_resume util_resumes[] = {
                     " {type: KnowledgeDistillLoss, mode: train, args: {train_teacher: true}}]}\n"
                     "  search: {type: RandomSamplingEstim, epochs: 2, criterion: [KnowledgeDistillLoss]}\n",
      0},
+    {"averaged",
+     DATA INDEX "trainer: {default: {type: ImageClsTrainer, args: {ema: 0.9, optimizer: {type: SGD, args: {lr: 0.05}}}}}\n"
+                "estim:\n"
+                "  train: {type: DefaultEstim, epochs: 2, args: {valid_intv: 1}}\n"
+                "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, subnet_epochs: 1, args: {num_bn_batch: 2}}\n",
+     0},
     {"SPOS at random",
      DATA SGD INDEX "estim:\n"
                     "  train: {type: RandomSamplingEstim, epochs: 2, args: {valid_intv: 1}}\n"

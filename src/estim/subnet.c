@@ -36,7 +36,7 @@ static int train(mn_estim *e) {
             MN_TRY(mn_estim_tick(e, "train", i, steps, &sum));
         }
     }
-    return 0;
+    return mn_trainer_settle(e->trainer);
 }
 
 static int take(mn_estim *e) {

@@ -149,7 +149,9 @@ static int add_trainer(const char *name, const mn_node *spec, void *ud) {
     const mn_node *args;
     (void)name;
     MN_TRY(mn_spec_parse(o->step->model->ctx, spec, NULL, &type, &args));
+    const mn_store *w = o->step->model->weights;
     const mn_node *given = mn_node_get(args, "optimizer");
+    if (is_given(mn_node_get(args, "ema"))) o->out->bytes[MN_MEM_OPTIMIZER] += mn_store_bytes(w);
     if (!is_given(given)) return 0;
     o->n++;
     return add_optimizer(o->step, given, o->out);

@@ -157,6 +157,7 @@ static int run_estim(mn_pipeline *p, mn_estim *e) {
     p->running = 1;
     int rc = e->vt->run(e);
     p->running = 0;
+    if (!rc && e->trainer) rc = mn_trainer_settle(e->trainer);
     if (!rc) rc = mn_callbacks_end(p, e);
     if (rc && !is_stop(rc)) return rc;
     MN_TRY(save_last(p, e));

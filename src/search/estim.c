@@ -91,12 +91,15 @@ int mn_estim_macs(const mn_estim *e, int64_t *macs) {
 
 int mn_estim_take(mn_estim *e) {
     e->transient++;
+    if (e->trainer) mn_trainer_average_in(e->trainer);
     return e->vt->take ? e->vt->take(e) : 0;
 }
 
 int mn_estim_put(mn_estim *e) {
     e->transient--;
-    return e->vt->put ? e->vt->put(e) : 0;
+    const int rc = e->vt->put ? e->vt->put(e) : 0;
+    if (e->trainer) mn_trainer_average_out(e->trainer);
+    return rc;
 }
 
 /* By the table. */

@@ -17,6 +17,7 @@ void mn_trainer_mark_take(const mn_trainer *t, mn_trainer_mark *m) {
                            .step = t->step,
                            .valid_pass = t->valid_pass,
                            .valid_open = t->valid_open,
+                           .averaged = mn_average_steps(t->average),
                            .draw = model->draw,
                            .model_epoch = model->epoch,
                            .model_epochs = model->epochs,
@@ -32,6 +33,7 @@ int mn_trainer_mark_back(mn_trainer *t, const mn_trainer_mark *m) {
     t->step = m->step;
     t->valid_pass = m->valid_pass;
     t->valid_open = m->valid_open;
+    mn_average_go_back(t->average, m->averaged);
     model->draw = m->draw;
     model->epoch = m->model_epoch;
     model->epochs = m->model_epochs;

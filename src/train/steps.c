@@ -72,6 +72,7 @@ static int weight_step(mn_trainer *t, const mn_batch *batch, const paths *w, mn_
     }
     MN_TRY(clip(t, &scale));
     MN_TRY(mn_weight_optim_step(t->optim, mn_schedule_lr(t->schedule, t->epoch), scale));
+    MN_TRY(mn_average_step(t->average));
     t->step++;
     return 0;
 }

@@ -186,6 +186,11 @@ int mn_trainer_arch_grad(mn_trainer *t, mn_scores *scores);
  * the optimizer's momentum and decay and without clipping. radius: of the finite difference, |e v|. */
 int mn_trainer_unrolled_grad(mn_trainer *t, double radius, mn_scores *scores);
 const mn_weight_optim *mn_trainer_optim(const mn_trainer *t); /* of the phase */
+/* The running average of the phase's weights and statistics (arg `ema`; average.c), if there is one and a step was made:
+ * run with it in place of the weights, and back; or make it the weights for good. */
+void mn_trainer_average_in(mn_trainer *t);
+void mn_trainer_average_out(mn_trainer *t);
+int mn_trainer_settle(mn_trainer *t);
 /* mn_elastic_sort of its model, with what the phase's optimizer keeps. */
 int mn_trainer_sort_channels(mn_trainer *t, int32_t rank);
 /* From now on, evaluations on the validation set are on n batches of it, the same ones each time, new ones each time
@@ -199,7 +204,7 @@ int mn_trainer_evaluate(mn_trainer *t, mn_loader *loader, mn_scores *scores, mn_
 int mn_trainer_state(mn_trainer *t, mn_state *io);
 /* Where it is in its data and its phases (mark.c); its optimizer is not in it. */
 typedef struct mn_trainer_mark {
-    int64_t epochs, epoch_base, epoch, step, valid_pass, model_epoch, model_epochs;
+    int64_t epochs, epoch_base, epoch, step, valid_pass, model_epoch, model_epochs, averaged;
     int32_t valid_open;
     uint64_t draw;
     mn_loader_place train, valid;

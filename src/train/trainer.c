@@ -56,6 +56,7 @@ int mn_trainer_reset(mn_trainer *t, int64_t epochs) {
         return rc;
     }
     mn_schedule_free(t->schedule);
+    mn_average_reset(t->average);
     t->optim = optim;
     t->schedule = schedule;
     const int64_t begun = t->epoch + (t->step > 0); /* more than were planned, where a host goes on */
@@ -76,7 +77,8 @@ int mn_trainer_state(mn_trainer *t, mn_state *io) {
         if (*counts[i] < 0) return mn_state_fail(io, "count %zu is %lld", i, (long long)*counts[i]);
     }
     MN_TRY(mn_state_range(io, &t->valid_open, 0, 1));
-    return mn_weight_optim_state(t->optim, io);
+    MN_TRY(mn_weight_optim_state(t->optim, io));
+    return mn_average_state(t->average, io);
 }
 
 int64_t mn_trainer_n_train(const mn_trainer *t) {
@@ -274,6 +276,13 @@ static int make_passes(mn_trainer *t) {
     return 0;
 }
 
+static int make_average(mn_trainer *t, const mn_args *a) {
+    if (!mn_args_given(a, "ema")) return 0;
+    const double decay = mn_args_real(a, "ema");
+    if (!(decay >= 0 && decay < 1)) return mn_args_fail(a, "ema", "%g is outside [0, 1)", decay);
+    return mn_average_new(t->model->weights, decay, &t->average);
+}
+
 static int fill(mn_trainer *t, const mn_args *a) {
     const mn_node *schedule = mn_args_node(a, "lr_scheduler");
     MN_TRY(mn_args_not_negative(a, "w_grad_clip"));
@@ -284,6 +293,7 @@ static int fill(mn_trainer *t, const mn_args *a) {
     if (!t->optimizer_spec || (schedule && !t->schedule_spec)) return MODNAS_ENOMEM;
     MN_TRY(mn_registry_build(t->ctx, "criterion", mn_args_node(a, "criterion"), NULL, NULL, NULL, &t->criterion));
     MN_TRY(mn_grad_norm_new(t->model->weights, &t->norm));
+    MN_TRY(make_average(t, a));
     MN_TRY(make_passes(t));
     return mn_trainer_reset(t, 0); /* a wrong learning rate shows now, not when its estimator starts */
 }
@@ -310,6 +320,7 @@ void mn_trainer_free(mn_trainer *t) {
     modnas_ctx *ctx = t->ctx;
     for (int i = 0; i < MN_N_PASSES; i++) mn_pass_free(&t->pass[i]);
     mn_bilevel_free(t->bilevel, ctx);
+    mn_average_free(t->average);
     mn_weight_optim_free(t->optim);
     mn_schedule_free(t->schedule);
     mn_criterion_free(t->criterion);
@@ -325,6 +336,8 @@ static const mn_arg_def args[] = {
     {"optimizer", MN_ARG_SPEC, NULL, "optimizer", "how weights move"},
     {"lr_scheduler", MN_ARG_SPEC, "null", "lr_scheduler", "learning rate by epoch; null: it stays"},
     {"criterion", MN_ARG_SPEC, "CrossEntropyLoss", "criterion", "loss"},
+    {"ema", MN_ARG_REAL, "null", NULL,
+     "decay of a running average of the weights, which is evaluated and saved in their place; null: none"},
     {"w_grad_clip", MN_ARG_REAL, "0", NULL, "largest norm of all weight gradients together; 0: any"},
     {NULL, 0, NULL, NULL, NULL}};
 

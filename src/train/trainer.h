@@ -6,6 +6,7 @@
 #include "train/pass.h"
 
 typedef struct mn_bilevel mn_bilevel; /* bilevel.c */
+typedef struct mn_average mn_average; /* average.c */
 
 struct mn_trainer {
     modnas_ctx *ctx;
@@ -30,6 +31,7 @@ struct mn_trainer {
     int32_t prepared_active;
     int32_t prepared_arch; /* enum mn_arch_need: what was asked for already */
     mn_bilevel *bilevel;   /* NULL: nobody looked ahead */
+    mn_average *average;   /* NULL: there is none */
     mn_footprint footprint; /* of all passes prepared so far */
     mn_trainer_times times;
 };
@@ -55,6 +57,17 @@ int mn_trainer_need_arch(const mn_trainer *t); /* MODNAS_EINVAL without architec
 /* The batch of an architecture step: the next one of validation data, or of training data where there is none. */
 int mn_trainer_arch_batch(mn_trainer *t, mn_batch *batch);
 void mn_trainer_add_time(mn_trainer *t, double start);
+
+/* ---- average.c ------------------------------------------------------------------------------------------- */
+
+int mn_average_new(mn_store *weights, double decay, mn_average **out);
+void mn_average_free(mn_average *a);  /* NULL is fine, below too */
+void mn_average_reset(mn_average *a); /* it begins anew with the next step */
+int mn_average_step(mn_average *a);   /* a step was made */
+int64_t mn_average_steps(const mn_average *a);
+void mn_average_go_back(mn_average *a, int64_t n); /* to n steps: as many as there are, or 0 */
+int mn_average_state(mn_average *a, mn_state *io);
+void *mn_average_arena(const mn_average *a); /* laid out as the weights; NULL: not begun */
 
 /* ---- bilevel.c ------------------------------------------------------------------------------------------- */
 
