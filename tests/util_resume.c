@@ -61,6 +61,23 @@ const util_resume util_resumes[] = {
                 "  train: {type: DefaultEstim, epochs: 2, args: {valid_intv: 1}}\n"
                 "  search: {type: SubNetEstim, epochs: 2, arch_update_batch: 2, subnet_epochs: 1, args: {num_bn_batch: 2}}\n",
      0},
+    {"Once-for-All",
+     "name: t\nseed: 3\n"
+     "model: {type: MobileNetV2, args: {input: [1, 4, 4], n_classes: 4, width_coeff: 0.05,"
+     " cfgs: [[0, 8, 1, 1], [1, 8, 1, 1], [3, 8, 2, 1]]}}\n"
+     "construct:\n"
+     "  base: MobileNetV2PredefinedConstructor\n"
+     "  elastic: {type: MobileNetV2ElasticConstructor, args: {sequential_kwargs: {repeat_range: [1, 2]},"
+     " spatial_kwargs: {expansion_range: [1, 2, 3]}}}\n"
+     "export: {default: DefaultParamsExporter}\n"
+     "train_data: {type: RandData, args: {shape: [1, 4, 4], classes: 4, data_size: 28}}\n"
+     "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 8, val_batch_size: 4, valid_size: 8}}\n" SGD
+     "optim: RandomSearchOptim\n"
+     "estim:\n"
+     "  shrink: {type: ProgressiveShrinkingEstim, epochs: 1, criterion: [{type: KnowledgeDistillLoss, mode: train}],"
+     " args: {n_subnet_batch: 2, num_bn_batch: 1, save_stage: true}}\n"
+     "  search: {type: SubNetEstim, epochs: 1, arch_update_batch: 2, args: {num_bn_batch: 1}}\n",
+     0},
     {"SPOS at random",
      DATA SGD INDEX "estim:\n"
                     "  train: {type: RandomSamplingEstim, epochs: 2, args: {valid_intv: 1}}\n"

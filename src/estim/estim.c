@@ -4,7 +4,8 @@
 int mn_estim_register(modnas_ctx *ctx) {
     static const mn_component *const all[] = {&mn_default_estim_component,         &mn_supernet_estim_component,
                                               &mn_random_sampling_estim_component, &mn_subnet_estim_component,
-                                              &mn_table_estim_component,           &mn_table_space_component};
+                                              &mn_shrinking_estim_component,       &mn_table_estim_component,
+                                              &mn_table_space_component};
     for (size_t i = 0; i < MN_COUNT(all); i++) MN_TRY(mn_registry_add(ctx, all[i]));
     return 0;
 }

@@ -5,7 +5,7 @@
 #include "search/search.h"
 
 extern const mn_component mn_default_estim_component, mn_supernet_estim_component, mn_random_sampling_estim_component,
-    mn_subnet_estim_component, mn_table_estim_component, mn_table_space_component;
+    mn_subnet_estim_component, mn_shrinking_estim_component, mn_table_estim_component, mn_table_space_component;
 
 /* 1 if the estimator's metric can be measured: it needs no validation data, or there is some. */
 int mn_estim_can_score(const mn_estim *e);

@@ -117,6 +117,8 @@ typedef struct mn_estim_vt {
      * goes on: see mn_estim_begin. NULL: it cannot go on in the middle, checkpoints are made before and after it. */
     int (*state)(mn_estim *e, mn_state *io);
     int32_t searches; /* MN_SEARCHES_*: what it evaluates was sought: it gets a baseline (pipeline/baseline.h) */
+    /* An epoch of weight steps is about to begin; NULL: nothing. */
+    int (*open_epoch)(mn_estim *e, int64_t epoch);
     /* A weight step where nobody named an architecture; NULL: mn_trainer_step. */
     int (*weight_step)(mn_estim *e, mn_scores *scores);
     /* Around the metrics of an architecture, which the model is reduced to (mn_estim_take); NULL: nothing. */

@@ -77,6 +77,7 @@ int mn_estim_need_trainer(const mn_estim *e) {
 static int open_epoch(mn_estim *e) {
     if (e->epoch_open) return 0;
     const int64_t epoch = e->n_steps / mn_trainer_n_train(e->trainer);
+    if (e->vt->open_epoch) MN_TRY(e->vt->open_epoch(e, epoch));
     MN_TRY(mn_trainer_start_epoch(e->trainer, epoch - e->epoch_base));
     e->epoch = epoch;
     e->lr = mn_trainer_lr(e->trainer, epoch - e->epoch_base);

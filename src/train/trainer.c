@@ -91,8 +91,10 @@ double mn_trainer_lr(const mn_trainer *t, int64_t epoch) {
     return mn_schedule_lr(t->schedule, epoch);
 }
 int mn_trainer_sort_channels(mn_trainer *t, int32_t rank) {
-    void *arenas[MN_OPTIM_ARENAS];
-    return mn_elastic_sort(t->model, rank, arenas, t->optim ? mn_weight_optim_arenas(t->optim, arenas) : 0);
+    void *arenas[MN_OPTIM_ARENAS + 1], *average = mn_average_arena(t->average);
+    int32_t n = t->optim ? mn_weight_optim_arenas(t->optim, arenas) : 0;
+    if (average) arenas[n++] = average;
+    return mn_elastic_sort(t->model, rank, arenas, n);
 }
 
 const mn_weight_optim *mn_trainer_optim(const mn_trainer *t) {
