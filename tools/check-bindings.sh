@@ -62,5 +62,40 @@ else
     echo "check-bindings: Python: skipped, there is no cffi and NumPy"
     skipped=$((skipped + 1))
 fi
+# Other languages: a host with callbacks each, where there is the language. The run of LuaJIT has to leave the program's bytes.
+ffi() { # language, its program, command
+    local name=$1
+    if ! command -v "$2" >/dev/null; then
+        echo "check-bindings: $name: skipped, there is no $2"
+        skipped=$((skipped + 1))
+        return
+    fi
+    shift 2
+    (cd "$tmp" && LD_LIBRARY_PATH=$folder "$@")
+    is $? "$name failed"
+}
+top=$PWD
+cat >"$tmp/run.yaml" <<'EOF'
+backend: ref
+threads: 1
+seed: 3
+model: {type: MobileNetV2, args: {input: [3, 8, 8], n_classes: 3, cfgs: [[0, 8, 1, 1], [1, 8, 2, 1], [3, 8, 2, 2]]}}
+mixed_op: {type: IndexMixedOp, candidates: [MB3E1, MB3E3]}
+train_data: {type: RandData, args: {data_spec: [[[3, 8, 8], float, null], [null, int, [0, 3]]], data_size: 24}}
+data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 8, val_batch_size: 8, valid_size: 8}}
+trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05}}}}}
+optim: RandomSearchOptim
+estim: {search: {type: SuperNetEstim, epochs: 2, baseline: false}}
+EOF
+ffi LuaJIT luajit luajit "$top/tests/ffi/host.lua" "$top/bindings/python/modnas/cdef.h" "$folder/libmodnas.so" run.yaml
+if [ -d "$tmp/exp/lua" ]; then
+    (cd "$tmp" && "$folder/modnas" run -c run.yaml -n c --quiet && cmp exp/c/outputs/history.tsv exp/lua/outputs/history.tsv &&
+        cmp exp/c/chkpt/model_search_best.safetensors exp/lua/chkpt/model_search_best.safetensors)
+    is $? "LuaJIT's run has other bytes than the program's"
+fi
+rust() { rustc --edition 2021 -o host_rs "$top/tests/ffi/host.rs" -L "$folder" -l modnas && ./host_rs; }
+ffi Rust rustc rust
+go_() { CGO_CFLAGS=-I$top/include CGO_LDFLAGS="-L$folder -lmodnas" GOCACHE=$tmp/go GOFLAGS=-mod=mod go run "$top/tests/ffi/host.go"; }
+ffi Go go go_
 echo "$passed $failed $skipped" >>"$result"
 [ $failed = 0 ]

@@ -47,6 +47,7 @@ class Configs(InFolder):
         cfg = self.config("a.yaml", {"seed": 2}, "threads: 1\n").override("seed=5")
         self.assertEqual((cfg.resolved()["seed"], cfg.resolved()["threads"]), (5, 1))
         self.assertEqual(cfg.describe()["params"], 3504872)  # as published, with 1000 classes
+        self.assertTrue(cfg.dot().startswith("digraph"))
 
     def test_errors(self):
         with self.assertRaisesRegex(modnas.ConfigError, r"text:2: .*sed") as caught:

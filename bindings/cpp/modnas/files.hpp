@@ -18,6 +18,9 @@ inline std::string raw_yaml(const context &c, const std::string &path) { // docu
 inline std::string describe(const config &cfg, const modnas_describe_opts *opts = nullptr) {
     return detail::text(*cfg.state(), [&](char **out) { return modnas_describe(cfg.get(), opts, out); });
 }
+inline std::string describe_dot(const config &cfg, const modnas_describe_opts *opts = nullptr) { // Graphviz
+    return detail::text(*cfg.state(), [&](char **out) { return modnas_describe_dot(cfg.get(), opts, out); });
+}
 inline std::string profile(const config &cfg, const modnas_profile_opts *opts = nullptr) { // a table
     return detail::text(*cfg.state(), [&](char **out) { return modnas_profile(cfg.get(), opts, out); });
 }

@@ -62,6 +62,10 @@ class Config:
         """Counts, Slots, size of the space, memory (modnas_describe)."""
         return self.context._json(lib.modnas_describe, self._ptr, struct("modnas_describe_opts", input=input, batch=batch))
 
+    def dot(self, input: tuple[int, int, int] | None = None) -> str:
+        """The network as a picture, in the language of Graphviz (modnas_describe_dot)."""
+        return self.context._text(lib.modnas_describe_dot, self._ptr, struct("modnas_describe_opts", input=input))
+
     def profile(self, input: tuple[int, int, int] | None = None, batch: int = 0, runs: int = 0,
                 measured: str | os.PathLike | None = None) -> str:
         """The table of what each candidate takes (modnas_profile), as text with tabs."""
