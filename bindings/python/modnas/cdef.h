@@ -71,6 +71,7 @@ typedef struct modnas_describe_opts {
 } modnas_describe_opts;
  int modnas_describe(modnas_config *cfg, const modnas_describe_opts *opts, char **json);
  int modnas_describe_text(modnas_config *cfg, const modnas_describe_opts *opts, char **text);
+ int modnas_describe_dot(modnas_config *cfg, const modnas_describe_opts *opts, char **dot);
 typedef struct modnas_args modnas_args;
 typedef struct modnas_builder modnas_builder;
 typedef struct modnas_model modnas_model;
