@@ -53,6 +53,19 @@ static int fail_option(const reading *r, int32_t gene, const mn_node *item, cons
     return rc;
 }
 
+/* The option that is called like an item: by its text, or by its JSON where it has none (a number that was not read). */
+static int32_t option_called(const reading *r, int32_t gene, const mn_node *item) {
+    const mn_space *s = r->arch->model->space;
+    mn_str json = {.ctx = r->ctx};
+    if (!item->text) mn_node_json(&json, item);
+    const char *text = item->text ? item->text : json.failed ? "" : json.text;
+    int32_t option = MN_ARCH_OPEN;
+    for (int32_t i = 0; i < mn_space_gene(s, gene)->n && option == MN_ARCH_OPEN; i++)
+        if (strcmp(option_name(s, gene, i), text) == 0) option = i;
+    mn_str_free(&json);
+    return option;
+}
+
 /* `what` has the parameter, "slot 3 (...)": for messages. */
 static int choose(const reading *r, const mn_arch_param *p, const mn_node *item, const char *what) {
     const mn_space *s = r->arch->model->space;
@@ -60,8 +73,7 @@ static int choose(const reading *r, const mn_arch_param *p, const mn_node *item,
     int32_t *index = &r->arch->index[gene], option = MN_ARCH_OPEN;
     const mn_node *first = item->kind == MN_SEQ && item->n ? item->items[0] : item;
     if (p->type == MN_TENSOR && item->kind == MN_SEQ && item->n == (size_t)p->n) option = largest(item);
-    for (int32_t i = 0; i < p->n && option == MN_ARCH_OPEN && first->text; i++)
-        if (strcmp(option_name(s, gene, i), first->text) == 0) option = i;
+    if (option == MN_ARCH_OPEN) option = option_called(r, gene, first);
     if (option == MN_ARCH_OPEN) return fail_option(r, gene, first, what);
     if (*index != MN_ARCH_OPEN && *index != option)
         return mn_fail(r->ctx, MODNAS_ECONFIG, "%s: parameter %s is %s here and %s at another place", what, p->name,
