@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "space/elastic.h"
+
 enum { N_RANDOM = 6 }; /* mixtures drawn at the end: neighbours of different kinds meet */
 
 /* What a mixed op was set to before. */
@@ -30,6 +32,8 @@ typedef struct walk {
     int n_tallies;
     size_t scratch;    /* the largest work space of a kernel, behind all values */
     int32_t *heaviest; /* by mixed op */
+    int32_t n_elastic, n_sizes; /* elastic values; paths on which each layer meets all of its sizes */
+    int32_t *sizes_before;      /* by elastic value: its choice */
     size_t n_paths;
 } walk;
 
@@ -75,6 +79,49 @@ static void restore_settings(walk *w) {
         m->last = s->last;
         mn_free(w->model->ctx, s->active);
     }
+}
+
+/* ---- elastic values ------------------------------------------------------------------------------------ */
+
+/* Kinds that a layer's shapes depend on together; depth leaves blocks out, and the rest as it is. */
+static const int32_t sized_by[] = {MN_ELASTIC_WIDTH, MN_ELASTIC_KERNEL, MN_ELASTIC_RESOLUTION};
+
+static mn_elastic *elastic_at(const walk *w, int32_t i) {
+    return MN_AT(w->model->space->elastic, mn_elastic *, (size_t)i);
+}
+
+static int32_t most_choices(const walk *w, int32_t kind) {
+    int32_t most = 1;
+    for (int32_t i = 0; i < w->n_elastic; i++)
+        if (elastic_at(w, i)->kind == kind && elastic_at(w, i)->n > most) most = elastic_at(w, i)->n;
+    return most;
+}
+
+static int keep_sizes(walk *w) {
+    w->n_elastic = w->model->space ? (int32_t)w->model->space->elastic.n : 0;
+    w->n_sizes = 1;
+    w->sizes_before = mn_alloc(w->model->ctx, (size_t)w->n_elastic + 1, sizeof *w->sizes_before);
+    if (!w->sizes_before) return MODNAS_ENOMEM;
+    for (int32_t i = 0; i < w->n_elastic; i++) w->sizes_before[i] = elastic_at(w, i)->param->index;
+    for (size_t k = 0; k < MN_COUNT(sized_by); k++) w->n_sizes *= most_choices(w, sized_by[k]);
+    return 0;
+}
+
+/* Combination j of the kinds' choices, the same one everywhere; the largest ones come first. */
+static void set_sizes(const walk *w, int32_t j) {
+    for (int32_t i = 0; i < w->n_elastic; i++) elastic_at(w, i)->param->index = elastic_at(w, i)->largest;
+    for (size_t k = 0; k < MN_COUNT(sized_by); k++) {
+        const int32_t most = most_choices(w, sized_by[k]), c = j % most;
+        j /= most;
+        for (int32_t i = 0; i < w->n_elastic; i++) {
+            const mn_elastic *e = elastic_at(w, i);
+            if (e->kind == sized_by[k]) e->param->index = (e->largest + c) % e->n;
+        }
+    }
+}
+
+static void restore_sizes(const walk *w) {
+    for (int32_t i = 0; i < w->n_elastic; i++) elastic_at(w, i)->param->index = w->sizes_before[i];
 }
 
 /* `n` candidates from `first` on, in a circle, ascending. */
@@ -140,12 +187,21 @@ static int record_each(walk *w) {
     return 0;
 }
 
+static int record_sizes(walk *w) {
+    for (int32_t j = w->n_sizes; j-- > 0;) {
+        set_sizes(w, j);
+        MN_TRY(record_path(w));
+    }
+    return 0;
+}
+
 static int record_paths(walk *w) {
     mn_rng rng;
     mn_rng_init(&rng, w->model->seed, mn_stream("prepare"), 0);
     memset(w->pick, 0, (size_t)w->n_mixed * sizeof *w->pick);
     w->natural = 1;
-    if (!w->n_mixed) return record_path(w);
+    if (w->n_elastic || !w->n_mixed) MN_TRY(record_sizes(w));
+    if (!w->n_mixed) return 0;
     MN_TRY(record_each(w));
     w->natural = 0;
     MN_TRY(record_each(w));
@@ -204,8 +260,9 @@ static int allocate(walk *w) {
     w->pick = mn_alloc(ctx, n + 1, sizeof *w->pick);
     w->heaviest = mn_alloc(ctx, n + 1, sizeof *w->heaviest);
     if (!w->before || !w->pick || !w->heaviest) return MODNAS_ENOMEM;
+    MN_TRY(keep_sizes(w));
     MN_TRY(keep_settings(w));
-    const size_t rounds = w->model->n_by_epoch ? 2 : 1, paths = rounds * (2 * (size_t)w->n_widest + N_RANDOM + 1);
+    const size_t rounds = w->model->n_by_epoch ? 2 : 1, paths = rounds * (2 * (size_t)w->n_widest + N_RANDOM + 1 + (size_t)w->n_sizes);
     for (int i = 0; i < w->n_tallies; i++) {
         tally *t = &w->tally[i];
         t->saved = mn_alloc(ctx, runs, (n + 1) * sizeof *t->saved);
@@ -219,12 +276,14 @@ static int allocate(walk *w) {
 static void release(walk *w) {
     modnas_ctx *ctx = w->model->ctx;
     if (w->before) restore_settings(w);
+    if (w->sizes_before) restore_sizes(w);
     for (int i = 0; i < w->n_tallies; i++) {
         mn_free(ctx, w->tally[i].saved);
         mn_free(ctx, w->tally[i].need);
         mn_free(ctx, w->tally[i].saved_now);
     }
     mn_free(ctx, w->before);
+    mn_free(ctx, w->sizes_before);
     mn_free(ctx, w->pick);
     mn_free(ctx, w->heaviest);
 }

@@ -3,6 +3,7 @@
  *   for each candidate index j:  every mixed op takes its j-th candidate (j modulo its number of candidates)
  *       for each run of the caller (weight step, architecture step, evaluation):  record and plan
  *   then mixtures: the heaviest candidate everywhere, and a few drawn ones
+ *   elastic values: each combination of width, window and resolution, the same one everywhere
  *   all of it for the first and for the last epoch, if any module depends on the epoch
  *
  * Afterwards all kernel plans exist, the arrays of the runs have grown, and the slab is large enough for any mixture,
