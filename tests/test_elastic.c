@@ -109,6 +109,46 @@ START_TEST(whole_is_plain) {
 }
 END_TEST
 
+/* ---- descriptions --------------------------------------------------------------------------------------- */
+
+/* As candidates are called; what MobileNetV2ArchDescConstructor builds of it has as many multiply-adds. */
+START_TEST(described_by_block) {
+    mn_model *m = made("backend: ref\n", NET ELASTIC, MODNAS_F32);
+    static const char *const values[][2] = {{"seq_1", "1"}, {"spa", "3"}, {"ker_1", "5"}, {"ker_2", "3"}, {"ker", "7"}};
+    mn_arch *arch;
+    mn_exporter *e;
+    mn_node *desc, *spec = yaml("MobileNetV2ElasticArchDescExporter\n");
+    mn_str text = {.ctx = model_ctx};
+    int64_t macs[2];
+    ck_assert_int_eq(mn_arch_new(m, &arch), 0);
+    for (size_t i = 0; i < MN_COUNT(values); i++)
+        for (int32_t g = 0; g < arch->n; g++)
+            for (int32_t c = 0; c < mn_space_gene(m->space, g)->n; c++)
+                if (!strcmp(mn_space_gene(m->space, g)->name, values[i][0]) && !strcmp(mn_space_option(m->space, g, c), values[i][1]))
+                    arch->index[g] = c;
+    ck_assert_int_eq(mn_arch_apply(arch), 0);
+    ck_assert_msg(mn_registry_build(model_ctx, "export", spec, NULL, NULL, NULL, &e) == 0, "%s", modnas_errmsg(model_ctx));
+    ck_assert_msg(e->run(e, m, &desc) == 0, "%s", modnas_errmsg(model_ctx));
+    mn_node_json(&text, desc);
+    ck_assert_str_eq(text.text, "[null,\"MB5E3\",\"MB3E6\",\"MB7E6\",\"NIL\",\"NIL\"]");
+    mn_model *fixed = made("backend: ref\n",
+                           NET "arch_desc: [null, MB5E3, MB3E6, MB7E6, NIL, NIL]\n"
+                               "construct: {arch_desc: MobileNetV2ArchDescConstructor}\n",
+                           MODNAS_F32);
+    ck_assert_int_eq(mn_model_recorded_macs(m, NULL, &macs[0]), 0);
+    ck_assert_int_eq(mn_model_macs(fixed, NULL, &macs[1]), 0);
+    ck_assert_int_eq(macs[0], macs[1]);
+    ck_assert_int_eq(mn_derived_params(m), mn_model_n_params(fixed));
+    mn_model_free(fixed);
+    mn_str_free(&text);
+    mn_node_free(model_ctx, desc);
+    mn_node_free(model_ctx, spec);
+    mn_exporter_free(e);
+    mn_arch_free(arch);
+    mn_model_free(m);
+}
+END_TEST
+
 /* ---- cut out ------------------------------------------------------------------------------------------- */
 
 /* {"spa": 3, ...} of what the model is set to. */
@@ -326,7 +366,7 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("elastic");
-    const TTest *const tests[] = {counts, gradients, sorting_sorts, refusals, NULL};
+    const TTest *const tests[] = {counts, described_by_block, gradients, sorting_sorts, refusals, NULL};
     util_add(s, "elastic", model_setup, model_teardown, tests);
     util_add_loop(s, "whole", model_setup, model_teardown, whole_is_plain, 2);
     util_add_loop(s, "cut", model_setup, model_teardown, cut_outs_are_the_same, 2);

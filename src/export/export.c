@@ -151,6 +151,7 @@ static const mn_component merge_row = {"export",   "MergeExporter", "several des
 int mn_export_register(modnas_ctx *ctx) {
     MN_TRY(mn_export_tops_register(ctx));
     MN_TRY(mn_export_params_register(ctx));
+    MN_TRY(mn_export_elastic_register(ctx));
     MN_TRY(mn_export_file_register(ctx));
     return mn_registry_add(ctx, &merge_row);
 }

@@ -14,6 +14,7 @@ int mn_export_cells(mn_model *model, int32_t k, mn_node **out);
 
 int mn_export_tops_register(modnas_ctx *ctx);
 int mn_export_params_register(modnas_ctx *ctx);
+int mn_export_elastic_register(modnas_ctx *ctx);
 int mn_export_file_register(modnas_ctx *ctx);
 
 #endif

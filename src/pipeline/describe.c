@@ -9,6 +9,7 @@
 #include "construct/construct.h"
 #include "modnas/describe.h"
 #include "pipeline/tree.h"
+#include "space/elastic.h"
 
 typedef struct description {
     modnas_ctx *ctx;
@@ -79,6 +80,24 @@ static void add_candidates(mn_str *s, const mn_slot *slot, const char *before, c
     }
 }
 
+/* Values of elastic layers, by kind: their parameters, and what their choices are. */
+static void add_elastic(mn_str *s, const mn_model *m) {
+    const char *between = "";
+    mn_str_add(s, "],\"elastic\":[");
+    for (int32_t kind = 0; kind < MN_N_ELASTIC; kind++)
+        for (int32_t i = 0; i < mn_model_n_elastic(m, kind); i++, between = ",") {
+            const mn_elastic *e = mn_model_elastic(m, kind, i);
+            mn_str_addf(s, "%s{\"kind\":\"%s\",\"name\":", between, mn_elastic_kinds[kind]);
+            mn_str_json(s, e->param->name);
+            mn_str_add(s, ",\"where\":");
+            mn_str_json(s, e->where);
+            mn_str_add(s, ",\"choices\":");
+            mn_node_json(s, e->param->choices);
+            for (int32_t k = 0; k < e->n; k++) mn_str_addf(s, "%s%d", k ? "," : ",\"sizes\":[", e->size[k]);
+            mn_str_add(s, "]}");
+        }
+}
+
 static int write_json(mn_str *s, description *d) {
     MN_TRY(measure(d));
     const mn_model *m = d->model;
@@ -102,6 +121,7 @@ static int write_json(mn_str *s, description *d) {
         add_candidates(s, slot, "", ",", mn_str_json);
         mn_str_add(s, "]}");
     }
+    if (mn_model_is_elastic(m)) add_elastic(s, m);
     mn_str_add(s, "],\"space_size\":");
     mn_str_json(s, d->space_size.text);
     mn_str_add(s, ",\"memory\":{");
@@ -134,6 +154,10 @@ static void write_head(mn_str *s, const description *d) {
     mn_add_grouped(s, d->macs);
     mn_str_addf(s, "%s\nslots    %zu, of them %d with a choice\n", mn_model_n_mixed(m) ? " (all candidates)" : "",
                 m->slots.n, mn_model_n_mixed(m));
+    if (mn_model_is_elastic(m)) mn_str_add(s, "elastic ");
+    for (int32_t kind = 0; kind < MN_N_ELASTIC; kind++)
+        if (mn_model_n_elastic(m, kind)) mn_str_addf(s, " %s %d", mn_elastic_kinds[kind], mn_model_n_elastic(m, kind));
+    if (mn_model_is_elastic(m)) mn_str_add(s, "\n");
     mn_str_addf(s, "space    %s architecture%s\n", d->space_size.text, strcmp(d->space_size.text, "1") == 0 ? "" : "s");
     add_mib(s, "memory   ", mn_memory_sum(&d->memory), " for a training step of ");
     mn_str_addf(s, "%d images", d->batch);
