@@ -22,6 +22,25 @@
 #define ELASTIC_OF(windows)                                                                                            \
     "construct: {elastic: {type: MobileNetV2ElasticConstructor, args: {kernel_kwargs: {kernel_range: " windows "}, "    \
     "spatial_kwargs: {expansion_range: [1, 3, 6]}}}}\n"
+#define ANY(args) "construct: {elastic: {type: ElasticConstructor, args: {" args "}}}\n"
+
+/* Networks with their elastic values. */
+static const char *const nets[] = {
+    NET ELASTIC,
+    /* squeeze and excitation, whose own width follows; expansions that are no whole numbers */
+    "model: {type: MobileNetV3, args: {mode: small, cfgs: [[3, 0, 8, 0, 1, 1], [5, 72, 16, 1, 1, 2], [5, 88, 16, 1, 0, 1], "
+    "[7, 96, 24, 0, 1, 2], [7, 120, 24, 1, 1, 1]], n_classes: 5, input: [3, 8, 8], dropout_rate: 0}}\n"
+    ANY("depth_range: [1, 2], width_range: [0.3, 0.5, 1], kernel_range: [3, 5], fix_first: false"),
+    "model: {type: CIFAR-ResNet, args: {layers: [2, 3], bottleneck: true, chn: 16, n_classes: 5, use_bn: true, input: [3, "
+    "8, 8]}}\n" ANY("depth_range: [1, 2], width_range: [0.5, 1]"),
+    "model: {type: CIFAR-ResNet, args: {layers: [2, 2], chn: 16, n_classes: 5, use_bn: true, input: [3, 8, 8]}}\n"
+    ANY("depth_range: [1, 2], width_range: [0.5, 1], rank_fn: bn_l1"),
+    /* grouped convolutions, whose channels stay in their order */
+    "model: {type: CIFAR-ResNet, args: {layers: [2], bottleneck: true, groups: 4, width_per_group: 8, chn: 16, n_classes: "
+    "5, use_bn: true, input: [3, 8, 8]}}\n" ANY("depth_range: [1, 2], width_range: [0.5, 1]"),
+};
+#define N_NETS (int)MN_COUNT(nets)
+
 #define FILE_NAME "/tmp/modnas_test_elastic.safetensors"
 
 static const char *const backends[] = {"backend: ref\n", "backend: dnnl\nthreads: 2\n"};
@@ -47,12 +66,12 @@ static mn_arch *drawn(mn_model *m, uint64_t seed) {
 
 /* Numbers that no initial value gives: statistics and matrices, too. */
 static void stir(mn_model *m, uint64_t seed) {
-    double x[65536];
+    static double x[1 << 17];
     for (size_t i = 0; i < mn_store_n_params(m->weights); i++) {
         mn_param *p = mn_store_param(m->weights, i);
         const int64_t n = mn_param_numel(p);
         mn_rng rng;
-        ck_assert_int_le(n, 65536);
+        ck_assert_int_le(n, 1 << 17);
         mn_rng_init(&rng, seed, i, 0);
         ck_assert_int_eq(mn_param_get(p, x), 0);
         for (int64_t k = 0; k < n; k++) x[k] += 0.1 * mn_rng_real(&rng);
@@ -163,10 +182,10 @@ static mn_node *described(const mn_model *m) {
     return docs;
 }
 
-static mn_model *cut_out(const char *backend, const mn_node *arch) {
+static mn_model *cut_out(const char *backend, const char *net, const mn_node *arch) {
     mn_str text = {.ctx = model_ctx};
     mn_subnet s;
-    mn_str_addf(&text, "%sseed: 4\n%s", backend, NET ELASTIC);
+    mn_str_addf(&text, "%sseed: 4\n%s", backend, net);
     mn_node *docs = yaml(text.text);
     ck_assert_msg(mn_subnet_open(model_ctx, docs, MODNAS_F32, &s) == 0, "%s", modnas_errmsg(model_ctx));
     ck_assert_msg(s.model != NULL, "%s", modnas_errmsg(model_ctx));
@@ -183,16 +202,17 @@ static mn_model *cut_out(const char *backend, const mn_node *arch) {
  * as many parameters and multiply-adds. ELASTIC_NETS=50 takes as many. */
 START_TEST(cut_outs_are_the_same) {
     const char *asked = getenv("ELASTIC_NETS");
-    const int n = asked ? atoi(asked) : 4;
+    const int n = asked ? atoi(asked) : 2;
     double a[20], b[20];
-    mn_model *m = made(backends[_i], NET ELASTIC, MODNAS_F32);
+    const char *backend = backends[_i % 2], *of = nets[_i / 2];
+    mn_model *m = made(backend, of, MODNAS_F32);
     stir(m, 1);
     ck_assert_int_eq(mn_model_save(m, FILE_NAME, NULL), 0);
     for (int k = 0; k < n; k++) {
         int64_t macs[2];
         mn_arch *arch = drawn(m, (uint64_t)k);
         mn_node *desc = described(m);
-        mn_model *net = cut_out(backends[_i], desc);
+        mn_model *net = cut_out(backend, of, desc);
         ck_assert_int_eq(mn_space_n_genes(net->space), 0);
         ck_assert_int_eq(mn_model_n_params(net), mn_derived_params(m));
         ck_assert_int_eq(mn_model_macs(net, NULL, &macs[0]), 0);
@@ -202,7 +222,7 @@ START_TEST(cut_outs_are_the_same) {
             logits_of(m, train, a);
             logits_of(net, train, b);
             for (int i = 0; i < 20; i++)
-                ck_assert_msg(fabs(a[i] - b[i]) <= 1e-5 * fmax(1, fabs(a[i])), "net %d, train %d: %g and %g", k, train,
+                ck_assert_msg(fabs(a[i] - b[i]) <= 1e-5 * fmax(1, fabs(a[i])), "net %d of %d, train %d: %g and %g", k, _i / 2, train,
                               a[i], b[i]);
         }
         mn_model_free(net);
@@ -248,7 +268,7 @@ END_TEST
 
 START_TEST(sorting_changes_nothing) {
     double a[20], b[20];
-    mn_model *m = made(backends[_i % 2], NET ELASTIC, MODNAS_F32);
+    mn_model *m = made(backends[_i % 2], nets[_i / 2], MODNAS_F32);
     stir(m, 3);
     logits_of(m, 0, a);
     void *arena;
@@ -258,7 +278,7 @@ START_TEST(sorting_changes_nothing) {
     ck_assert_int_eq(mn_backend_alloc(backend, bytes, &arena), 0); /* "momentum": the weights themselves */
     ck_assert_int_eq(mn_store_save(m->weights, copy), 0);
     ck_assert_int_eq(mn_backend_upload(backend, arena, copy, bytes), 0);
-    ck_assert_int_eq(mn_elastic_sort(m, MN_RANK_L1_FAN_IN + _i / 2, &arena, 1), 0);
+    ck_assert_int_eq(mn_elastic_sort(m, MN_RANK_L1_FAN_IN + _i % 3, &arena, 1), 0);
     logits_of(m, 0, b);
     for (int i = 0; i < 20; i++) ck_assert_msg(fabs(a[i] - b[i]) <= 1e-5 * fmax(1, fabs(a[i])), "%g and %g", a[i], b[i]);
     ck_assert_int_eq(mn_store_save(m->weights, copy), 0);
@@ -358,6 +378,14 @@ START_TEST(refusals) {
     expect_refused(WITH("spatial_kwargs: {fix_first: false, expansion_range: [1, 3]}"), MODNAS_ECONFIG, "slot 0 (8 -> 8",
                    "its width cannot change", NULL);
     expect_refused(WITH("spatial_kwargs: {expansions: [1, 3]}"), MODNAS_ECONFIG, "expansions", NULL);
+    expect_refused("backend: ref\n" NET ANY("width_range: [0.5, 2]"), MODNAS_ECONFIG, "width_range",
+                   "number 1 is not above 0 and at most 1", NULL);
+    expect_refused("backend: ref\nmodel: {type: CIFAR-ResNet, args: {layers: [2], chn: 16, n_classes: 5}}\n"
+                   ANY("kernel_range: [3]"), MODNAS_ECONFIG, "slot 0 (16 -> 16 channels, stride 1)",
+                   "there is no depthwise convolution", NULL);
+    expect_refused("backend: ref\nmodel: {type: CIFAR-ResNet, args: {layers: [2], bottleneck: true, groups: 3, "
+                   "width_per_group: 20, chn: 16, n_classes: 5}}\n" ANY("width_range: [0.5]"),
+                   MODNAS_ECONFIG, "slot 1 (60 -> 60", "32 channels are no whole number of groups of 20", NULL);
     expect_refused("backend: ref\n" NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n"
                    "construct: {elastic: MobileNetV2ElasticConstructor}\n",
                    MODNAS_ECONFIG, "slot 0 (8 -> 8 channels, stride 1): a mixed op is not elastic", NULL);
@@ -369,8 +397,8 @@ int main(void) {
     const TTest *const tests[] = {counts, described_by_block, gradients, sorting_sorts, refusals, NULL};
     util_add(s, "elastic", model_setup, model_teardown, tests);
     util_add_loop(s, "whole", model_setup, model_teardown, whole_is_plain, 2);
-    util_add_loop(s, "cut", model_setup, model_teardown, cut_outs_are_the_same, 2);
-    util_add_loop(s, "sorting", model_setup, model_teardown, sorting_changes_nothing, 6);
+    util_add_loop(s, "cut", model_setup, model_teardown, cut_outs_are_the_same, 2 * N_NETS);
+    util_add_loop(s, "sorting", model_setup, model_teardown, sorting_changes_nothing, 2 * N_NETS);
     util_add_loop(s, "hot path", NULL, NULL, hot_path, 2);
     return util_run(s);
 }

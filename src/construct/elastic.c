@@ -1,31 +1,22 @@
-/* Constructors of elastic networks (space/elastic.h): they read the blocks that Slots stand for and give their layers
- * sizes that parameters of the space set.
+/* Constructors of elastic networks (space/elastic.h): they read the blocks around Slots and give their layers sizes that
+ * parameters of the space set. A block is what holds a Slot, or several, and has a forward of its own; else the Slot.
  *
- *   width    first and last convolution of what a Slot was filled with, and all between
+ *   width    its first and its last convolution, and all between; a shortcut ("downsample") is not touched
  *   kernel   the depthwise convolution in it
  *   depth    a stage is a block, and the blocks after it that keep channels and size: those may be left out
  *
  * They come after what fills the Slots; a Slot that is empty gets the backbone's own operator. */
-#include "space/elastic.h"
+#include "construct/elastic.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "construct/parts.h"
 #include "module/active.h"
 #include "module/layers.h"
 
-enum { MAX_CHOICES = 64, MAX_LAYERS = 64 };
+#define SHORTCUT "downsample"
 
-/* What an entry of the configuration asks for. */
-typedef struct wish {
-    const mn_args *args;
-    const char *arg; /* for messages: "expansion_range" */
-    int32_t choices[MAX_CHOICES], n;
-    int32_t is_given; /* 0: of the default those that are possible */
-    int32_t rank, fix_first;
-} wish;
+enum { MAX_LAYERS = 64 };
 
 /* ---- layers of a block --------------------------------------------------------------------------------- */
 
@@ -56,8 +47,7 @@ static int is_depthwise(const mn_module *m) {
     return is_conv(m) && weights_of(m)->groups > 1 && weights_of(m)->groups == chn_in(m) && chn_in(m) == chn_out(m);
 }
 
-static int add_layer(mn_module *m, void *ud) {
-    layers *l = ud;
+static int add_layer(layers *l, mn_module *m) {
     if (!is_conv(m) && !mn_batch_norm_opts(m)) return 0;
     if (l->n == MAX_LAYERS)
         return mn_fail(m->model->ctx, MODNAS_ECONFIG, "more than %d layers in an elastic block", (int)MAX_LAYERS);
@@ -69,9 +59,18 @@ static int add_layer(mn_module *m, void *ud) {
     return 0;
 }
 
-static int find_layers(mn_module *entity, layers *out) {
+static int walk_layers(layers *l, mn_module *m) {
+    MN_TRY(add_layer(l, m));
+    for (size_t i = 0; i < m->children.n; i++) {
+        mn_module *child = MN_AT(m->children, mn_module *, i);
+        if (strcmp(child->name, SHORTCUT) != 0) MN_TRY(walk_layers(l, child));
+    }
+    return 0;
+}
+
+static int find_layers(mn_module *block, layers *out) {
     *out = (layers){.first = -1, .last = -1};
-    return mn_module_walk(entity, add_layer, out);
+    return walk_layers(out, block);
 }
 
 /* Channels inside of a block; 0: its first convolution does not make them. */
@@ -95,7 +94,12 @@ static int set_width(mn_elastic *e, const layers *l) {
     return 0;
 }
 
-/* ---- Slots --------------------------------------------------------------------------------------------- */
+/* ---- blocks -------------------------------------------------------------------------------------------- */
+
+typedef struct block {
+    mn_module *module;
+    mn_slot *first, *last;
+} block;
 
 static int prepare_slot(mn_slot *s) {
     mn_model *model = s->module->model;
@@ -108,30 +112,66 @@ static int prepare_slot(mn_slot *s) {
     return rc;
 }
 
-typedef int (*slot_fn)(const wish *w, mn_slot *s, mn_elastic_desc *d);
-
-/* Every Slot that is not inside of another, with a description that has its name. */
-static int each_slot(mn_model *model, const wish *w, slot_fn fn) {
-    const size_t n = model->slots.n;
-    for (size_t i = 0; i < n; i++) {
+/* In model order, all of their Slots filled; the caller frees *out. */
+static int find_blocks(mn_model *model, block **out, int32_t *n) {
+    const size_t n_slots = model->slots.n;
+    block *all = mn_alloc(model->ctx, n_slots + 1, sizeof *all);
+    int rc = all ? 0 : MODNAS_ENOMEM;
+    *n = 0;
+    for (size_t i = 0; i < n_slots && !rc; i++) {
         mn_slot *s = mn_model_slot(model, i);
-        mn_str where = {.ctx = model->ctx};
+        mn_module *parent = s->module->parent, *m = parent && parent->vt->forward ? parent : s->module;
         if (mn_slot_is_nested(s)) continue;
-        MN_TRY(prepare_slot(s));
-        mn_elastic_desc d = {.slot = s};
-        int rc = mn_slot_name(s, &where);
-        d.where = where.text;
-        if (!rc && !(i == 0 && w->fix_first)) rc = fn(w, s, &d);
-        mn_str_free(&where);
-        MN_TRY(rc);
+        rc = prepare_slot(s);
+        if (*n && all[*n - 1].module == m)
+            all[*n - 1].last = s;
+        else
+            all[(*n)++] = (block){m, s, s};
     }
-    return 0;
+    if (rc)
+        mn_free(model->ctx, all);
+    else
+        *out = all;
+    return rc;
+}
+
+typedef int (*block_fn)(const mn_wish *w, const block *b, mn_elastic_desc *d);
+
+/* With a description that has the name of its first Slot. */
+static int each_block(mn_model *model, const mn_wish *w, block_fn fn) {
+    block *all;
+    int32_t n;
+    MN_TRY(find_blocks(model, &all, &n));
+    int rc = 0;
+    for (int32_t i = w->fix_first; i < n && !rc; i++) {
+        mn_str where = {.ctx = model->ctx};
+        rc = mn_slot_name(all[i].first, &where);
+        mn_elastic_desc d = {.slot = all[i].first, .where = where.text};
+        if (!rc) rc = fn(w, &all[i], &d);
+        mn_str_free(&where);
+    }
+    mn_free(model->ctx, all);
+    return rc;
+}
+
+/* Ratios of the whole, rounded as MobileNets round channels; those that are the same are one. */
+static void choose_ratios(const mn_wish *w, mn_elastic_desc *d, int32_t *size) {
+    for (int32_t i = 0; i < w->n; i++) {
+        int32_t n = w->ratios[i] < 1 ? mn_make_divisible(w->ratios[i] * d->full) : d->full;
+        if (n > d->full) n = d->full;
+        if (!d->n || size[d->n - 1] != n) size[d->n++] = n;
+    }
 }
 
 /* Choices with their sizes, value * unit; 0 of them: nothing is elastic here. */
-static int choose(const wish *w, mn_elastic_desc *d, int32_t unit, int32_t *choices, int32_t *size) {
+static int choose(const mn_wish *w, mn_elastic_desc *d, int32_t unit, int32_t *choices, int32_t *size) {
     d->choices = choices;
     d->size = size;
+    if (w->by_ratio) {
+        choose_ratios(w, d, size);
+        d->choices = size;
+        return d->n;
+    }
     for (int32_t i = 0; i < w->n; i++) {
         const int64_t n = (int64_t)w->choices[i] * unit;
         if (!w->is_given && n > d->full) continue;
@@ -142,34 +182,52 @@ static int choose(const wish *w, mn_elastic_desc *d, int32_t unit, int32_t *choi
 }
 
 /* With the place of the argument in front. */
-static int make(const wish *w, mn_model *model, const mn_elastic_desc *d, mn_elastic **out) {
+static int make(const mn_wish *w, mn_model *model, const mn_elastic_desc *d, mn_elastic **out) {
     const int rc = mn_elastic_new(model, d, out);
     return rc == MODNAS_ECONFIG ? mn_args_fail(w->args, w->arg, "%s", modnas_errmsg(model->ctx)) : rc;
 }
 
-static int slot_width(const wish *w, mn_slot *s, mn_elastic_desc *d) {
-    int32_t choices[MAX_CHOICES], size[MAX_CHOICES];
+/* Channels of a group that is not one channel: widths are multiples of it, and it keeps its channels. */
+static int check_groups(const mn_wish *w, const layers *l, mn_elastic_desc *d) {
+    for (int32_t i = l->first; i <= l->last; i++) {
+        const mn_module *m = l->of[i];
+        if (!is_conv(m) || weights_of(m)->groups < 2 || is_depthwise(m)) continue;
+        const int32_t each = chn_out(m) / weights_of(m)->groups;
+        d->rank = MN_RANK_NONE;
+        for (int32_t k = 0; k < d->n; k++)
+            if (d->size[k] % each)
+                return mn_args_fail(w->args, w->arg, "%s: %d channels are no whole number of groups of %d", d->where,
+                                    d->size[k], each);
+    }
+    return 0;
+}
+
+static int block_width(const mn_wish *w, const block *b, mn_elastic_desc *d) {
+    const mn_slot *s = b->first;
+    int32_t choices[MN_MAX_CHOICES], size[MN_MAX_CHOICES];
     layers l;
     mn_elastic *e;
-    MN_TRY(find_layers(s->entity, &l));
+    MN_TRY(find_layers(b->module, &l));
     d->kind = MN_ELASTIC_WIDTH;
     d->name = "spa";
     d->rank = w->rank;
     d->full = inside(&l) ? inside(&l) : s->chn_in;
+    if (w->by_ratio && !inside(&l)) return 0;
     if (!choose(w, d, s->chn_in, choices, size)) return 0;
     if (!inside(&l) && (d->n > 1 || size[0] != d->full))
         return mn_args_fail(w->args, w->arg, "%s: the block has no convolution that makes channels of its own: its width cannot change",
                             d->where);
+    if (inside(&l)) MN_TRY(check_groups(w, &l, d));
     MN_TRY(make(w, s->module->model, d, &e));
     return inside(&l) ? set_width(e, &l) : 0;
 }
 
-static int slot_kernel(const wish *w, mn_slot *s, mn_elastic_desc *d) {
-    int32_t choices[MAX_CHOICES], size[MAX_CHOICES];
+static int block_kernel(const mn_wish *w, const block *b, mn_elastic_desc *d) {
+    int32_t choices[MN_MAX_CHOICES], size[MN_MAX_CHOICES];
     layers l;
     mn_module *conv = NULL;
     mn_elastic *e;
-    MN_TRY(find_layers(s->entity, &l));
+    MN_TRY(find_layers(b->module, &l));
     for (int32_t i = 0; i < l.n; i++)
         if (is_depthwise(l.of[i])) conv = l.of[i];
     if (!conv) return mn_args_fail(w->args, w->arg, "%s: there is no depthwise convolution", d->where);
@@ -179,7 +237,7 @@ static int slot_kernel(const wish *w, mn_slot *s, mn_elastic_desc *d) {
     if (!choose(w, d, 1, choices, size)) return 0;
     for (int32_t i = 0; i < d->n; i++)
         if (size[i] % 2 == 0) return mn_args_fail(w->args, w->arg, "%s: a window of %d is not odd", d->where, size[i]);
-    MN_TRY(make(w, s->module->model, d, &e));
+    MN_TRY(make(w, b->module->model, d, &e));
     conv->active.kernel = &e->extent;
     for (int32_t from = d->full, to = d->full - 2; to > 0; to -= 2)
         for (int32_t i = 0; i < d->n; i++)
@@ -192,188 +250,41 @@ static int slot_kernel(const wish *w, mn_slot *s, mn_elastic_desc *d) {
 
 /* ---- stages -------------------------------------------------------------------------------------------- */
 
-static int can_vanish(const mn_slot *s) {
-    return s->chn_in == s->chn_out && s->stride == 1;
+static int can_vanish(const block *b) {
+    return b->first->chn_in == b->last->chn_out && b->first->stride == 1 && b->last->stride == 1 &&
+           !mn_module_child(b->module, SHORTCUT);
 }
 
-/* Slots first .. end - 1 are a stage. */
-static int add_stage(const wish *w, mn_model *model, mn_slot *const *slots, int32_t number, int32_t n) {
-    int32_t choices[MAX_CHOICES], size[MAX_CHOICES];
+static int add_stage(const mn_wish *w, mn_model *model, const block *blocks, int32_t number, int32_t n) {
+    int32_t choices[MN_MAX_CHOICES], size[MN_MAX_CHOICES];
     char where[96];
     mn_elastic *e;
     if (n < 2) return 0;
-    snprintf(where, sizeof where, "stage %d (slots %s to %s)", number, slots[0]->name, slots[n - 1]->name);
+    snprintf(where, sizeof where, "stage %d (slots %s to %s)", number, blocks[0].first->name, blocks[n - 1].last->name);
     mn_elastic_desc d = {.kind = MN_ELASTIC_DEPTH, .name = "seq", .where = where, .full = n};
     if (!choose(w, &d, 1, choices, size)) return 0;
     MN_TRY(make(w, model, &d, &e));
-    for (int32_t i = 1; i < n; i++) {
-        mn_module *block = slots[i]->module->parent;
-        if (!block || block->children.n != 1)
-            return mn_args_fail(w->args, w->arg, "%s: slot %s is no block of its own", where, slots[i]->name);
-        if (!(block->active.there = mn_elastic_block(e, i))) return MODNAS_ENOMEM;
-    }
+    for (int32_t i = 1; i < n; i++)
+        if (!(blocks[i].module->active.there = mn_elastic_block(e, i))) return MODNAS_ENOMEM;
     return 0;
 }
 
-static int add_stages(mn_model *model, const wish *w) {
-    const int32_t n_slots = (int32_t)model->slots.n;
-    mn_slot **slots = mn_alloc(model->ctx, (size_t)n_slots + 1, sizeof *slots);
-    int32_t n = 0, number = 0, rc = slots ? 0 : MODNAS_ENOMEM;
-    for (int32_t i = 0; i < n_slots && !rc; i++) {
-        mn_slot *s = mn_model_slot(model, (size_t)i);
-        if (!mn_slot_is_nested(s)) slots[n++] = s;
-        rc = mn_slot_is_nested(s) ? 0 : prepare_slot(s);
-    }
+int mn_elastic_depths(mn_model *model, const mn_wish *w) {
+    block *all;
+    int32_t n, number = 0, rc = 0;
+    MN_TRY(find_blocks(model, &all, &n));
     for (int32_t first = 0, end; first < n && !rc; first = end) {
-        for (end = first + 1; end < n && can_vanish(slots[end]); end++) {}
-        rc = add_stage(w, model, slots + first, number++, end - first);
+        for (end = first + 1; end < n && can_vanish(&all[end]); end++) {}
+        rc = add_stage(w, model, all + first, number++, end - first);
     }
-    mn_free(model->ctx, slots);
+    mn_free(model->ctx, all);
     return rc;
 }
 
-/* ---- arguments ----------------------------------------------------------------------------------------- */
-
-static int by_size(const void *a, const void *b) {
-    const int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
-    return (x > y) - (x < y);
+int mn_elastic_widths(mn_model *model, const mn_wish *w) {
+    return each_block(model, w, block_width);
 }
 
-/* null: the default. */
-static int read_range(wish *w, const char *arg, const int32_t *otherwise, int32_t n) {
-    const mn_node *list = mn_args_node(w->args, arg);
-    w->arg = arg;
-    w->is_given = mn_args_given(w->args, arg);
-    w->n = w->is_given ? (int32_t)list->n : n;
-    if (w->is_given && (list->kind != MN_SEQ || !list->n || list->n > MAX_CHOICES))
-        return mn_args_fail(w->args, arg, "a list of 1 to %d whole numbers is wanted", (int)MAX_CHOICES);
-    for (int32_t i = 0; i < w->n; i++) {
-        const mn_node *v = w->is_given ? list->items[i] : NULL;
-        if (v && (v->kind != MN_INT || v->i < 1 || v->i > 65536))
-            return mn_args_fail(w->args, arg, "number %d is no whole number from 1 to 65536", (int)i);
-        w->choices[i] = v ? (int32_t)v->i : otherwise[i];
-    }
-    qsort(w->choices, (size_t)w->n, sizeof *w->choices, by_size);
-    return 0;
-}
-
-static const struct {
-    const char *name;
-    int32_t rank;
-} ranks[] = {{"none", MN_RANK_NONE},
-             {"l1_fan_in", MN_RANK_L1_FAN_IN},
-             {"l1_fan_out", MN_RANK_L1_FAN_OUT},
-             {"bn_l1", MN_RANK_BN}};
-
-static int read_rank(wish *w, const char *name) {
-    for (size_t i = 0; i < MN_COUNT(ranks); i++)
-        if (strcmp(name, ranks[i].name) == 0) {
-            w->rank = ranks[i].rank;
-            return 0;
-        }
-    return mn_args_fail(w->args, "rank_fn", "'%.40s' is none of none, l1_fan_in, l1_fan_out, bn_l1", name);
-}
-
-static int need(mn_model *model) {
-    if (model->root && model->slots.n) return 0;
-    return mn_fail(model->ctx, MODNAS_ECONFIG, "an elastic network is made of a model with Slots; there are none");
-}
-
-static int run_width(const mn_component *c, const mn_args *args, const void *env, void *out) {
-    static const int32_t expansions[] = {1, 3, 6};
-    mn_model *model = ((const mn_construct_env *)env)->model;
-    wish w = {.args = args, .fix_first = mn_args_bool(args, "fix_first")};
-    (void)c, (void)out;
-    MN_TRY(need(model));
-    MN_TRY(read_rank(&w, mn_args_given(args, "rank_fn") ? mn_args_str(args, "rank_fn") : "none"));
-    MN_TRY(read_range(&w, "expansion_range", expansions, MN_COUNT(expansions)));
-    return each_slot(model, &w, slot_width);
-}
-
-static int run_depth(const mn_component *c, const mn_args *args, const void *env, void *out) {
-    static const int32_t repeats[] = {1, 2, 3, 4};
-    mn_model *model = ((const mn_construct_env *)env)->model;
-    wish w = {.args = args};
-    (void)c, (void)out;
-    MN_TRY(need(model));
-    MN_TRY(read_range(&w, "repeat_range", repeats, MN_COUNT(repeats)));
-    return add_stages(model, &w);
-}
-
-static int run_kernel(const mn_component *c, const mn_args *args, const void *env, void *out) {
-    static const int32_t windows[] = {3, 5, 7};
-    mn_model *model = ((const mn_construct_env *)env)->model;
-    wish w = {.args = args};
-    (void)c, (void)out;
-    MN_TRY(need(model));
-    MN_TRY(read_range(&w, "kernel_range", windows, MN_COUNT(windows)));
-    return each_slot(model, &w, slot_kernel);
-}
-
-/* ---- all of them --------------------------------------------------------------------------------------- */
-
-#define DEPTH  "MobileNetV2ElasticSequentialConstructor"
-#define WIDTH  "MobileNetV2ElasticSpatialConstructor"
-#define KERNEL "MobileNetV2ElasticKernelConstructor"
-
-/* In this order: that of the parameters. */
-static const struct {
-    const char *arg, *type;
-    int32_t always; /* 1: also where nothing is said */
-} kinds[] = {{"sequential_kwargs", DEPTH, 1}, {"spatial_kwargs", WIDTH, 1}, {"kernel_kwargs", KERNEL, 0}};
-
-static int set(modnas_ctx *ctx, mn_node *spec, const char *key, mn_node *value) {
-    return value ? mn_node_set(ctx, spec, key, value) : MODNAS_ENOMEM;
-}
-
-static int run_as(modnas_ctx *ctx, const char *type, const mn_node *kwargs, const void *env) {
-    mn_node *spec = mn_node_new(ctx, MN_MAP);
-    int rc = spec ? set(ctx, spec, "type", mn_node_str(ctx, type)) : MODNAS_ENOMEM;
-    if (!rc && kwargs && kwargs->file) rc = mn_node_place(ctx, spec, kwargs->file, kwargs->line);
-    if (!rc && kwargs) rc = set(ctx, spec, "args", mn_node_copy(ctx, kwargs));
-    if (!rc) rc = mn_spec_check(ctx, "construct", spec, NULL);
-    if (!rc) rc = mn_registry_build(ctx, "construct", spec, NULL, NULL, env, NULL);
-    mn_node_free(ctx, spec);
-    return rc;
-}
-
-static int run_all(const mn_component *c, const mn_args *args, const void *env, void *out) {
-    (void)c, (void)out;
-    for (size_t i = 0; i < MN_COUNT(kinds); i++) {
-        const mn_node *kwargs = mn_args_given(args, kinds[i].arg) ? mn_args_node(args, kinds[i].arg) : NULL;
-        if (kwargs || kinds[i].always) MN_TRY(run_as(args->ctx, kinds[i].type, kwargs, env));
-    }
-    return 0;
-}
-
-/* ---- rows ---------------------------------------------------------------------------------------------- */
-
-#define END                                                                                                            \
-    { NULL, 0, NULL, NULL, NULL }
-
-static const mn_arg_def width_args[] = {
-    {"expansion_range", MN_ARG_LIST, "null", NULL, "expansions; default: those of 1, 3, 6 that a block has"},
-    {"rank_fn", MN_ARG_STR, "l1_fan_in", "none|l1_fan_in|l1_fan_out|bn_l1", "how channels are ranked; null: not at all"},
-    {"fix_first", MN_ARG_BOOL, "true", NULL, "the first block keeps its width"},
-    END};
-static const mn_arg_def depth_args[] = {
-    {"repeat_range", MN_ARG_LIST, "null", NULL, "numbers of blocks; default: those of 1, 2, 3, 4 that a stage has"}, END};
-static const mn_arg_def kernel_args[] = {
-    {"kernel_range", MN_ARG_LIST, "null", NULL, "odd windows; default: those of 3, 5, 7 that a block has"}, END};
-static const mn_arg_def all_args[] = {
-    {"spatial_kwargs", MN_ARG_MAP, "null", NULL, "args of " WIDTH},
-    {"sequential_kwargs", MN_ARG_MAP, "null", NULL, "args of " DEPTH},
-    {"kernel_kwargs", MN_ARG_MAP, "null", NULL, "args of " KERNEL "; null: windows are not elastic"},
-    END};
-
-static const mn_component rows[] = {
-    {"construct", "MobileNetV2ElasticConstructor", "elastic depths and widths, and kernels if they are given", all_args,
-     run_all, NULL},
-    {"construct", WIDTH, "elastic width of every block: parameters spa, spa_1, ...", width_args, run_width, NULL},
-    {"construct", DEPTH, "elastic depth of every stage: parameters seq, seq_1, ...", depth_args, run_depth, NULL},
-    {"construct", KERNEL, "elastic depthwise kernels: parameters ker, ker_1, ...", kernel_args, run_kernel, NULL},
-};
-
-int mn_construct_elastic_register(modnas_ctx *ctx) {
-    return mn_registry_add_all(ctx, rows, MN_COUNT(rows));
+int mn_elastic_kernels(mn_model *model, const mn_wish *w) {
+    return each_block(model, w, block_kernel);
 }

@@ -54,7 +54,8 @@ enum mn_elastic_rank {
 };
 /* Put the channels of every elastic width in the order of their rank, largest first, ties as they were: weights,
  * statistics, and each of n arenas that are laid out as the weights (momentum). The whole network computes what it did.
- * All or, on an error, nothing of an elastic value; the model is committed. rank -1: as the constructor was told. */
+ * All or, on an error, nothing of an elastic value; the model is committed. rank -1: as the constructor was told. A value
+ * that was made with MN_RANK_NONE keeps its order. */
 int mn_elastic_sort(mn_model *m, int32_t rank, void *const *arenas, int32_t n);
 
 /* ---- making: before the commit (construct/elastic.c) ---------------------------------------------------- */

@@ -92,6 +92,7 @@ static int permute_layer(mn_module *m, void *ud) {
 
 static int sort_width(sorting *s, const mn_elastic *e, int32_t rank) {
     s->e = e;
+    if (e->rank == MN_RANK_NONE) return 0;
     s->rank = rank < 0 ? e->rank : rank;
     s->by = NULL;
     MN_TRY(mn_module_walk(e->model->root, find_ranking, s));
