@@ -70,7 +70,7 @@ START_TEST(operator_settings) {
                                          {"{act: {bias: true}}", "unknown key 'bias' of ops.act"},
                                          {"[bn]", "ops: a map"}};
     for (size_t i = 0; i < MN_COUNT(good); i++) {
-        mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0};
+        mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0, 1};
         mn_node *tree = yaml(good[i].ops);
         OK(mn_ops_conf_read(model_ctx, tree, &c));
         ck_assert_int_eq(strncmp(c.order, good[i].order, 3), 0);
@@ -80,7 +80,7 @@ START_TEST(operator_settings) {
         mn_node_free(model_ctx, tree);
     }
     for (size_t i = 0; i < MN_COUNT(bad); i++) {
-        mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0}, before = c;
+        mn_ops_conf c = {{'b', 'a', 'w'}, 1, 1e-5, 0.1, 0, 1}, before = c;
         mn_node *tree = yaml(bad[i][0]);
         ck_assert_int_eq(mn_ops_conf_read(model_ctx, tree, &c), MODNAS_ECONFIG);
         ck_assert_msg(strstr(modnas_errmsg(model_ctx), bad[i][1]) && strstr(modnas_errmsg(model_ctx), "test.yaml:1"),
