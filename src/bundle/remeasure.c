@@ -241,10 +241,14 @@ static int check_network(mn_verification *v) {
     return 0;
 }
 
-/* Weights at the end are not those that the test set saw. */
-static int trains(const mn_estim *e) {
-    const mn_node *epochs = mn_node_get(e->conf, "subnet_epochs");
-    return e->vt->take && epochs && epochs->kind == MN_INT && epochs->i > 0;
+/* Where each architecture is trained, the test set sees the weights of the best. */
+static int load_tested(mn_verification *v, const mn_estim *last) {
+    char *file = last->trains_each ? text_of(v, "model_", last->name, "_best.safetensors") : NULL;
+    char *path = file ? mn_bundle_path(v->ctx, v->folder, file) : NULL;
+    const int rc = !last->trains_each ? 0 : path ? mn_model_load(v->model, path, 0) : MODNAS_ENOMEM;
+    mn_free(v->ctx, path);
+    mn_free(v->ctx, file);
+    return rc;
 }
 
 static int check_test(mn_verification *v, mn_estim *last) {
@@ -252,9 +256,10 @@ static int check_test(mn_verification *v, mn_estim *last) {
     mn_scores s = {0, 0, 0, 0};
     if (!stated) return 0;
     if (!last) return unchecked(v, "test", v->why);
-    if (trains(last)) return unchecked(v, "test", "the network is trained before it is tested, by steps that hang on all those before");
     if (last->trainer) mn_trainer_set_criteria(last->trainer, last->by_pass);
-    const int rc = mn_pipeline_test(v->pipeline, &s);
+    int rc = load_tested(v, last);
+    if (rc) return rc == MODNAS_ENOMEM ? rc : unchecked(v, "test", "the weights of the best are not there, or do not fit");
+    rc = mn_pipeline_test(v->pipeline, last->trains_each, &s);
     if (rc) return mn_findings_fail(&v->findings, MN_HOLDS_NOT, "test", rc);
     if (!s.n) return unchecked(v, "test", "the configuration has no test_data");
     const double n = (double)s.n;

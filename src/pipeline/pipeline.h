@@ -97,8 +97,10 @@ typedef struct mn_network {
 /* Of what the model is reduced to as it stands, for an image of the last estimator. MODNAS_EINVAL without a network;
  * MODNAS_ENOTFOUND when nothing obeys the limits. */
 int mn_pipeline_network(mn_pipeline *p, mn_network *out);
-/* The same on the test set, with what the last estimator does to weights before it measures; nothing without one. */
-int mn_pipeline_test(mn_pipeline *p, mn_scores *test);
+/* The same on the test set, nothing without one; with what the last estimator does to statistics before it measures, or,
+ * where it trains each architecture, with the weights that its best was measured with (chkpt/model_ESTIM_best). as_is:
+ * with those that there are. */
+int mn_pipeline_test(mn_pipeline *p, int as_is, mn_scores *test);
 
 mn_observer mn_pipeline_observer(mn_pipeline *p);
 /* Weights into chkpt/model_<estim>_<tag>.safetensors. */

@@ -191,7 +191,7 @@ static int run(mn_pipeline *p, char **results) {
     MN_TRY(mn_history_open(&p->history));
     MN_TRY(mn_writer_open(&p->writer));
     int rc = run_estims(p);
-    if (!rc) rc = mn_pipeline_test(p, &test);
+    if (!rc) rc = mn_pipeline_test(p, 0, &test);
     if (rc && !is_stop(rc)) return rc;
     MN_TRY(mn_history_flush(&p->history));
     MN_TRY(write_results(p, &test, rc, results));
