@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "pipeline/profile.h"
+#include "search/cost.h"
 #include "search/rank.h"
 
 typedef struct checking {
@@ -122,7 +123,7 @@ static void write_table(mn_str *s, const checking *c) {
             mn_str_json(s, mn_mixed_candidate(mn_model_mixed(c->p.model, i), c->choice[k * c->p.n_mixed + i]));
         }
         mn_str_add(s, "]");
-        for (int32_t i = 0; i < n_parts; i++) add_field(s, c->residual[k * n_parts + i]);
+        for (int32_t i = 0; i < n_parts; i++) add_field(s, round(c->residual[k * n_parts + i] * MN_COST_MS) / MN_COST_MS);
         mn_str_add(s, "\n");
     }
 }

@@ -29,11 +29,15 @@ static int median_error(modnas_ctx *ctx, const mn_dots *p, double *out) {
 
 int mn_report_timings(mn_str *s, modnas_ctx *ctx, const char *title, const mn_dots *p) {
     char count[48], rho[48], error[48];
-    double correlation, wrong;
+    double correlation, wrong, ends[2] = {NAN, NAN};
+    for (size_t i = 0; i < p->x.n; i++) {
+        ends[0] = fmin(ends[0], MN_AT(p->x, double, i));
+        ends[1] = fmax(ends[1], MN_AT(p->x, double, i));
+    }
     MN_TRY(mn_spearman(ctx, p->x.data, p->y.data, p->x.n, &correlation));
     MN_TRY(median_error(ctx, p, &wrong));
     const mn_curve curves[] = {mn_dots_curve(p, "a network", MN_CURVE_DOTS, 0),
-                               {.name = "predicted as measured", .kind = MN_CURVE_LINE, .style = 6, .x = p->x.data, .y = p->x.data, .n = p->x.n}};
+                               {.name = "predicted as measured", .kind = MN_CURVE_LINE, .style = 6, .x = ends, .y = ends, .n = 2}};
     const mn_chart c = {.title = title, .x_label = "measured (ms)", .y_label = "predicted (ms)", .curves = curves, .n = 2, .is_square = 1};
     mn_str_add(s, "<div class=\"charts\">\n");
     mn_chart_add(s, &c);
@@ -94,9 +98,9 @@ static int add_parts(mn_str *s, const mn_grid *g, mn_dots *all, mn_dots *means) 
     for (int32_t i = 0; i < (int32_t)g->n_columns; i++) {
         part p;
         if (!is_part(g, i)) continue;
-        MN_TRY(read_part(g, i, &p, all, number));
+        MN_TRY(read_part(g, i, &p, all, ++number));
         MN_TRY(mn_dots_add(g->ctx, means, (double)number, p.mean));
-        add_part(s, &p, number++);
+        add_part(s, &p, number);
     }
     mn_html_table_end(s);
     return 0;
