@@ -39,7 +39,22 @@ count() { # status, path: its output is in $tmp
 }
 sanitized() { [[ $folder == */asan || $folder == */tsan ]]; }
 
+# FOLDER_OF_CASES.BACKEND is a name in the pool, too.
+is_cases() { [[ $1 == *_cases.* ]]; }
+cases() {
+    "$folder/tests/cases" "$shared/${1%.*}" "${1##*.}"
+}
+show_cases() {
+    echo "== $folder/tests/cases $shared/${1%.*} ${1##*.}"
+    cat "$tmp/$1"
+    [ "$2" = 0 ] || failed=$((failed + 1))
+}
+
 run() { # name, of a program in $folder
+    if is_cases "$1"; then
+        cases "$1"
+        return
+    fi
     # Programs share the cores, and instrumented code is many times slower; so are the time limits of its tests.
     case $folder in
     */tsan) export CK_TIMEOUT_MULTIPLIER=20 ;;
@@ -52,6 +67,10 @@ run() { # name, of a program in $folder
         TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:die_after_fork=0 "$folder/tests/$1"
 }
 show() { # name, status
+    if is_cases "$1"; then
+        show_cases "$@"
+        return
+    fi
     echo "== $folder/tests/$1"
     cat "$tmp/$1"
     count "$2" "$folder/tests/$1"
@@ -59,6 +78,15 @@ show() { # name, status
 
 for folder in "$@"; do
     together=() apart=()
+    for cases in torch_cases onnx_cases; do
+        if sanitized; then
+            continue
+        elif [ -d "$shared/$cases" ]; then
+            together+=("$cases.ref" "$cases.dnnl")
+        else
+            echo "== $folder/tests/cases: skipped, there is no $shared/$cases"
+        fi
+    done
     for program in "$folder"/tests/test_*; do
         name=${program##*/}
         [ -x "$program" ] || continue
@@ -66,17 +94,6 @@ for folder in "$@"; do
     done
     pool "$(nproc)" run show "${together[@]}"
     pool 1 run show "${apart[@]}"
-    sanitized && continue
-    for cases in torch_cases onnx_cases; do
-        if [ ! -d "$shared/$cases" ]; then
-            echo "== $folder/tests/cases: skipped, there is no $shared/$cases"
-            continue
-        fi
-        for backend in ref dnnl; do
-            echo "== $folder/tests/cases $shared/$cases $backend"
-            "$folder/tests/cases" "$shared/$cases" $backend || failed=$((failed + 1))
-        done
-    done
 done
 echo "$passed $failed $skipped" >>"$result"
 [ $failed = 0 ]
