@@ -6,7 +6,13 @@ int mn_estim_register(modnas_ctx *ctx) {
                                               &mn_random_sampling_estim_component, &mn_subnet_estim_component,
                                               &mn_shrinking_estim_component,       &mn_table_estim_component,
                                               &mn_table_space_component};
+    static const char *const older_names[][2] = {{"DefaultEstimator", "DefaultEstim"},
+                                                 {"SuperNetEstimator", "SuperNetEstim"},
+                                                 {"SubNetEstimator", "SubNetEstim"},
+                                                 {"RandomSamplingEstimator", "RandomSamplingEstim"}};
     for (size_t i = 0; i < MN_COUNT(all); i++) MN_TRY(mn_registry_add(ctx, all[i]));
+    for (size_t i = 0; i < MN_COUNT(older_names); i++)
+        MN_TRY(mn_registry_alias(ctx, "estim", older_names[i][0], older_names[i][1]));
     return 0;
 }
 
