@@ -117,8 +117,6 @@ int mn_arch_desc_load(modnas_ctx *ctx, const mn_node *given, mn_node **out) {
 /* ---- building ------------------------------------------------------------------------------------------ */
 
 typedef struct building {
-    modnas_ctx *ctx;
-    const mn_node *desc;
     const mn_node *args;
     size_t at;
     int32_t fix_first, keep;
@@ -161,9 +159,9 @@ static int list_slots(mn_model *model, mn_vec *list) {
     return 0;
 }
 
-static int fill_next(mn_slot *slot, building *b) {
-    const mn_node *item = b->desc->items[b->at++];
-    if (b->fix_first && b->at == 1 && !slot->entity) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
+static int fill_next(mn_slot *slot, const mn_node *item, void *ud) {
+    building *b = ud;
+    if (b->fix_first && b->at++ == 0 && !slot->entity) return mn_fill_predefined(slot); /* whatever the item says, as the original does */
     MN_TRY(mn_slot_give_args(slot, b->args, b->keep));
     return mn_fill_item(slot, item);
 }
@@ -181,12 +179,12 @@ static int check_desc(mn_model *model, const mn_node *desc, size_t n) {
 }
 
 /* The list is made before: edges that are left out take their Slots with them. */
-static int fill_slots(mn_model *model, building *b) {
+int mn_each_item(mn_model *model, const mn_node *desc, int (*fn)(mn_slot *slot, const mn_node *item, void *ud), void *ud) {
     mn_vec list;
     mn_vec_init(&list, sizeof(mn_slot *));
     int rc = list_slots(model, &list);
-    if (!rc) rc = check_desc(model, b->desc, list.n);
-    for (size_t i = 0; i < list.n && !rc; i++) rc = fill_next(MN_AT(list, mn_slot *, i), b);
+    if (!rc) rc = check_desc(model, desc, list.n);
+    for (size_t i = 0; i < list.n && !rc; i++) rc = fn(MN_AT(list, mn_slot *, i), desc->items[i], ud);
     mn_vec_free(model->ctx, &list);
     return rc;
 }
@@ -211,8 +209,7 @@ static const mn_arg_def mbv3_args[] = {
     {"keep_config", MN_ARG_BOOL, "true", NULL, "operators get use_se and use_hs of the block that they stand for"},
     END};
 
-/* A list of items for the model's Slots, if the description is not wrong. */
-static int load_items(mn_model *model, const mn_node *given, mn_node **out) {
+int mn_arch_items(mn_model *model, const mn_node *given, mn_node **out) {
     mn_node *desc;
     MN_TRY(mn_arch_desc_load(model->ctx, given, &desc));
     if (desc->kind != MN_STR || !model->digits) {
@@ -230,13 +227,12 @@ static int run_arch_desc(const mn_component *c, const mn_args *args, const void 
     (void)out;
     if (!model->root) return mn_args_fail(args, "arch_desc", "the configuration has no model to build it in");
     MN_TRY(mn_check_candidate_args(args, "fn_args", NULL));
-    MN_TRY(load_items(model, mn_args_node(args, "arch_desc"), &desc));
-    building b = {.ctx = model->ctx,
-                  .desc = desc,
-                  .args = mn_args_node(args, "fn_args"),
+    MN_TRY(mn_arch_items(model, mn_args_node(args, "arch_desc"), &desc));
+    building b = {.args = mn_args_node(args, "fn_args"),
                   .fix_first = c->args != desc_args && mn_args_bool(args, "fix_first"),
                   .keep = c->args == mbv3_args && mn_args_bool(args, "keep_config")};
-    const int rc = mn_cells_describe(model, desc) ? mn_fill_cells(model, desc) : fill_slots(model, &b);
+    const int rc =
+        mn_cells_describe(model, desc) ? mn_fill_cells(model, desc) : mn_each_item(model, desc, fill_next, &b);
     mn_node_free(model->ctx, desc);
     return rc;
 }

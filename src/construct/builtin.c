@@ -5,6 +5,9 @@ int mn_construct_register(modnas_ctx *ctx) {
     MN_TRY(mn_construct_infra_register(ctx));
     MN_TRY(mn_construct_cells_register(ctx));
     MN_TRY(mn_construct_slots_register(ctx));
+    MN_TRY(mn_construct_spaces_register(ctx));
+    MN_TRY(mn_construct_stacnas_register(ctx));
+    MN_TRY(mn_construct_traversal_register(ctx));
     MN_TRY(mn_construct_arch_tree_register(ctx));
     MN_TRY(mn_construct_initialise_register(ctx));
     MN_TRY(mn_construct_drop_path_register(ctx));

@@ -23,6 +23,10 @@ int mn_fill_item(mn_slot *slot, const mn_node *item);
 int mn_slot_give_args(mn_slot *slot, const mn_node *args, int keep);
 /* MODNAS_ECONFIG for one in the arg `name` that none of the candidates has (MN_ARG_SPECS); they may be NULL: any. */
 int mn_check_candidate_args(const mn_args *a, const char *name, const mn_node *candidates);
+/* An architecture as it was given, digits as the list that they stand for; the caller's. */
+int mn_arch_items(mn_model *model, const mn_node *given, mn_node **out);
+/* Call fn for every Slot that a list has an item for, in model order: MODNAS_ECONFIG if it has more or fewer. */
+int mn_each_item(mn_model *model, const mn_node *desc, int (*fn)(mn_slot *slot, const mn_node *item, void *ud), void *ud);
 /* `ops` of a configuration into model->ops; NULL: nothing. */
 int mn_ops_conf_read(modnas_ctx *ctx, const mn_node *ops, mn_ops_conf *out);
 /* The constructors of a configuration in the order of use: MAP name -> {type, args}, owned by the caller. */
@@ -51,6 +55,9 @@ int mn_construct_cells_register(modnas_ctx *ctx);
 int mn_construct_constructed_register(modnas_ctx *ctx);
 int mn_construct_elastic_register(modnas_ctx *ctx);
 int mn_construct_slots_register(modnas_ctx *ctx);
+int mn_construct_spaces_register(modnas_ctx *ctx);
+int mn_construct_stacnas_register(modnas_ctx *ctx);
+int mn_construct_traversal_register(modnas_ctx *ctx);
 int mn_construct_arch_desc_register(modnas_ctx *ctx);
 int mn_construct_arch_tree_register(modnas_ctx *ctx);
 

@@ -247,6 +247,10 @@ int mn_activation_new(mn_model *model, int32_t act, mn_module **out) {
     return plain_new(model, &act_vt, &act, sizeof act, out);
 }
 
+int32_t mn_activation_of(const mn_module *m) {
+    return m->vt == &act_vt ? *(const int32_t *)m->state : -1;
+}
+
 int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out) {
     return plain_new(model, &pool_vt, o, sizeof *o, out);
 }

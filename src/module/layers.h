@@ -20,6 +20,7 @@ int mn_batch_norm_new(mn_model *model, int32_t chn, int affine, double eps, doub
 int64_t mn_batch_norm_reduced(const mn_module *m);
 mn_bn_opts *mn_batch_norm_opts(mn_module *m); /* to change before anything is recorded; NULL: m is none */
 int mn_activation_new(mn_model *model, int32_t act, mn_module **out);
+int32_t mn_activation_of(const mn_module *m); /* which one; -1: m is none */
 int mn_pool2d_new(mn_model *model, const mn_pool_opts *o, mn_module **out);
 /* Before the commit: what is active of a layer (module.h) becomes all there is of it, and nothing is elastic any more. */
 int mn_layer_cut(mn_module *m);
