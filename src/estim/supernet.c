@@ -141,9 +141,9 @@ static int watch(mn_estim *e) {
     const int is_last = e->epoch + 1 >= e->epochs && s->n_alarms > 0 && s->n_alarms < ALARM_EPOCHS;
     if (s->n_alarms == ALARM_EPOCHS || is_last)
         mn_log(e->ctx, MODNAS_LOG_WARN,
-               "estim.%s: collapse: %d of %d mixed ops that could choose no parameters do so, %.1f were to be expected "
-               "(p = %.2g); entropy %.2f",
-               e->name, c->n_free, c->n_ops, c->expected, c->p, c->entropy);
+               "estim.%s: collapse: %d of %d choices that could be without parameters are, %.1f were to be expected "
+               "(p = %.2g), %d are identities (p = %.2g); entropy %.2f",
+               e->name, c->n_free, c->n_ops, c->expected, c->p, c->n_identity, c->p_identity, c->entropy);
     return 0;
 }
 

@@ -8,6 +8,7 @@ int mn_models_register(modnas_ctx *ctx) {
         mn_darts_register,
         mn_mobilenetv2_register,
         mn_mobilenetv3_register,
+        mn_nas_bench_201_register,
         mn_nas_bench_macro_register,
         mn_pyramidnet_register,
         mn_resnet_register,

@@ -10,6 +10,7 @@ int mn_accel_nas_bench_register(modnas_ctx *ctx);
 int mn_darts_register(modnas_ctx *ctx);
 int mn_mobilenetv2_register(modnas_ctx *ctx);
 int mn_mobilenetv3_register(modnas_ctx *ctx);
+int mn_nas_bench_201_register(modnas_ctx *ctx);
 int mn_nas_bench_macro_register(modnas_ctx *ctx);
 int mn_pyramidnet_register(modnas_ctx *ctx);
 int mn_resnet_register(modnas_ctx *ctx);

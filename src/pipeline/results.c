@@ -84,6 +84,8 @@ static void add_collapse(mn_str *s, const mn_collapse *c) {
     mn_str_real(s, c->expected);
     mn_str_add(s, ",\"p\":");
     mn_str_real(s, c->p);
+    mn_str_addf(s, ",\"identities\":%d,\"p_identities\":", c->n_identity);
+    mn_str_real(s, c->p_identity);
     mn_str_add(s, ",\"entropy\":");
     mn_str_real(s, c->entropy);
     mn_str_addf(s, ",\"alarm\":%s}", c->is_alarm ? "true" : "false");

@@ -54,7 +54,12 @@ int mn_dil_conv_new(mn_model *model, const mn_block *b, mn_module **out);
 int mn_fac_conv_new(mn_model *model, const mn_block *b, mn_module **out);
 int mn_sep_conv_new(mn_model *model, const mn_block *b, mn_module **out);
 
+/* ReLU, convolution with SAME padding, batch norm. */
+int mn_relu_conv_bn_new(mn_model *model, int32_t chn_in, int32_t chn_out, int32_t kernel, int32_t stride,
+                        mn_module **out);
+
 int mn_candidates_register(modnas_ctx *ctx);
+int mn_cand_nb201_register(modnas_ctx *ctx);
 /* "file:line: " of spec into buf, "" if it came from no file. */
 const char *mn_spec_prefix(const mn_node *spec, char *buf, size_t bytes);
 
