@@ -40,7 +40,7 @@ static const struct {
     {"CIFAR-ResNet-10", NET("CIFAR-ResNet-10", ", input: [3, 15, 16]", RESNET), 0},
     {"CIFAR-ResNet-32", "ops: {ops_order: weight_bn}\n" NET("CIFAR-ResNet-32", ", zero_init_residual: true", RESNET), 1},
     {"ImageNet-ResNet-18", NET("ImageNet-ResNet-18", ", chn: 16, use_bn: true, input: [3, 65, 64]", RESNET), 1},
-    {"ImageNet-ResNeXt-50", NET("ImageNet-ResNeXt-50", ", chn: 16, input: [3, 64, 65]", RESNET), 1},
+    {"ImageNet-ResNeXt-50", NET("ImageNet-ResNeXt-50", ", chn: 16, width_per_group: 1, input: [3, 64, 65]", RESNET), 1},
     {"PyramidNet", NET("PyramidNet", ", blocks: 2, alpha: 25, conv_groups: 2, input: [3, 15, 13]", PYRAMID), 0},
     {"PyramidNet, basic blocks", NET("PyramidNet", ", blocks: 3, alpha: 25, bottleneck: false", RESNET), 1},
     {"operators of DARTS", NET("MobileNetV2", EVEN, DARTS), 0},

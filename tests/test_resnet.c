@@ -250,6 +250,31 @@ START_TEST(refused) {
 }
 END_TEST
 
+/* Without memory at any place: a status, and nothing is left. */
+START_TEST(no_memory) {
+    static const char *const configs[] = {
+        "backend: none\n" NET("ImageNet-ResNet", "chn: 4, layers: [1, 1], bottleneck: true, zero_init_residual: true"),
+        "backend: none\n" NET("CIFAR-ResNet", "chn: 4, layers: [1, 1]") OWN("use_bn: true"),
+        "backend: none\n" NET("PyramidNet", "chn: 4, groups: 2, blocks: 1, alpha: 4"),
+        "backend: none\n" NET("PyramidNet", "chn: 4, groups: 1, blocks: 1, alpha: 4, bottleneck: false"),
+    };
+    for (size_t i = 0; i < MN_COUNT(configs); i++) {
+        mn_node *tree = yaml(configs[i]);
+        mn_model *m = NULL;
+        int rc = MODNAS_ENOMEM, n = 0;
+        for (; rc; n++) {
+            model_host.left = n;
+            rc = mn_construct_model(model_ctx, tree, MODNAS_F32, 0, &m);
+            model_host.left = -1;
+            ck_assert_msg(rc == 0 || rc == MODNAS_ENOMEM, "%d: %s", rc, modnas_errmsg(model_ctx));
+        }
+        ck_assert_int_gt(n, 100);
+        mn_model_free(m);
+        mn_node_free(model_ctx, tree);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("resnet");
     util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
@@ -257,6 +282,6 @@ int main(void) {
     util_add_loop(s, "steps", model_setup, model_teardown, steps, MN_COUNT(nets));
     util_add(s, "networks", model_setup, model_teardown,
              (const TTest *[]){expansion_is_of_one_network, widths_of_a_pyramid, groups_of_slots, names, zero_init,
-                               candidates, refused, NULL});
+                               candidates, refused, no_memory, NULL});
     return util_run(s);
 }
