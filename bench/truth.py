@@ -155,7 +155,7 @@ def spread(values, form="%.2f"):
 def lines_of(results, opts):
     yield "Machine: %s. %s, %s, 1 thread. Sizes: %s." % (
         cpu_name(), ", ".join("%s %s" % v for v in results[0]["versions"].items()), results[0]["isa"], "; ".join(
-            "%s %s" % (k.split(".")[-1], v) for k, v in SIZES[opts.size]["uniform"].items() if k.startswith(("data_loader", "estim", "trainer"))))
+            "%s %s" % (re.sub(r"^\w+\.|default\.|args\.", "", k), v) for k, v in SIZES[opts.size]["uniform"].items() if k.startswith(("data_loader", "estim", "trainer"))))
     yield ""
     yield "| supernet | seeds | τ by loss | τ by accuracy | scored, % | published accuracy of the one with the least loss (its rank) | CPU s |"
     yield "|---|---:|---:|---:|---:|---|---:|"
