@@ -30,7 +30,7 @@ static const char *const nets[] = {
     /* squeeze and excitation, whose own width follows; expansions that are no whole numbers */
     "model: {type: MobileNetV3, args: {mode: small, cfgs: [[3, 0, 8, 0, 1, 1], [5, 72, 16, 1, 1, 2], [5, 88, 16, 1, 0, 1], "
     "[7, 96, 24, 0, 1, 2], [7, 120, 24, 1, 1, 1]], n_classes: 5, input: [3, 8, 8], dropout_rate: 0}}\n"
-    ANY("depth_range: [1, 2], width_range: [0.3, 0.5, 1], kernel_range: [3, 5], fix_first: false"),
+    ANY("depth_range: [1, 2], width_range: [0.3, 0.5, 1], kernel_range: [3, 5], fix_first: false, resolution_range: [5, 6, 8]"),
     "model: {type: CIFAR-ResNet, args: {layers: [2, 3], bottleneck: true, chn: 16, n_classes: 5, use_bn: true, input: [3, "
     "8, 8]}}\n" ANY("depth_range: [1, 2], width_range: [0.5, 1]"),
     "model: {type: CIFAR-ResNet, args: {layers: [2, 2], chn: 16, n_classes: 5, use_bn: true, input: [3, 8, 8]}}\n"
@@ -310,6 +310,39 @@ START_TEST(sorting_sorts) {
 }
 END_TEST
 
+/* ---- images --------------------------------------------------------------------------------------------- */
+
+/* Half the size is the mean of four; of 3 by 2 the rows lie at 0.25 and 1.75, the columns where they were: by hand. */
+START_TEST(resizing_by_hand) {
+    static const double x[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}, half[] = {3.5, 5.5, 11.5, 13.5},
+                        rows[] = {1.5, 2.5, 4.5, 5.5}, tall[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    const struct {
+        int64_t from[2], to[2];
+        const double *x, *want;
+    } cases[] = {{{4, 4}, {2, 2}, x, half}, {{3, 2}, {2, 2}, x, rows}, {{4, 2}, {4, 2}, tall, tall}};
+    const mn_run_opts opts = {0};
+    mn_model *m = made("backend: ref\n", NET, MODNAS_F64);
+    for (size_t i = 0; i < MN_COUNT(cases); i++) {
+        const int64_t dims[4] = {1, 1, cases[i].from[0], cases[i].from[1]};
+        mn_value *src, *dst;
+        mn_run *run;
+        double y[8];
+        ck_assert_int_eq(mn_run_new(m->backend, MODNAS_F64, m->slab, &run), 0);
+        ck_assert_int_eq(mn_run_begin(run, &opts), 0);
+        ck_assert_int_eq(mn_input(run, dims, MODNAS_F64, &src), 0);
+        ck_assert_int_eq(mn_resize(run, src, cases[i].to[0], cases[i].to[1], &dst), 0);
+        ck_assert_int_eq(mn_run_keep(run, dst), 0);
+        ck_assert_int_eq(mn_run_plan(run, NULL), 0);
+        mn_run_bind(run, src, cases[i].x);
+        ck_assert_int_eq(mn_run_forward(run, 0), 0);
+        ck_assert_int_eq(mn_run_read(run, dst, y), 0);
+        for (int64_t k = 0; k < cases[i].to[0] * cases[i].to[1]; k++) ck_assert_double_eq_tol(y[k], cases[i].want[k], 1e-12);
+        mn_run_free(run);
+    }
+    mn_model_free(m);
+}
+END_TEST
+
 /* ---- training ------------------------------------------------------------------------------------------- */
 
 #define TRAINING                                                                                                       \
@@ -386,6 +419,8 @@ START_TEST(refusals) {
     expect_refused("backend: ref\nmodel: {type: CIFAR-ResNet, args: {layers: [2], bottleneck: true, groups: 3, "
                    "width_per_group: 20, chn: 16, n_classes: 5}}\n" ANY("width_range: [0.5]"),
                    MODNAS_ECONFIG, "slot 1 (60 -> 60", "32 channels are no whole number of groups of 20", NULL);
+    expect_refused("backend: ref\n" NET ANY("resolution_range: [4, 9]"), MODNAS_ECONFIG,
+                   "images: resolution 9 would be 9; 1 to 8 is possible", NULL);
     expect_refused("backend: ref\n" NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n"
                    "construct: {elastic: MobileNetV2ElasticConstructor}\n",
                    MODNAS_ECONFIG, "slot 0 (8 -> 8 channels, stride 1): a mixed op is not elastic", NULL);
@@ -394,7 +429,7 @@ END_TEST
 
 int main(void) {
     Suite *s = suite_create("elastic");
-    const TTest *const tests[] = {counts, described_by_block, gradients, sorting_sorts, refusals, NULL};
+    const TTest *const tests[] = {counts, resizing_by_hand, described_by_block, gradients, sorting_sorts, refusals, NULL};
     util_add(s, "elastic", model_setup, model_teardown, tests);
     util_add_loop(s, "whole", model_setup, model_teardown, whole_is_plain, 2);
     util_add_loop(s, "cut", model_setup, model_teardown, cut_outs_are_the_same, 2 * N_NETS);

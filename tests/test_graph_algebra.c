@@ -91,6 +91,10 @@ static int shuffle(gn_net *t, mn_value **v, mn_value **y) {
     return mn_shuffle(t->run, v[0], 3, y);
 }
 
+static int resize(gn_net *t, mn_value **v, mn_value **y) {
+    return mn_resize(t->run, v[0], 3, 8, y);
+}
+
 static int weighted_sum(gn_net *t, mn_value **v, mn_value **y) {
     mn_value *p, *z;
     MN_TRY(mn_softmax(t->run, v[0], 0, &p));
@@ -124,6 +128,7 @@ static const gn_case cases[] = {
     {"zero", {X4}, zero_add, 0, 0},
     {"reshape", {X4, {6, 4, 3, 3}}, reshape, 0, 0},
     {"shuffle", {{2, 6, 3, 2}}, shuffle, 0, 0},
+    {"resize", {X4}, resize, 0, 0},
     {"weighted_sum", {{1, 3, 1, 1}, X4, X4}, weighted_sum, 0, 0},
     {"pick", {{1, 5, 1, 1}}, pick, 0, 0},
 };

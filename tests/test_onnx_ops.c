@@ -230,6 +230,12 @@ static int mixture(mn_run *run, mn_module *m, mn_value *x, mn_value **y) {
     return mn_gate(run, p, part, 3, 0, y);
 }
 
+static int resized(mn_run *run, mn_module *m, mn_value *x, mn_value **y) {
+    (void)m;
+    MN_TRY(mn_resize(run, x, 4, 9, y));
+    return mn_resize(run, *y, 7, 5, y);
+}
+
 static int itself(mn_run *run, mn_module *m, mn_value *x, mn_value **y) {
     (void)run, (void)m;
     *y = x;
@@ -263,6 +269,7 @@ static const op_case cases[] = {
     {"images together", {2, 3, 4}, together, {0}, 0, 1, 0},
     {"zeros", {1, 2, 3}, zeros, {0}, 0, 0, 0},
     {"mixture", {3, 2, 3}, mixture, {1, 4, 1, 1}, 0, 0, 0},
+    {"resize", {2, 6, 7}, resized, {0}, 0, 0, 0},
     {"nothing", {2, 3, 1}, itself, {0}, 0, 0, 0},
 };
 

@@ -114,6 +114,8 @@ int mn_reshape(mn_run *run, mn_value *src, const int64_t dims[4], mn_value **dst
  * other end (at most all of it). Of abc by 2: reflect cb abc ba, edge aa abc cc, wrap bc abc ab. */
 enum mn_border { MN_BORDER_REFLECT, MN_BORDER_EDGE, MN_BORDER_WRAP };
 int mn_pad_border(mn_run *run, mn_value *src, const int32_t before[4], const int32_t after[4], int32_t border, mn_value **dst);
+/* Bilinear, pixels' centres half a pixel in; src itself where it has that size. */
+int mn_resize(mn_run *run, mn_value *src, int64_t height, int64_t width, mn_value **dst);
 int mn_shuffle(mn_run *run, mn_value *src, int32_t groups, mn_value **dst);
 int mn_dropout(mn_run *run, mn_value *src, double p, mn_value **dst);         /* src itself when not training or p = 0 */
 int mn_softmax(mn_run *run, mn_value *src, int log, mn_value **dst);          /* over C */

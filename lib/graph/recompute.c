@@ -50,6 +50,7 @@ static const uint32_t writes[] = {
     [MODNAS_KERNEL_AXPBY] = 1u << 1,
     [MODNAS_KERNEL_REORDER] = 1u << 1,
     [MODNAS_KERNEL_REDUCE] = 1u << 1,
+    [MODNAS_KERNEL_RESIZE] = 1u << 1,
     [MODNAS_KERNEL_LOSS] = 1u << 2,
     [MODNAS_KERNEL_BOTTLENECK] = 1u << 1 | 1u << 2 | 1u << 6 | 1u << 7 | 1u << 11 | 1u << 12,
 };

@@ -288,3 +288,15 @@ int mn_elastic_widths(mn_model *model, const mn_wish *w) {
 int mn_elastic_kernels(mn_model *model, const mn_wish *w) {
     return each_block(model, w, block_kernel);
 }
+
+int mn_elastic_resolution(mn_model *model, const mn_wish *w) {
+    int32_t choices[MN_MAX_CHOICES], size[MN_MAX_CHOICES];
+    mn_elastic_desc d = {.kind = MN_ELASTIC_RESOLUTION, .name = "res", .where = "images", .full = model->input[1]};
+    mn_elastic *e;
+    if (model->input[1] != model->input[2])
+        return mn_args_fail(w->args, w->arg, "images of %d x %d: their sides are not equal", model->input[1], model->input[2]);
+    choose(w, &d, 1, choices, size);
+    MN_TRY(make(w, model, &d, &e));
+    model->root->active.side = &e->extent;
+    return 0;
+}

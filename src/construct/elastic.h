@@ -22,5 +22,7 @@ typedef struct mn_wish {
 int mn_elastic_depths(mn_model *model, const mn_wish *w);
 int mn_elastic_widths(mn_model *model, const mn_wish *w);
 int mn_elastic_kernels(mn_model *model, const mn_wish *w);
+/* One value: the size of the images. */
+int mn_elastic_resolution(mn_model *model, const mn_wish *w);
 
 #endif

@@ -82,6 +82,15 @@ static int run_kernel(const mn_component *c, const mn_args *args, const void *en
     return mn_elastic_kernels(model, &w);
 }
 
+static int run_resolution(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    mn_model *model = ((const mn_construct_env *)env)->model;
+    mn_wish w = {.args = args};
+    (void)c, (void)out;
+    MN_TRY(need(model));
+    MN_TRY(read_range(&w, "resolution_range", NULL, 0));
+    return mn_elastic_resolution(model, &w);
+}
+
 static int by_number(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
     return (x > y) - (x < y);
@@ -108,7 +117,6 @@ static int read_ratios(mn_wish *w, const char *arg) {
 static int run_any(const mn_component *c, const mn_args *args, const void *env, void *out) {
     mn_model *model = ((const mn_construct_env *)env)->model;
     mn_wish depth = {.args = args}, width = {.args = args, .fix_first = mn_args_bool(args, "fix_first")}, kernel = {.args = args};
-    (void)c, (void)out;
     MN_TRY(need(model));
     if (mn_args_given(args, "depth_range")) {
         MN_TRY(read_range(&depth, "depth_range", NULL, 0));
@@ -119,9 +127,11 @@ static int run_any(const mn_component *c, const mn_args *args, const void *env, 
         MN_TRY(read_ratios(&width, "width_range"));
         MN_TRY(mn_elastic_widths(model, &width));
     }
-    if (!mn_args_given(args, "kernel_range")) return 0;
-    MN_TRY(read_range(&kernel, "kernel_range", NULL, 0));
-    return mn_elastic_kernels(model, &kernel);
+    if (mn_args_given(args, "kernel_range")) {
+        MN_TRY(read_range(&kernel, "kernel_range", NULL, 0));
+        MN_TRY(mn_elastic_kernels(model, &kernel));
+    }
+    return mn_args_given(args, "resolution_range") ? run_resolution(c, args, env, out) : 0;
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------- */
@@ -129,12 +139,14 @@ static int run_any(const mn_component *c, const mn_args *args, const void *env, 
 #define DEPTH  "MobileNetV2ElasticSequentialConstructor"
 #define WIDTH  "MobileNetV2ElasticSpatialConstructor"
 #define KERNEL "MobileNetV2ElasticKernelConstructor"
+#define IMAGES "MobileNetV2ElasticResolutionConstructor"
 
 /* In this order: that of the parameters. */
 static const struct {
     const char *arg, *type;
     int32_t always; /* 1: also where nothing is said */
-} kinds[] = {{"sequential_kwargs", DEPTH, 1}, {"spatial_kwargs", WIDTH, 1}, {"kernel_kwargs", KERNEL, 0}};
+} kinds[] = {{"sequential_kwargs", DEPTH, 1}, {"spatial_kwargs", WIDTH, 1}, {"kernel_kwargs", KERNEL, 0},
+             {"resolution_kwargs", IMAGES, 0}};
 
 static int set(modnas_ctx *ctx, mn_node *spec, const char *key, mn_node *value) {
     return value ? mn_node_set(ctx, spec, key, value) : MODNAS_ENOMEM;
@@ -174,16 +186,21 @@ static const mn_arg_def depth_args[] = {
     {"repeat_range", MN_ARG_LIST, "null", NULL, "numbers of blocks; default: those of 1, 2, 3, 4 that a stage has"}, END};
 static const mn_arg_def kernel_args[] = {
     {"kernel_range", MN_ARG_LIST, "null", NULL, "odd windows; default: those of 3, 5, 7 that a block has"}, END};
+#define RESOLUTION                                                                                                     \
+    "sizes that images of the model's input are brought to, up to their own"
+static const mn_arg_def resolution_args[] = {{"resolution_range", MN_ARG_LIST, NULL, NULL, RESOLUTION}, END};
 static const mn_arg_def all_args[] = {
     {"spatial_kwargs", MN_ARG_MAP, "null", NULL, "args of " WIDTH},
     {"sequential_kwargs", MN_ARG_MAP, "null", NULL, "args of " DEPTH},
     {"kernel_kwargs", MN_ARG_MAP, "null", NULL, "args of " KERNEL "; null: windows are not elastic"},
+    {"resolution_kwargs", MN_ARG_MAP, "null", NULL, "args of " IMAGES "; null: the size of images is not elastic"},
     END};
 
 static const mn_arg_def any_args[] = {
     {"depth_range", MN_ARG_LIST, "null", NULL, "numbers of blocks that a stage may have; null: all of them"},
     {"width_range", MN_ARG_LIST, "null", NULL, "shares of the channels inside of a block, up to 1; null: all of them"},
     {"kernel_range", MN_ARG_LIST, "null", NULL, "odd windows of depthwise convolutions; null: their own"},
+    {"resolution_range", MN_ARG_LIST, "null", NULL, RESOLUTION "; null: their own"},
     {"rank_fn", MN_ARG_STR, "l1_fan_in", "none|l1_fan_in|l1_fan_out|bn_l1", "how channels are ranked; null: not at all"},
     {"fix_first", MN_ARG_BOOL, "true", NULL, "the first block keeps its width"},
     END};
@@ -195,6 +212,7 @@ static const mn_component rows[] = {
      run_all, NULL},
     {"construct", WIDTH, "elastic width of every block: parameters spa, spa_1, ...", width_args, run_width, NULL},
     {"construct", DEPTH, "elastic depth of every stage: parameters seq, seq_1, ...", depth_args, run_depth, NULL},
+    {"construct", IMAGES, "elastic size of the images: parameter res", resolution_args, run_resolution, NULL},
     {"construct", KERNEL, "elastic depthwise kernels: parameters ker, ker_1, ...", kernel_args, run_kernel, NULL},
 };
 

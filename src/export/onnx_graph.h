@@ -107,6 +107,7 @@ void mn_onnx_conv2d(mn_onnx *g, const mn_view *x);
 void mn_onnx_batch_norm(mn_onnx *g, const mn_view *x);
 void mn_onnx_pool2d(mn_onnx *g, const mn_view *x);
 /* onnx_move.c */
+void mn_onnx_resize(mn_onnx *g, const mn_view *x);
 void mn_onnx_concat(mn_onnx *g, const mn_view *x);
 void mn_onnx_slice(mn_onnx *g, const mn_view *x);
 void mn_onnx_pad(mn_onnx *g, const mn_view *x);

@@ -1,4 +1,6 @@
 /* Operators that move values: concat, slice, pad, reshape, shuffle; and zeros. */
+#include <math.h>
+
 #include "export/onnx_graph.h"
 
 void mn_onnx_concat(mn_onnx *g, const mn_view *x) {
@@ -54,6 +56,29 @@ void mn_onnx_reshape(mn_onnx *g, const mn_view *x) {
     }
     const char *src = mn_onnx_get(g, x->src[0], MN_ONNX_FULL);
     mn_onnx_set(g, x->dst, MN_ONNX_FULL, mn_onnx_node2(g, "Reshape", src, mn_onnx_ints(g, "shape", shape, 4), NULL));
+}
+
+/* Shares of n pixels in each of m, as the kernel has them, (m, n) or transposed. */
+static const char *shares(mn_onnx *g, int64_t n, int64_t m, int turned) {
+    const int64_t dims[2] = {turned ? n : m, turned ? m : n};
+    double *a = mn_onnx_alloc(g, (size_t)(n * m), sizeof *a);
+    for (int64_t i = 0; a && i < m; i++) {
+        const double at = fmax(((double)i + 0.5) * (double)n / (double)m - 0.5, 0);
+        const int64_t first = (int64_t)at < n - 1 ? (int64_t)at : n - 1, second = first + 1 < n ? first + 1 : first;
+        const double share = at - floor(at);
+        a[turned ? first * m + i : i * n + first] += 1 - share;
+        a[turned ? second * m + i : i * n + second] += share;
+    }
+    return a ? mn_onnx_floats(g, "shares", dims, 2, a) : "";
+}
+
+/* Rows and columns by a matrix each: Resize of ONNX would round otherwise at the borders. */
+void mn_onnx_resize(mn_onnx *g, const mn_view *x) {
+    const int64_t *from = x->src[0]->dims, *to = x->dst->dims;
+    const char *v = mn_onnx_get(g, x->src[0], MN_ONNX_FULL);
+    v = mn_onnx_node2(g, "MatMul", v, shares(g, from[3], to[3], 1), NULL);
+    v = mn_onnx_node2(g, "MatMul", shares(g, from[2], to[2], 0), v, NULL);
+    mn_onnx_set(g, x->dst, MN_ONNX_FULL, v);
 }
 
 /* (N, G, C/G, H, W) with G and C/G changed; 0: as it is. */

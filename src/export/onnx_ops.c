@@ -168,6 +168,12 @@ static void gate(mn_onnx *g, const mn_view *x) {
     mn_onnx_set(g, x->dst, MN_ONNX_FULL, mn_onnx_get(g, chosen, MN_ONNX_FULL));
 }
 
+/* Weights of an elastic layer that is not all active: the sub-network is to be cut out, and has none. */
+static void excerpt(mn_onnx *g, const mn_view *x) {
+    (void)x;
+    mn_onnx_refuse(g, "part of an elastic layer's weights: a sub-network is exported when it was cut out (modnas export)");
+}
+
 /* ---- the table ----------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -179,7 +185,7 @@ static const struct {
             {"reduce", reduce},           {"concat", mn_onnx_concat}, {"slice", mn_onnx_slice},
             {"pad", mn_onnx_pad},         {"reshape", mn_onnx_reshape}, {"shuffle", mn_onnx_shuffle},
             {"softmax", softmax},         {"weighted_sum", weighted_sum}, {"pick", pick},
-            {"gate", gate}};
+            {"gate", gate},               {"excerpt", excerpt},       {"resize", mn_onnx_resize}};
 
 /* A node of our own domain: the operator's name, its sources, and the sizes of what it makes. */
 static void custom(mn_onnx *g, const mn_view *x) {

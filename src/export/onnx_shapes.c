@@ -152,6 +152,18 @@ static int global_pool(const mn_onnx_site *s, mn_onnx_shape *out) {
     return 0;
 }
 
+/* One of them a matrix for all of the other's. */
+static int matmul(const mn_onnx_site *s, mn_onnx_shape *out) {
+    const mn_onnx_shape *a = s->in[0], *b = s->in[1], *many = a->rank > b->rank ? a : b;
+    if (a->rank < 2 || b->rank < 2 || (a->rank > 2 && b->rank > 2))
+        return mn_onnx_bad(s, "%d and %d dimensions, wanted a matrix and 2 or more", a->rank, b->rank);
+    MN_TRY(mn_onnx_want_size(s, 1, b->rank - 2, a->dims[a->rank - 1]));
+    mn_onnx_copy_dims(out, many);
+    out->dims[many->rank - 2] = a->dims[a->rank - 2];
+    out->dims[many->rank - 1] = b->dims[b->rank - 1];
+    return 0;
+}
+
 static int gemm(const mn_onnx_site *s, mn_onnx_shape *out) {
     if (mn_onnx_number(s, "transB", 0) != 1) return mn_onnx_bad(s, "transB is not 1");
     MN_TRY(mn_onnx_want_rank(s, 0, 2));
@@ -194,6 +206,7 @@ static const mn_onnx_rule rules[] = {
     {"LeakyRelu", 6, 0, 1, 1, "f", "alpha~ ", same},
     {"Log", 13, 0, 1, 1, "f", "", same},
     {"LogSoftmax", 13, 0, 1, 1, "f", "axis ", along_axis},
+    {"MatMul", 13, 0, 2, 2, "f", "", matmul},
     {"Max", 13, 0, 1, INT32_MAX, "f", "", broadcast},
     {"MaxPool", 12, 0, 1, 1, "f", WINDOW, pool},
     {"Min", 13, 0, 1, INT32_MAX, "f", "", broadcast},

@@ -6,7 +6,8 @@
 
 /* Parameter's elements, until g ends; x where there is none. */
 static double *vector_of(mn_onnx *g, const mn_value *v, int64_t n, double x) {
-    double *data = mn_onnx_alloc(g, (size_t)n, sizeof *data);
+    if (v && mn_param_numel(v->param) != n) mn_onnx_refuse(g, "part of a vector");
+    double *data = g->rc ? NULL : mn_onnx_alloc(g, (size_t)n, sizeof *data);
     for (int64_t i = 0; data && i < n; i++) data[i] = x;
     if (data && v) g->rc = mn_param_get(v->param, data);
     return g->rc ? NULL : data;

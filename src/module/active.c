@@ -41,6 +41,12 @@ int mn_active_is_there(const mn_module *m) {
     return !m->active.there || m->active.there->now(m->active.there);
 }
 
+int mn_active_resize(const mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **out) {
+    const int32_t side = m->side ? m->side : m->active.side ? m->active.side->now(m->active.side) : 0;
+    *out = NULL;
+    return side && n_src == 1 ? mn_resize(run, src[0], side, side, out) : 0;
+}
+
 int mn_active_is_whole(const mn_param *p, const int64_t dims[4]) {
     return memcmp(p->dims, dims, sizeof p->dims) == 0;
 }

@@ -15,6 +15,8 @@ int mn_active_is_step(const mn_module *m, const mn_param *p); /* 1: a convolutio
 /* Between its windows of two sizes, from the largest down: parameter "7to5_matrix", which begins as the identity. */
 int mn_active_add_step(mn_module *m, int32_t from, int32_t to);
 
+/* What m is given, at the size that it is to have; NULL: it is not resized. */
+int mn_active_resize(const mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, mn_value **out);
 /* A vector's or a linear layer's value, as much of it is active. */
 int mn_active_use(mn_module *m, mn_run *run, mn_param *p, mn_value **out);
 /* Weights of a convolution with steps, down to the window of dims; *weights: all of it. */

@@ -361,6 +361,7 @@ int mn_layer_cut(mn_module *m) {
         if (m->vt == &linear_vt && p->rank == 2) linear_use(&p->use, dims);
         memcpy(p->dims, dims, sizeof dims);
     }
+    if (m->active.side) m->side = m->active.side->now(m->active.side);
     m->active = (mn_active){NULL};
     return 0;
 }

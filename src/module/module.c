@@ -215,7 +215,9 @@ int mn_forward(mn_module *m, mn_run *run, mn_value *const *src, int32_t n_src, m
     model->depth++;
     if (model->watch) model->watch->enter(m, run, model->watch->ud);
     const void *around = mn_run_within(run, m);
-    const int rc = (m->vt->forward ? m->vt->forward : mn_forward_children)(m, run, src, n_src, dst);
+    mn_value *resized;
+    int rc = mn_active_resize(m, run, src, n_src, &resized);
+    if (!rc) rc = (m->vt->forward ? m->vt->forward : mn_forward_children)(m, run, resized ? &resized : src, n_src, dst);
     mn_run_within(run, around);
     if (model->watch && !rc) model->watch->leave(m, run, *dst, model->watch->ud);
     model->depth--;

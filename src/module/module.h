@@ -43,6 +43,7 @@ struct modnas_module {
     mn_vec params;   /* mn_module_param */
     void *state;     /* owned block of the type */
     mn_active active;
+    int32_t side; /* not 0: what it is given is brought to this height and width, whatever `active` says */
 };
 
 typedef struct mn_module_param {

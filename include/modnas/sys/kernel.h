@@ -41,7 +41,8 @@
     X(LOSS, 22, "loss")                                                                            \
     X(BOTTLENECK, 23, "bottleneck")                                                                \
     X(RMSPROP, 24, "rmsprop")                                                                      \
-    X(ADAGRAD, 25, "adagrad")
+    X(ADAGRAD, 25, "adagrad")                                                                      \
+    X(RESIZE, 26, "resize")
 
 enum modnas_kernel_kind {
 #define MODNAS_KERNEL_ENUM(name, number, text) MODNAS_KERNEL_##name = number,
@@ -208,6 +209,7 @@ typedef struct modnas_kernel {
  * adagrad FORWARD          w (inout), g, sum (inout)     scalars: n, lr, eps, weight_decay, g_scale
  *     d = g_scale g + weight_decay w; sum += d^2; w -= lr d / (sqrt(sum) + eps)                   (torch.optim.Adagrad)
  * reorder FORWARD          x, y      between layouts of the same dims and dtype; u.window.groups = groups for weights, else 0
+ * resize FORWARD           x, y      height and width, bilinear, pixels' centres half a pixel in (BACKWARD_DATA: g_y, g_x)
  * reduce FORWARD           x, y      dims of y are x's or 1; sum or mean over the axes where y has 1
  * bottleneck: the wide part of an inverted residual block in training (batch statistics); weights and u.window: of the
  *     depthwise convolution. A backend may lack it (`ref` does): the graph then runs the operators one by one.

@@ -55,6 +55,8 @@ const mn_ref_row MN_REF(rows)[] = {
     ROW(RMSPROP, FORWARD, 3, 7, A(0) | A(1) | A(2), MN_REF(flat_fits), NULL, NULL, MN_REF(rmsprop_forward)),
     ROW(ADAGRAD, FORWARD, 3, 5, A(0) | A(1) | A(2), MN_REF(flat_fits), NULL, NULL, MN_REF(adagrad_forward)),
     ROW(REORDER, FORWARD, 2, 0, A(0) | A(1), MN_REF(reorder_fits), NULL, NULL, MN_REF(reorder_forward)),
+    ROW(RESIZE, FORWARD, 2, 0, A(0) | A(1), MN_REF(resize_fits), NULL, NULL, MN_REF(resize_forward)),
+    ROW(RESIZE, BACKWARD_DATA, 2, 0, A(0) | A(1), MN_REF(resize_fits), NULL, NULL, MN_REF(resize_backward)),
     ROW(REDUCE, FORWARD, 2, 0, A(0) | A(1), MN_REF(reduce_fits), NULL, NULL, MN_REF(reduce_forward)),
     ROW(LOSS, FORWARD, 3, 1, A(0) | A(1) | A(2), MN_REF(loss_fits), NULL, NULL, MN_REF(loss_forward)),
     ROW(LOSS, BACKWARD_DATA, 4, 1, A(0) | A(1) | A(2) | A(3), MN_REF(loss_fits), NULL, NULL, MN_REF(loss_backward)),
