@@ -35,28 +35,39 @@ static void teardown(void) {
 typedef struct row {
     const char *mixed, *arch, *again; /* again: constructors of the network found; NULL: it cannot be described so */
     int backend;                      /* 0: ref; 1: dnnl */
+    const char *net;                  /* NULL: NET */
 } row;
 
 #define BLOCKS "arch_desc: [MB3E3, MB5E1, MB3E1, NIL]\n"
+#define V3                                                                                                             \
+    UTIL_SMALL_NET_WITH("model: {type: MobileNetV3, args: {cfgs: [[3, 0, 8, 0, 1, 1], [3, 8, 8, 1, 0, 2], [3, 16, 8, "  \
+                        "1, 0, 1], [5, 16, 16, 0, 1, 2], [3, 24, 16, 1, 1, 1]], mode: small, width_mult: 0.5, "         \
+                        "n_classes: 4}}\n", UTIL_SMALL_LOADER) "name: t\n"
+#define V3_SPACE                                                                                                       \
+    "construct: {mixed_op: {type: MobileNetV3SearchConstructor, args: {mixed_op: BinaryGateMixedOp, candidates: "      \
+    "[M3B3E1, M3B3E3, M3B5E1S]}}}\n"
+#define V3_FOUND "arch_desc: [null, NIL, M3B3E3, M3B5E1S]\nconstruct: {arch_desc: MobileNetV3ArchDescConstructor}\n"
 /* Four Slots, of which the second has NIL where a block can vanish; and Slots in Slots. */
 static const row rows[] = {
-    {"mixed_op: {type: BinaryGateMixedOp, " OPS "}\n", "[[MB3E3], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 0},
-    {"mixed_op: {type: IndexMixedOp, " OPS "}\n", "[MB3E3, MB5E1, MB3E1, NIL]", BLOCKS, 0},
-    {"mixed_op: {type: SoftmaxSumMixedOp, " OPS "}\n", "[[MB3E3, NIL], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 0},
+    {"mixed_op: {type: BinaryGateMixedOp, " OPS "}\n", "[[MB3E3], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 0, NULL},
+    {"mixed_op: {type: IndexMixedOp, " OPS "}\n", "[MB3E3, MB5E1, MB3E1, NIL]", BLOCKS, 0, NULL},
+    {"mixed_op: {type: SoftmaxSumMixedOp, " OPS "}\n", "[[MB3E3, NIL], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 0, NULL},
     {"mixed_op: {type: GumbelSumMixedOp, " OPS "}\n", "{t_0: MB3E3, t_1: [-1, 0, 0.5, 0.75], t_2: MB3E1, t_3: NIL}",
-     BLOCKS, 0},
-    {"mixed_op: {type: IndexMixedOp, " OPS "}\n", "{c_3: NIL, c_0: MB3E3, c_1: MB5E1, c_2: MB3E1}", BLOCKS, 0},
+     BLOCKS, 0, NULL},
+    {"mixed_op: {type: IndexMixedOp, " OPS "}\n", "{c_3: NIL, c_0: MB3E3, c_1: MB5E1, c_2: MB3E1}", BLOCKS, 0, NULL},
     {"construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: BinaryGateMixedOp, candidates: "
      "[MB3E1, MB3E3]}}}\n",
-     "[null, [NIL], [MB3E3], [MB3E1]]", "arch_desc: [null, NIL, MB3E3, MB3E1]\n", 0},
+     "[null, [NIL], [MB3E3], [MB3E1]]", "arch_desc: [null, NIL, MB3E3, MB3E1]\n", 0, NULL},
     {"construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: BinaryGateMixedOp, candidates: "
      "[MB3E1, MB3E3]}}}\n",
-     "[[NIL], [MB3E3], [MB3E1]]", "arch_desc: [null, NIL, MB3E3, MB3E1]\n", 0},
+     "[[NIL], [MB3E3], [MB3E1]]", "arch_desc: [null, NIL, MB3E3, MB3E1]\n", 0, NULL},
     {"mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, Nest]}\nconstruct: {inner: {type: "
      "DefaultMixedOpConstructor, args: {mixed_op: IndexMixedOp, candidates: [MB3E3, MB5E1]}}}\n",
-     "{t_0: MB3E1, t_1: Nest, t_2: MB3E1, t_3: Nest, c_4: MB3E3, c_5: MB5E1, c_6: MB3E3, c_7: MB3E3}", NULL, 0},
-    {"mixed_op: {type: BinaryGateMixedOp, " OPS "}\n", "[[MB3E3], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 1},
-    {"mixed_op: {type: SoftmaxSumMixedOp, " OPS "}\n", "[[MB3E3], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 1},
+     "{t_0: MB3E1, t_1: Nest, t_2: MB3E1, t_3: Nest, c_4: MB3E3, c_5: MB5E1, c_6: MB3E3, c_7: MB3E3}", NULL, 0, NULL},
+    {"mixed_op: {type: BinaryGateMixedOp, " OPS "}\n", "[[MB3E3], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 1, NULL},
+    {"mixed_op: {type: SoftmaxSumMixedOp, " OPS "}\n", "[[MB3E3], [MB5E1], [MB3E1], [NIL]]", BLOCKS, 1, NULL},
+    {V3_SPACE, "[null, [NIL], [M3B3E3], [M3B5E1S]]", V3_FOUND, 0, V3},
+    {V3_SPACE, "[null, [NIL], [M3B3E3], [M3B5E1S]]", V3_FOUND, 1, V3},
 };
 
 /* A Slot, then a batch norm: what stands in a Slot may hold one. */
@@ -85,7 +96,7 @@ static mn_node *parse(const char *text) {
 }
 
 static const char *conf_of(const row *r, const char *constructors, char *buf, size_t bytes) {
-    snprintf(buf, bytes, "backend: %s\n%s%s", r->backend ? "dnnl" : "ref", NET, constructors);
+    snprintf(buf, bytes, "backend: %s\n%s%s", r->backend ? "dnnl" : "ref", r->net ? r->net : NET, constructors);
     return buf;
 }
 

@@ -36,17 +36,20 @@ void util_hash_store(const mn_store *store, char text[65]);
 
 /* MobileNetV2 of 4 searched blocks on 3x8x8 images of 4 classes; 48 made-up samples, batches as given; the mixed op
  * follows. */
-#define UTIL_SMALL_NET_OF(loader)                                                                                      \
-    "threads: 2\n"                                                                                                     \
-    "seed: 3\n"                                                                                                        \
+#define UTIL_SMALL_MODEL                                                                                               \
     "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [3, 8, 2, 2], [3, 16, 2, 2]], n_classes: 4,"               \
-    " width_coeff: 0.5}}\n"                                                                                            \
+    " width_coeff: 0.5}}\n"
+#define UTIL_SMALL_NET_OF(loader) UTIL_SMALL_NET_WITH(UTIL_SMALL_MODEL, loader)
+#define UTIL_SMALL_NET_WITH(model, loader)                                                                             \
+    "threads: 2\n"                                                                                                     \
+    "seed: 3\n" model                                                                                                  \
     "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 48}}\n"                              \
     "data_loader: {type: DefaultDataLoader, args: {" loader "}}\n"                                                     \
     "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9,"         \
     " weight_decay: 0.001}}, lr_scheduler: CosineAnnealingLR, w_grad_clip: 5.0}}}\n"
 /* 40 to train in batches of 16, 16 and 8; 8 to validate in one batch. */
-#define UTIL_SMALL_NET UTIL_SMALL_NET_OF("trn_batch_size: 16, val_batch_size: 8, valid_size: 8")
+#define UTIL_SMALL_LOADER "trn_batch_size: 16, val_batch_size: 8, valid_size: 8"
+#define UTIL_SMALL_NET    UTIL_SMALL_NET_OF(UTIL_SMALL_LOADER)
 
 #define UTIL_SMALL_GATES "mixed_op: {type: BinaryGateMixedOp, candidates: [MB3E1, MB3E3, MB5E3, MB5E1]}\n"
 
