@@ -1,6 +1,7 @@
 #!/bin/sh
 # What libmodnas.so shows to the world: check-symbols.sh BUILD-FOLDER
 #   names     headers, libmodnas.map and the dynamic symbols name the same functions, and no others
+#   since     docs/abi/symbols.txt has the same names, each with the node of the map that it came with
 #   needed    the libraries it is linked with are those of the README
 #   globals   no mutable data, no constructors beside the C runtime's own
 #   entries   every function with a status enters the context first (MN_ENTER), itself or in what it hands on to
@@ -23,6 +24,9 @@ for f in headers dynamic; do
     diff "$tmp/map" "$tmp/$f" >"$tmp/diff" || fault "libmodnas.map (<) and the $f (>) name different functions:
 $(grep '^[<>]' "$tmp/diff")"
 done
+awk '/^MODNAS_/ {sub(/^MODNAS_/, "", $1); node = $1} /^ *modnas_/ {sub(/;/, "", $1); print $1 "\t" node}' libmodnas.map | sort >"$tmp/since"
+grep -v '^#' docs/abi/symbols.txt | cut -f1,2 | diff "$tmp/since" - >"$tmp/diff" || fault "libmodnas.map (<) and docs/abi/symbols.txt (>) differ:
+$(grep '^[<>]' "$tmp/diff")"
 odd=$(nm -D --defined-only "$lib" | awk '$2 == "A" {sub(/@.*/, "", $3); print $3}' | grep -vxF "$nodes" || true)
 [ -z "$odd" ] || fault "not a node of libmodnas.map: $odd"
 

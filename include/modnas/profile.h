@@ -18,6 +18,7 @@ typedef struct modnas_profile_opts {
     const char *measured; /* file with what that device measured, instead of measuring here; default: NULL */
     const char *jobs_dir; /* with list_jobs: a folder that gets each job as JOB.onnx, and whole networks; default: NULL */
     int32_t check_nets;   /* with jobs_dir: so many random networks more, check_0.onnx and on, at most 10000; default: 0 */
+    int32_t reserved;     /* 0 */
 } modnas_profile_opts;
 
 /** Build the model of a configuration and make the table of what each candidate takes at each Slot, and of the parts

@@ -220,6 +220,7 @@ typedef struct modnas_profile_opts {
  const char *measured;
  const char *jobs_dir;
  int32_t check_nets;
+ int32_t reserved;
 } modnas_profile_opts;
  int modnas_profile(modnas_config *cfg, const modnas_profile_opts *opts, char **text);
  int modnas_profile_check(modnas_config *cfg, const modnas_profile_opts *opts, int32_t n_nets,
