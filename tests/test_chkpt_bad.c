@@ -14,7 +14,7 @@ static modnas_search *search;
 static char at_good[65], elsewhere[65]; /* hashes of the search in c.chkpt, and a step further */
 static char *file;
 static size_t n_file;
-enum { N_MADE_UP = 144 };
+enum { N_MADE_UP = 144 / UTIL_FEWER }; /* fuzz_resume makes more of them */
 
 /* An outcome for the goals of any row; NULL: of what the model stands for. */
 static int tell(modnas_arch *a, double score) {
@@ -93,7 +93,7 @@ static void check_refused(const char *what, size_t at) {
 /* Every byte of the heads and of the small sections, and some of the large ones. */
 START_TEST(flipped) {
     open_search(1);
-    for (size_t i = 0; i < n_file; i += i < 4096 || i + 4096 > n_file ? 13 : 151) {
+    for (size_t i = 0; i < n_file; i += (i < 4096 || i + 4096 > n_file ? 13 : 151) * UTIL_FEWER) {
         const char before = file[i];
         file[i] = (char)(before ^ (1 << i % 8));
         put(file, n_file);
@@ -106,7 +106,7 @@ END_TEST
 
 START_TEST(cut_off) {
     open_search(0);
-    for (size_t n = 0; n < n_file; n += n < 256 ? 11 : 211) {
+    for (size_t n = 0; n < n_file; n += (n < 256 ? 11 : 211) * UTIL_FEWER) {
         put(file, n);
         check_refused("an end", n);
     }

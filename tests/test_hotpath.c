@@ -297,16 +297,19 @@ END_TEST
  * what a quiet machine shows. What is asserted: 16 new paths, 16 recordings, no allocation, plan or object. */
 START_TEST(planning_share) {
     mn_scores scores = {0, 0, 0, 0};
-    util_small_open(
-        &s, "backend: dnnl\nthreads: 2\nseed: 1\n"
+    char yaml[1024];
+    snprintf(yaml, sizeof yaml,
+            "backend: dnnl\nthreads: 2\nseed: 1\n"
             "model: {type: CIFAR_MobileNetV2, args: {n_classes: 10}}\n"
             "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {add_zero_op: true, candidates: "
             "[MB3E3, MB3E6, MB5E3, MB5E6, MB7E3, MB7E6], mixed_op: BinaryGateMixedOp}}}\n"
             "train_data: {type: RandData, args: {data_size: 64}}\n"
-            "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 32}}\n"
-            "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {momentum: 0.9}}}}}\n");
+            "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: %d}}\n"
+            "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {momentum: 0.9}}}}}\n",
+            32 / UTIL_FEWER);
+    util_small_open(&s, yaml);
     MUST(mn_trainer_reset(s.trainer, 10));
-    if (_i) tighten(0, 0, 20 << 20);
+    if (_i) tighten(0, 0, (20 << 20) / UTIL_FEWER);
     const double start = mn_seconds();
     MUST(mn_trainer_prepare(s.trainer, 0, 0));
     const double prepare_s = mn_seconds() - start;
