@@ -17,7 +17,7 @@ is $? "bindings/python/pyproject.toml has another version than $version"
 # What a binding leaves out: texts for a person of what it gives as data; what its own ways of registering and recording stand for.
 both='describe_text devices_text inspect_text list_text verify_text run builder_args_json builder_kind builder_name builder_text
     registry_build registry_get_builder module_add_custom config_raw_text'
-left_out_cpp="$both state_add"
+left_out_cpp=$both
 left_out_python="$both args_bool args_fail args_given args_int args_real args_str config_raw_file forward op_zeros profile_check"
 bound() { # name, left out, files
     local name=$1 out=" $(echo $2) " missing=

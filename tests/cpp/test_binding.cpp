@@ -63,6 +63,8 @@ struct Ones { // proposes option 1 everywhere, twice
         return n;
     }
     void tell(const modnas::arch &, int status, const modnas::metrics &m) { calls[status || m.empty() ? "bad tell" : "tell"]++; }
+    std::string save() const { return std::to_string(left); }
+    void load(const std::string &bytes) { left = std::stoi(bytes); }
 };
 struct Loop {
     explicit Loop(const modnas::args &) {}
@@ -150,7 +152,13 @@ static void pulled() {
     const modnas::search again(modnas::config(ctx, std::string(space) + "optim: RandomSearchOptim\n"));
     again.load("s.chkpt");
     CHECK(again.ask()[0].json() == s.ask()[0].json());
-    CHECK(s.ask(9).empty()); /* four networks, all proposed */
+    CHECK(s.ask(9).empty()); // four networks, all proposed
+    const modnas::search ones(modnas::config(ctx, std::string(space) + "optim: Ones\n"));
+    ones.ask();
+    ones.save("ones.chkpt");
+    const modnas::search more(modnas::config(ctx, std::string(space) + "optim: Ones\n"));
+    more.load("ones.chkpt");
+    CHECK(more.ask(5).size() == 1); // one of two was left
 }
 
 static void weights() {

@@ -3,7 +3,7 @@
 //   register_module<T>      kinds model, candidate, layer   T(const args &); void build(module); value forward(module, const std::vector<value> &)
 //   register_construct<T>   T(const args &); void run(model)
 //   register_optim<T>       T(model, const args &); int32_t ask(const std::vector<arch> &): how many were filled in;
-//                           void tell(const arch &, int status, const metrics &)
+//                           void tell(const arch &, int status, const metrics &); for checkpoints also std::string save() and void load(const std::string &)
 //   register_estim<T>       T(const args &); void run(search)
 //   register_metric<T>      T(const args &); double measure(search, const arch &)
 //   register_criterion<T>   T(const args &); value loss(const value &logits, const value &target)
@@ -74,6 +74,9 @@ template <class T, class F> int in(void *ud, F f) {
     return guard(*h.s, [&] { f(h); });
 }
 
+template <class T, class = void> struct saves : std::false_type {};
+template <class T> struct saves<T, std::void_t<decltype(std::declval<T &>().load(std::declval<T &>().save()))>> : std::true_type {};
+
 } // namespace detail
 
 template <class T> void register_module(const context &ctx, const char *kind, const component &c) {
@@ -138,6 +141,17 @@ template <class T> void register_optim(const context &ctx, const component &c) {
         });
     };
     vt.destroy = [](void *state, void *) { delete static_cast<made *>(state); };
+    if constexpr (detail::saves<T>::value) {
+        vt.save = [](void *state, modnas_state *out, void *ud) {
+            return detail::in<T>(ud, [&](auto &h) {
+                const std::string bytes = static_cast<made *>(state)->optim.save();
+                detail::check(*h.s, modnas_state_add(out, bytes.data(), bytes.size()));
+            });
+        };
+        vt.load = [](void *state, const void *data, size_t bytes, void *ud) {
+            return detail::in<T>(ud, [&](auto &) { static_cast<made *>(state)->optim.load(std::string(static_cast<const char *>(data), bytes)); });
+        };
+    }
     detail::add(ctx, "optim", c, vt, detail::hold<T>(ctx));
 }
 
