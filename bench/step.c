@@ -34,12 +34,13 @@ const step_measure step_measures[STEP_MAX_MEASURES] = {
     [STEP_WAIT] = {"wait", "waiting for the loader", "%", "gates", 0, 1},
     [STEP_SPOS] = {"spos", "SPOS weight step", "ms", "index", 0, 0},
     [STEP_DARTS] = {"darts", "DARTS step, batch 16", "ms", "sums", 16, 1},
+    [STEP_CELLS] = {"cells", "second-order step of cells, batch 8", "ms", "cells", 8, 1},
     [STEP_RSS] = {"rss", "peak memory", "MB", NULL, 0, 0},
     [STEP_START] = {"start", "start to first step", "s", NULL, 0, 0},
 };
 
 #define BIT(measure) (1u << STEP_##measure)
-enum { STEPS = BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL) | BIT(SPOS) | BIT(DARTS) };
+enum { STEPS = BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL) | BIT(SPOS) | BIT(DARTS) | BIT(CELLS) };
 /* What has no goal, or moves little, runs some of the paths: a whole run is to be short. */
 const step_side_kind step_sides[STEP_MAX_SIDES] = {
     [STEP_OURS] = {"modnas", "libmodnas", "blocked", ~0u, 1, 0},
@@ -52,7 +53,7 @@ const step_side_kind step_sides[STEP_MAX_SIDES] = {
     [STEP_ONE_THREAD] = {"one_thread", "with one thread", "blocked", BIT(WEIGHT) | BIT(ARCH) | BIT(EVAL), 4, 0},
 };
 
-static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_MobileNetV2_GPU"};
+static const char *const models[STEP_MAX_MODELS] = {"CIFAR_MobileNetV2", "CIFAR_MobileNetV2_GPU", "DARTS"};
 
 typedef struct options {
     const char *model, *measure, *json, *python; /* model, measure: NULL is all */
@@ -262,12 +263,16 @@ static int measure_start(bench *b, step_model *m) {
     return 0;
 }
 
+static int is_of_cells(const char *name) {
+    return strcmp(name, "DARTS") == 0 || strcmp(name, "cells") == 0;
+}
+
 static int measure_model(bench *b, step_model *m) {
-    if (is_wanted(b, STEP_START, NULL) && measure_start(b, m)) return -1;
+    if (!is_of_cells(m->name) && is_wanted(b, STEP_START, NULL) && measure_start(b, m)) return -1;
     const char *done = "";
     for (int i = 0; i < STEP_MAX_MEASURES; i++) {
         const char *supernet = step_measures[i].supernet;
-        if (!supernet || strcmp(supernet, done) == 0) continue; /* those of one supernet stand together */
+        if (!supernet || strcmp(supernet, done) == 0 || is_of_cells(supernet) != is_of_cells(m->name)) continue; /* those of one supernet stand together */
         if (measure_supernet(b, m, supernet)) return -1;
         done = supernet;
     }

@@ -5,7 +5,7 @@
 #include "step_side.h"
 #include "util_report.h"
 
-enum { STEP_MAX_SIDES = 6, STEP_MAX_MODELS = 2 };
+enum { STEP_MAX_SIDES = 6, STEP_MAX_MODELS = 3 };
 enum {
     STEP_WEIGHT,
     STEP_ARCH,
@@ -13,13 +13,15 @@ enum {
     STEP_WAIT,
     STEP_SPOS,
     STEP_DARTS,
+    STEP_CELLS,
     STEP_RSS,
     STEP_START,
     STEP_MAX_MEASURES
 };
 enum { STEP_OURS, STEP_NCHW, STEP_CHANNELS_LAST, STEP_TUNED, STEP_ALONE, STEP_ONE_THREAD };
 
-/* supernet: the steps of one are made in one process a side; NULL: taken in another way. batch, paths: of this one, which
+/* The supernet "cells" is of the model DARTS, and the only one that it has.
+ * supernet: the steps of one are made in one process a side; NULL: taken in another way. batch, paths: of this one, which
  * runs all candidates of each mixed op at once whatever the path; 0: as asked for. */
 typedef struct step_measure {
     const char *name, *text, *unit, *supernet;

@@ -31,6 +31,7 @@ static const goal goals[] = {
     {STEP_SPOS, STEP_OURS, SHARE, 0.63, 0.70, "of the compute bound"},
     {STEP_SPOS, STEP_ALONE, PART, 0.75, 0, "of its time on oneDNN's kernels"},
     {STEP_DARTS, STEP_NCHW, TIMES, 4, 0, "times as fast as the original, as it comes"},
+    {STEP_CELLS, STEP_NCHW, TIMES, 4, 0, "times as fast as the original, as it comes"},
     {STEP_RSS, STEP_NCHW, PART, 0.4, 0, "of the original's, as it comes"},
     {STEP_RSS, STEP_CHANNELS_LAST, PART, 0.4, 0, "of the original's, channels-last"},
     {STEP_START, STEP_NCHW, PART, 0.2, 0, "of the original's, as it comes"},

@@ -21,7 +21,7 @@
 #include "train/trainer.h"
 #include "util_report.h"
 
-enum { MAX_OPS = 64 };
+enum { MAX_OPS = 128 };
 
 static const struct supernet {
     const char *name, *mixed_op, *optim; /* optim: flow YAML; NULL: choices are applied as they come */
@@ -30,12 +30,19 @@ static const struct supernet {
     {"gates", "BinaryGateMixedOp", "{type: BinaryGateOptim, args: {n_samples: 0}}"},
     {"index", "IndexMixedOp", NULL},
     {"sums", "SoftmaxSumMixedOp", "DARTSOptim"},
+    {"cells", "SoftmaxSumMixedOp", "DARTSOptim"},
 };
 
-static const char config[] =
-    "backend: dnnl\nseed: 1\nthreads: %d\n"
+static const char mobile[] =
     "model: {type: %s, args: {n_classes: 10, depth_coeff: %s}}\n"
-    "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: %s, candidates: [%.*s]}}}\n"
+    "construct: {mixed_op: {type: MobileNetV2SearchConstructor, args: {mixed_op: %s, candidates: [%.*s]}}}\n";
+static const char cells[] =
+    "ops: {ops_order: act_weight_bn, bn: {affine: false}}\n"
+    "model: {type: DARTS, args: {n_classes: 10, chn: 16, layers: 8}}\n"
+    "construct: {cells: {type: DARTSSearchConstructor, args: {mixed_op: SoftmaxSumMixedOp, candidates: [AVG, MAX, SC3, "
+    "SC5, DC3, DC5, IDT, NIL]}}}\n";
+static const char config[] =
+    "backend: dnnl\nseed: 1\nthreads: %d\n%s"
     "train_data: {type: RandData, args: {data_size: 576, shape: [3, 32, 32], classes: 10}}\n"
     "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: %d, val_batch_size: %d, valid_size: %d}}\n"
     "trainer: {default: {type: ImageClsTrainer, args: {w_grad_clip: 5.0,"
@@ -62,13 +69,14 @@ typedef struct session {
 /* ---- opening ------------------------------------------------------------------------------------------- */
 
 static int read_config(session *s, const struct supernet *net, char *const argv[7]) {
-    char text[2048];
+    char net_text[1024], text[2048];
     const int batch = atoi(argv[3]), threads = atoi(argv[4]), n_candidates = atoi(argv[5]);
     if (batch < 1 || threads < 1) return mn_fail(s->ctx, MODNAS_EINVAL, "batch %s, threads %s", argv[3], argv[4]);
     if (n_candidates < 2 || n_candidates * CANDIDATE > (int)sizeof candidates + 1)
         return mn_fail(s->ctx, MODNAS_EINVAL, "candidates %s, not 2 to %zu", argv[5], (sizeof candidates + 1) / CANDIDATE);
-    const int n = snprintf(text, sizeof text, config, threads, argv[0], argv[6], net->mixed_op,
-                           n_candidates * CANDIDATE - 2, candidates, batch, batch, batch);
+    snprintf(net_text, sizeof net_text, mobile, argv[0], argv[6], net->mixed_op, n_candidates * CANDIDATE - 2, candidates);
+    const int n = snprintf(text, sizeof text, config, threads, strcmp(net->name, "cells") == 0 ? cells : net_text, batch,
+                           batch, batch);
     s->batch = batch;
     return mn_yaml_read(s->ctx, text, (size_t)n, "bench", &s->docs);
 }
@@ -106,7 +114,7 @@ static int session_open(session *s, char *const argv[7]) {
     s->n_ops = mn_model_n_mixed(s->model);
     if (s->n_ops > MAX_OPS) return mn_fail(s->ctx, MODNAS_EINVAL, "%d mixed ops, %d is the most", s->n_ops, MAX_OPS);
     MN_TRY(mn_arch_new(s->model, &s->arch));
-    if (s->arch->n != s->n_ops)
+    if (!net->optim && s->arch->n != s->n_ops)
         return mn_fail(s->ctx, MODNAS_EINVAL, "%d choices of %d mixed ops", s->arch->n, s->n_ops);
     if (net->optim) MN_TRY(build_optim(s, net->optim));
     s->estim.trainer = s->trainer;
@@ -198,6 +206,7 @@ static const step_kind kinds[] = {
     {"wait", steps_back_to_back, MN_PASS_TRAIN, 1, 1, 1},
     {"spos", spos_step, MN_PASS_TRAIN, 1, 1, 1},
     {"darts", darts_step, ALL, 4, 4, 2},
+    {"cells", darts_step, ALL, 4, 4, 2},
 };
 
 /* Multiply-adds of the first convolution for one image: nobody wants the gradient of images. */

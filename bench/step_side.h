@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-enum { SIDE_MAX_OPS = 64 };
+enum { SIDE_MAX_OPS = 128 };
 
 typedef struct side {
     pid_t pid; /* 0: not started */

@@ -1,7 +1,7 @@
 """One supernet of the original, which makes steps on request: the other side of bench/step.
 
     serve.py MODEL SUPERNET LAYOUT BATCH THREADS
-        SUPERNET: gates, index, sums; LAYOUT: nchw (as it comes), channels_last
+        SUPERNET: gates, index, sums, or cells of the MODEL DARTS; LAYOUT: nchw (as it comes), channels_last
 
 Requests and answers are lines on standard input and output, the same as those of bench/step_serve.c:
 
@@ -25,7 +25,15 @@ CANDIDATES = ["MB3E3", "MB3E6", "MB5E3", "MB5E6", "MB7E3", "MB7E6"]
 SUPERNETS = {
     "gates": ("BinaryGateMixedOp", {"type": "BinaryGateOptim", "args": {"n_samples": 2, "renorm": True}}),
     "sums": ("SoftmaxSumMixedOp", {"type": "DARTSOptim"}),
+    "cells": ("SoftmaxSumMixedOp", {"type": "DARTSOptim"}),
     "index": ("IndexMixedOp", {"type": "RandomSearchOptim", "args": {"seed": 1}}),
+}
+CELLS = {
+    "ops": {"ops_order": "act_weight_bn", "bn": {"affine": False}},
+    "model": {"type": "DARTS", "args": {"chn_in": 3, "chn": 16, "n_classes": 10, "layers": 8, "nodes": 4, "shared_a": True,
+                                        "channel_multiplier": 3, "auxiliary": False}},
+    "mixed_op": {"type": "SoftmaxSumMixedOp", "candidates": ["AVG", "MAX", "SC3", "SC5", "DC3", "DC5", "IDT", "NIL"]},
+    "construct": {"mixed_op": {"type": "DARTSSearchConstructor"}},
 }
 N_SAMPLES = 512
 
@@ -34,7 +42,7 @@ def config(model, supernet, batch, folder):
     mixed_op, optim = SUPERNETS[supernet]
     data = {"type": "RandData", "args": {"data_size": N_SAMPLES,
                                          "data_spec": [[[3, 32, 32], "float", None], [None, "int", [0, 10]]]}}
-    return {
+    conf = {
         "name": "peer",
         "backend": "torch",
         "device_ids": "cpu",
@@ -57,6 +65,9 @@ def config(model, supernet, batch, folder):
         "optim": optim,
         "estim": {"search": {"type": "SuperNetEstim", "epochs": 100, "metrics": None, "trainer": "default"}},
     }
+    if supernet == "cells":
+        conf.update(CELLS)
+    return conf
 
 
 class Side:
@@ -158,6 +169,8 @@ class Side:
         """Of its four losses the second is on validation data, after the step ahead."""
         return self._arch_losses()[1].item()
 
+    cells = darts
+
     def eval(self, path, others):
         return self.estim.trainer.valid_step(estim=self.estim, model=self.estim.model, epoch=0, tot_epochs=1, step=1,
                                              tot_steps=2)["loss"]
@@ -172,7 +185,7 @@ class Side:
 
     def _check(self, kind, path):
         """Was it the path that was asked for? An architecture step forgets its own, or has all of them."""
-        if kind not in ("arch", "darts") and [op.last_samples[0] for op in self.ops] != path:
+        if kind not in ("arch", "darts", "cells") and [op.last_samples[0] for op in self.ops] != path:
             raise RuntimeError("%s: the path taken is not the path asked for" % kind)
 
     def about(self):
