@@ -9,7 +9,7 @@
 #include "search/collapse.h"
 #include "search/derive.h"
 #include "space/nested.h"
-#include "train/train.h"
+#include "train/unroll.h"
 #include "util_model.h"
 #include "util_shared.h"
 
@@ -249,6 +249,65 @@ START_TEST(steps_are_those_of_ref) {
 }
 END_TEST
 
+/* ---- one weight step ahead ------------------------------------------------------------------------------ */
+
+typedef struct ahead {
+    step pass[MN_N_UNROLL];
+} ahead;
+
+static int run_pass(int32_t kind, void *ud) {
+    step_go(&((ahead *)ud)->pass[kind]);
+    return 0;
+}
+
+enum { N_ALPHA = 10 * 5 };
+
+/* DARTS' second-order gradient of the architecture parameters; lr 0: the first order. */
+static void unrolled(mn_model *m, double lr, double g[N_ALPHA]) {
+    static const int32_t grads[MN_N_UNROLL] = {MN_ROLE_WEIGHT, MN_ROLE_WEIGHT | MN_ROLE_ARCH, MN_ROLE_ARCH};
+    const mn_sgd_opts opts = {.lr = 0.1, .momentum = 0.9, .weight_decay = 0.03};
+    mn_weight_optim *sgd;
+    mn_unroll *unroll;
+    ahead a;
+    for (int k = 0; k < MN_N_UNROLL; k++) {
+        step_new(m, k == MN_UNROLL_VALID ? 5 : 4, &a.pass[k]);
+        step_record(m, &a.pass[k], &(mn_run_opts){.train = 1, .grads = grads[k]});
+    }
+    OK(mn_sgd_new(model_ctx, m->weights, &opts, &sgd));
+    OK(mn_unroll_new(m->weights, m->arch, &unroll));
+    OK(mn_unroll_grad(unroll, sgd, lr, 0.01, run_pass, &a));
+    ck_assert_uint_eq(m->arch_params.n, 10);
+    for (size_t i = 0; i < 10; i++) OK(mn_param_get_grad(MN_AT(m->arch_params, mn_module_param, i).param, g + 5 * i));
+    mn_unroll_free(unroll);
+    mn_weight_optim_free(sgd);
+    for (int k = 0; k < MN_N_UNROLL; k++) step_free(&a.pass[k]);
+}
+
+static double distance(const double *a, const double *b) {
+    double sum = 0;
+    for (int i = 0; i < N_ALPHA; i++) sum += (a[i] - b[i]) * (a[i] - b[i]);
+    return sqrt(sum);
+}
+
+/* The first order is the same on both backends as f32 is; the second one takes a difference of two gradients over 2 e,
+ * e = 0.01 / |v|, which multiplies what they differ by: a hundredth of it is far below what it adds. */
+START_TEST(both_orders_are_those_of_ref) {
+    static const double zero[N_ALPHA];
+    double ref[2][N_ALPHA], other[2][N_ALPHA];
+    if (!model_has_dnnl("both_orders_are_those_of_ref")) return;
+    mn_model *a = on_backend(stepped[0], "ref"), *b = on_backend(stepped[0], "dnnl");
+    for (int k = 0; k < 2; k++) {
+        unrolled(a, k ? 0.1 : 0, ref[k]);
+        unrolled(b, k ? 0.1 : 0, other[k]);
+    }
+    ck_assert_double_le(distance(ref[0], other[0]), 1e-4 * distance(ref[0], zero));
+    ck_assert_double_gt(distance(ref[0], ref[1]), 1e-2 * distance(ref[0], zero));
+    ck_assert_double_le(distance(ref[1], other[1]), 1e-2 * distance(ref[0], ref[1]));
+    mn_model_free(a);
+    mn_model_free(b);
+}
+END_TEST
+
 /* ---- the auxiliary head -------------------------------------------------------------------------------- */
 
 #define WITH_AUX                                                                                                       \
@@ -329,7 +388,7 @@ int main(void) {
     util_add_loop(s, "counts", model_setup, model_teardown, counts, MN_COUNT(figures));
     util_add(s, "cells", model_setup, model_teardown,
              (const TTest *[]){genotypes_have_their_published_size, descriptions_come_back,
-                               a_search_comes_to_a_pair_of_cells, skip_connections_raise_the_alarm, sub_networks_have_the_supernets_weights, auxiliary_head,
+                               a_search_comes_to_a_pair_of_cells, skip_connections_raise_the_alarm, sub_networks_have_the_supernets_weights, auxiliary_head, both_orders_are_those_of_ref,
                                NULL});
     util_add_loop(s, "gradients", model_setup, model_teardown, gradients, MN_COUNT(stepped));
     util_add_loop(s, "two backends", model_setup, model_teardown, steps_are_those_of_ref, MN_COUNT(stepped));
