@@ -44,6 +44,10 @@ static const struct {
     {"PyramidNet", NET("PyramidNet", ", blocks: 2, alpha: 25, conv_groups: 2, input: [3, 15, 13]", PYRAMID), 0},
     {"PyramidNet, basic blocks", NET("PyramidNet", ", blocks: 3, alpha: 25, bottleneck: false", RESNET), 1},
     {"operators of DARTS", NET("MobileNetV2", EVEN, DARTS), 0},
+    {"cells of DARTS", NET("DARTS", ", chn: 4, layers: 3, nodes: 3, input: [3, 12, 13]", "candidates: [AVG, MAX, SC3, DC5, IDT, NIL]"), 0},
+    {"cells of DARTS that average and share channels", NET("DARTS",
+     ", chn: 8, layers: 3, nodes: 3, input: [3, 12, 13], allocator: EvenSplitAllocator, merger_state: AvgMerger",
+     "candidates: [SC3, NC1]"), 0},
     {"the same, activation first", "ops: {ops_order: act_weight_bn, bn: {affine: false}}\n" NET("MobileNetV2", EVEN, DARTS), 0},
 };
 
