@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Are the sub-networks of a shrunk network as good as the same networks trained alone? The section of docs/results.md on Once-for-All.
 
-    shrunk.py [--size SIZE] [--threads N] [--until HH:MM]      runs what is missing, writes the page
-    shrunk.py --page [--size SIZE] [--threads N]                        only writes the page, of the runs that are there
+    shrunk.py [--size SIZE] [--threads N] [--jobs N] [--until HH:MM]      runs what is missing, writes the page
+    shrunk.py --page [--size SIZE] [--threads N]                          only writes the page, of the runs that are there
 
 docs/examples/ofa_fashion_mnist.yaml, changed as SIZES says, is trained once. Its smallest, its largest and N_RANDOM networks at random (every value equally
 likely) are cut out, with batch norm statistics taken anew and with those that they share, and read the test images. The same networks are trained alone,
@@ -11,12 +11,14 @@ from scratch, with as many weight updates as the shrunk network had in all, and 
 SIZE: small (default) changes the file as SIZES says, full takes it as it is, quick is only to see that it all runs. Runs lie in build/bench/shrunk/SIZE/ and
 are not made again; --until begins none after that time. Python 3 alone is needed."""
 import argparse
+import concurrent.futures
 import json
 import os
 import random
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 TOP = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -28,28 +30,39 @@ DEPTHS, WINDOWS, EXPANSIONS, BLOCKS = (1, 2, 3), (3, 5, 7), (3, 6), (3, 3)  # of
 
 
 def size(images, largest, stage):
-    return {"images": {"data_loader.args.workers": 0, "data_loader.args.train_size": images, "data_loader.args.valid_size": 400},
-            "epochs": (largest, stage)}
+    """images: to train and to validate on, a quarter of them for that; halves of all channels, and of a batch."""
+    return {"change": {"data_loader.args.workers": 0, "data_loader.args.train_size": images, "data_loader.args.valid_size": images // 4,
+                       "data_loader.args.trn_batch_size": 32, "model.args.width_coeff": 0.5}, "epochs": (largest, stage)}
 
 
-SIZES = {"full": {"images": {}, "epochs": (20, 6)}, "small": size(2400, 8, 3), "quick": size(640, 2, 1)}
+SIZES = {"full": {"change": {}, "epochs": (20, 6)}, "small": size(1280, 6, 2), "quick": size(320, 2, 1)}
 
 
 class Late(Exception):
     pass
 
 
+class Failed(Exception):
+    pass
+
+
 def modnas(*args):
-    done = subprocess.run([MODNAS, *args], cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        sys.exit("shrunk.py: modnas %s: status %d\n%s" % (" ".join(args), done.returncode, done.stderr[-2000:]))
+    """Seconds of the processor that it took."""
+    with tempfile.TemporaryFile("w+") as said:
+        child = subprocess.Popen([MODNAS, *args], cwd=TOP, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            said.seek(0)
+            raise Failed("modnas %s: status %d\n%s" % (" ".join(args), child.returncode, said.read()[-2000:]))
+        return usage.ru_utime + usage.ru_stime
 
 
 class Study:
     def __init__(self, opts):
         self.opts, self.size = opts, SIZES[opts.size]
         self.folder = os.path.join("build", "bench", "shrunk", opts.size)
-        change = dict(self.size["images"], **({"threads": opts.threads} if opts.threads else {}))
+        change = dict(self.size["change"], **({"threads": opts.threads} if opts.threads else {}))
         self.common = ["-c", YAML, "--seed", str(SEED)] + [w for k, v in change.items() for w in ("-o", "%s=%s" % (k, v))]
 
     def path(self, *names):
@@ -64,11 +77,10 @@ class Study:
         beside = os.path.join(TOP, self.path(name, "outputs", "cpu_seconds.json"))
         if not os.path.exists(beside):
             self.begin()
-            before = sum(os.times()[2:4])
             print("modnas run -n %s %s" % (name, " ".join(args)), flush=True)
-            modnas("run", "-n", name, "-o", "expman.root_dir=" + self.folder, *self.common, *args)
+            seconds = modnas("run", "-n", name, "-o", "expman.root_dir=" + self.folder, *self.common, *args)
             with open(beside, "w") as file:
-                json.dump(sum(os.times()[2:4]) - before, file)
+                json.dump(seconds, file)
         with open(os.path.join(os.path.dirname(beside), "results.json")) as file, open(beside) as cpu:
             return dict(json.load(file), cpu_seconds=json.load(cpu))
 
@@ -90,9 +102,17 @@ class Study:
         largest, stage = self.size["epochs"]
         return self.run("%s_alone" % name, "-r", "alone", "-g", operators(net), "-o", "estim.train.epochs=%d" % (largest + STAGES * stage))
 
-    def row(self, name, net):
+    def row(self, job):
+        called, net = job
+        name = called.replace(" ", "_")
+        try:
+            return self.measure(called, name, net)
+        except Late:
+            return None
+
+    def measure(self, called, name, net):
         taken, shared, alone = self.score(name, net, "pooled"), self.score(name, net, "none"), self.alone(name, net)
-        return {"name": name, "macs": alone["network"]["macs"], "params": alone["network"]["params"], "pooled": taken["test"]["acc_top1"],
+        return {"name": called, "macs": alone["network"]["macs"], "params": alone["network"]["params"], "pooled": taken["test"]["acc_top1"],
                 "none": shared["test"]["acc_top1"], "alone": alone["test"]["acc_top1"], "cpu_seconds": alone["cpu_seconds"]}
 
 
@@ -175,15 +195,19 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=list(SIZES), default="small")
     parser.add_argument("--threads", type=int, help="instead of the file's threads; results depend on it")
+    parser.add_argument("--jobs", type=int, default=1, help="networks at a time")
     parser.add_argument("--until", help="HH:MM after which no run is begun")
     parser.add_argument("--page", action="store_true", help="begin no run")
-    study, rows = Study(parser.parse_args()), []
+    study = Study(parser.parse_args())
     try:
         supernet = study.supernet()
-        for name, net in networks():
-            rows.append(study.row(name.replace(" ", "_"), net))
-            rows[-1]["name"] = name
+        with concurrent.futures.ThreadPoolExecutor(study.opts.jobs) as pool:
+            rows = [r for r in pool.map(study.row, networks()) if r]
     except Late:
+        rows = []
+    except Failed as failed:
+        sys.exit("shrunk.py: %s" % failed)
+    if len(rows) < N_RANDOM + 2:
         print("shrunk.py: %d of %d networks are done" % (len(rows), N_RANDOM + 2), file=sys.stderr)
     if rows:
         text = "\n".join(lines_of(study, supernet, rows))
