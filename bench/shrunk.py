@@ -168,8 +168,8 @@ def table(head, rows):
 
 def lines_of(study, supernet, rows):
     largest, stage = study.size["epochs"]
-    yield "%s, %s, %d thread%s. %d epochs of the largest network, then %d stages of %d; %.0f CPU seconds with the search, training a network alone %.0f." % (
-        ", ".join("%s %s" % v for v in supernet["versions"].items()), supernet["isa"], supernet["threads"], "s" * (supernet["threads"] != 1),
+    yield "%s, %d thread%s. %d epochs of the largest network, then %d stages of %d; %.0f CPU seconds with the search, training a network alone %.0f." % (
+        ", ".join("%s %s" % v for v in supernet["versions"].items()), supernet["threads"], "s" * (supernet["threads"] != 1),
         largest, STAGES, stage, supernet["cpu_seconds"], sum(r["cpu_seconds"] for r in rows) / len(rows))
     yield ""
     yield from table(["network", "M multiply-adds", "K params", "shared, statistics anew, %", "shared statistics, %", "alone, %", "anew - alone"],
