@@ -421,6 +421,9 @@ START_TEST(refusals) {
                    MODNAS_ECONFIG, "slot 1 (60 -> 60", "32 channels are no whole number of groups of 20", NULL);
     expect_refused("backend: ref\n" NET ANY("resolution_range: [4, 9]"), MODNAS_ECONFIG,
                    "images: resolution 9 would be 9; 1 to 8 is possible", NULL);
+    expect_refused("backend: ref\n" NET "construct: {a: MobileNetV2ElasticConstructor, b: {type: ElasticConstructor, args: "
+                   "{width_range: [0.5, 1]}}}\n", MODNAS_ECONFIG, "slot 1 (8 -> 16 channels, stride 2): width is elastic already",
+                   NULL);
     expect_refused("backend: ref\n" NET "mixed_op: {type: IndexMixedOp, candidates: [MB3E1]}\n"
                    "construct: {elastic: MobileNetV2ElasticConstructor}\n",
                    MODNAS_ECONFIG, "slot 0 (8 -> 8 channels, stride 1): a mixed op is not elastic", NULL);

@@ -181,8 +181,9 @@ static int choose(const mn_wish *w, mn_elastic_desc *d, int32_t unit, int32_t *c
     return d->n;
 }
 
-/* With the place of the argument in front. */
-static int make(const mn_wish *w, mn_model *model, const mn_elastic_desc *d, mn_elastic **out) {
+/* With the place of the argument in front. has: the extent that there is where the value's is to go. */
+static int make(const mn_wish *w, mn_model *model, const mn_elastic_desc *d, const mn_extent *has, mn_elastic **out) {
+    if (has) return mn_args_fail(w->args, w->arg, "%s: %s is elastic already", d->where, mn_elastic_kinds[d->kind]);
     const int rc = mn_elastic_new(model, d, out);
     return rc == MODNAS_ECONFIG ? mn_args_fail(w->args, w->arg, "%s", modnas_errmsg(model->ctx)) : rc;
 }
@@ -218,7 +219,7 @@ static int block_width(const mn_wish *w, const block *b, mn_elastic_desc *d) {
         return mn_args_fail(w->args, w->arg, "%s: the block has no convolution that makes channels of its own: its width cannot change",
                             d->where);
     if (inside(&l)) MN_TRY(check_groups(w, &l, d));
-    MN_TRY(make(w, s->module->model, d, &e));
+    MN_TRY(make(w, s->module->model, d, inside(&l) ? l.of[l.first]->active.out : NULL, &e));
     return inside(&l) ? set_width(e, &l) : 0;
 }
 
@@ -237,7 +238,7 @@ static int block_kernel(const mn_wish *w, const block *b, mn_elastic_desc *d) {
     if (!choose(w, d, 1, choices, size)) return 0;
     for (int32_t i = 0; i < d->n; i++)
         if (size[i] % 2 == 0) return mn_args_fail(w->args, w->arg, "%s: a window of %d is not odd", d->where, size[i]);
-    MN_TRY(make(w, b->module->model, d, &e));
+    MN_TRY(make(w, b->module->model, d, conv->active.kernel, &e));
     conv->active.kernel = &e->extent;
     for (int32_t from = d->full, to = d->full - 2; to > 0; to -= 2)
         for (int32_t i = 0; i < d->n; i++)
@@ -263,7 +264,7 @@ static int add_stage(const mn_wish *w, mn_model *model, const block *blocks, int
     snprintf(where, sizeof where, "stage %d (slots %s to %s)", number, blocks[0].first->name, blocks[n - 1].last->name);
     mn_elastic_desc d = {.kind = MN_ELASTIC_DEPTH, .name = "seq", .where = where, .full = n};
     if (!choose(w, &d, 1, choices, size)) return 0;
-    MN_TRY(make(w, model, &d, &e));
+    MN_TRY(make(w, model, &d, blocks[1].module->active.there, &e));
     for (int32_t i = 1; i < n; i++)
         if (!(blocks[i].module->active.there = mn_elastic_block(e, i))) return MODNAS_ENOMEM;
     return 0;
@@ -296,7 +297,7 @@ int mn_elastic_resolution(mn_model *model, const mn_wish *w) {
     if (model->input[1] != model->input[2])
         return mn_args_fail(w->args, w->arg, "images of %d x %d: their sides are not equal", model->input[1], model->input[2]);
     choose(w, &d, 1, choices, size);
-    MN_TRY(make(w, model, &d, &e));
+    MN_TRY(make(w, model, &d, model->root->active.side, &e));
     model->root->active.side = &e->extent;
     return 0;
 }
