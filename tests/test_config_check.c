@@ -104,8 +104,8 @@ START_TEST(unknown_components) {
     config_expect_bad(
         "trainer:\n  default:\n    type: ImageClsTrainer\n    args:\n      optimizer: {type: SDG, args: {lr: 1}}\n",
         MODNAS_ENOTFOUND, "c.yaml:5: no optimizer named 'SDG'; did you mean 'SGD'?");
-    config_expect_bad("estim: {a: {type: SupernetEstimator}}\n", MODNAS_ENOTFOUND,
-                      "c.yaml:1: no estim named 'SupernetEstimator'");
+    config_expect_bad("estim: {a: {type: TheEstimatorOfAll}}\n", MODNAS_ENOTFOUND, "c.yaml:1: no estim named 'TheEstimatorOfAll'");
+    config_expect_good("estim: {a: {type: SuperNetEstimator}}\n"); /* an old name of SuperNetEstim */
     config_expect_good("model: cifar-mobilenet_v2\n"); /* spec 2.1: case, '-' and '_' do not matter */
 }
 END_TEST
