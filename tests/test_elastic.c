@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "construct/subnet.h"
 #include "module/layers.h"
 #include "search/derive.h"
 #include "space/elastic.h"
 #include "util_model.h"
-#include "util_small.h"
 
 /* 6 Slots: 8 -> 8, then stages of 2 and of 3 blocks with windows of 7. */
 #define NET         NET_OF("ReLU6")
@@ -41,7 +41,12 @@ static const char *const nets[] = {
 };
 #define N_NETS (int)MN_COUNT(nets)
 
-#define FILE_NAME "/tmp/modnas_test_elastic.safetensors"
+/* Of the process: each test is one. */
+static const char *weights_file(void) {
+    static char name[64];
+    snprintf(name, sizeof name, "/tmp/test_elastic_%ld.safetensors", (long)getpid());
+    return name;
+}
 
 static const char *const backends[] = {"backend: ref\n", "backend: dnnl\nthreads: 2\n"};
 
@@ -189,7 +194,7 @@ static mn_model *cut_out(const char *backend, const char *net, const mn_node *ar
     mn_node *docs = yaml(text.text);
     ck_assert_msg(mn_subnet_open(model_ctx, docs, MODNAS_F32, &s) == 0, "%s", modnas_errmsg(model_ctx));
     ck_assert_msg(s.model != NULL, "%s", modnas_errmsg(model_ctx));
-    ck_assert_msg(mn_subnet_reduce(s.model, arch, FILE_NAME) == 0, "%s", modnas_errmsg(model_ctx));
+    ck_assert_msg(mn_subnet_reduce(s.model, arch, weights_file()) == 0, "%s", modnas_errmsg(model_ctx));
     mn_model *m = s.model;
     s.model = NULL;
     mn_subnet_close(&s);
@@ -207,7 +212,7 @@ START_TEST(cut_outs_are_the_same) {
     const char *backend = backends[_i % 2], *of = nets[_i / 2];
     mn_model *m = made(backend, of, MODNAS_F32);
     stir(m, 1);
-    ck_assert_int_eq(mn_model_save(m, FILE_NAME, NULL), 0);
+    ck_assert_int_eq(mn_model_save(m, weights_file(), NULL), 0);
     for (int k = 0; k < n; k++) {
         int64_t macs[2];
         mn_arch *arch = drawn(m, (uint64_t)k);
@@ -230,7 +235,7 @@ START_TEST(cut_outs_are_the_same) {
         mn_arch_free(arch);
     }
     mn_model_free(m);
-    remove(FILE_NAME);
+    remove(weights_file());
 }
 END_TEST
 
@@ -343,53 +348,6 @@ START_TEST(resizing_by_hand) {
 }
 END_TEST
 
-/* ---- training ------------------------------------------------------------------------------------------- */
-
-#define TRAINING                                                                                                       \
-    "threads: 2\nseed: 3\n"                                                                                            \
-    "model: {type: MobileNetV2, args: {cfgs: [[0, 8, 1, 1], [1, 8, 1, 1], [6, 16, 2, 2]], n_classes: 4, width_coeff: " \
-    "0, kernel_size: 5}}\n" ELASTIC_OF("[3, 5]")                                                                       \
-    "train_data: {type: RandData, args: {shape: [3, 8, 8], classes: 4, data_size: 48}}\n"                              \
-    "data_loader: {type: DefaultDataLoader, args: {trn_batch_size: 16, val_batch_size: 8, valid_size: 8}}\n"           \
-    "trainer: {default: {type: ImageClsTrainer, args: {optimizer: {type: SGD, args: {lr: 0.05, momentum: 0.9}}}}}\n"
-
-static util_small small;
-
-static void small_step(mn_arch *arch, mn_rng *rng) {
-    mn_scores scores = {0, 0, 0, 0};
-    for (int32_t i = 0; i < arch->n; i++)
-        arch->index[i] = (int32_t)mn_rng_below(rng, (uint64_t)mn_space_gene(small.model->space, i)->n);
-    ck_assert_int_eq(mn_arch_apply(arch), 0);
-    ck_assert_msg(mn_trainer_step(small.trainer, &scores) == 0, "%s", modnas_errmsg(small.ctx));
-}
-
-/* After prepare no other sub-network makes an allocation, a plan or an object of the backend. */
-START_TEST(hot_path) {
-    char text[2048];
-    mn_arch *arch;
-    mn_rng rng;
-    mn_rng_init(&rng, 1, 2, 3);
-    snprintf(text, sizeof text, "%s%s", _i ? "backend: dnnl\n" : "backend: ref\n", TRAINING);
-    util_small_open(&small, text);
-    ck_assert_int_eq(mn_arch_new(small.model, &arch), 0);
-    ck_assert_int_eq(mn_trainer_reset(small.trainer, 1), 0);
-    ck_assert_msg(mn_trainer_prepare(small.trainer, 0, 0) == 0, "%s", modnas_errmsg(small.ctx));
-    ck_assert_int_eq(mn_trainer_start_epoch(small.trainer, 0), 0);
-    small_step(arch, &rng);
-    mn_backend *b = small.model->backend;
-    const int64_t allocs = small.ctx->n_allocs, plans = mn_backend_n_plans(b), objects = mn_backend_n_objects(b);
-    for (int i = 0; i < 15; i++) small_step(arch, &rng);
-    ck_assert_int_eq(small.ctx->n_allocs, allocs);
-    ck_assert_int_eq(mn_backend_n_plans(b), plans);
-    ck_assert_int_eq(mn_backend_n_objects(b), objects);
-    /* and its channels are sorted with the momentum: the next steps are those of a network whose order was another */
-    ck_assert_int_eq(mn_trainer_sort_channels(small.trainer, -1), 0);
-    small_step(arch, &rng);
-    mn_arch_free(arch);
-    util_small_close(&small);
-}
-END_TEST
-
 /* ---- what does not fit ---------------------------------------------------------------------------------- */
 
 #define WITH(args) "backend: ref\n" NET "construct: {elastic: {type: MobileNetV2ElasticConstructor, args: {" args "}}}\n"
@@ -437,6 +395,5 @@ int main(void) {
     util_add_loop(s, "whole", model_setup, model_teardown, whole_is_plain, 2);
     util_add_loop(s, "cut", model_setup, model_teardown, cut_outs_are_the_same, 2 * N_NETS);
     util_add_loop(s, "sorting", model_setup, model_teardown, sorting_changes_nothing, 2 * N_NETS);
-    util_add_loop(s, "hot path", NULL, NULL, hot_path, 2);
     return util_run(s);
 }
