@@ -7,7 +7,8 @@
 /* All of them are found before any is set: which edges a nested layer keeps depends on the others. */
 static int force_best(mn_model *m) {
     const int32_t n = mn_model_n_mixed(m);
-    int32_t *best = mn_alloc(m->ctx, (size_t)n + 1, sizeof *best);
+    if (!n) return 0;
+    int32_t *best = mn_alloc(m->ctx, (size_t)n, sizeof *best);
     int rc = best ? 0 : MODNAS_ENOMEM;
     for (int32_t i = 0; i < n && !rc; i++) rc = mn_mixed_best(mn_model_mixed(m, i), &best[i]);
     for (int32_t i = 0; i < n && !rc; i++) mn_mixed_force(mn_model_mixed(m, i), best[i]);
