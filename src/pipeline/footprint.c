@@ -83,17 +83,19 @@ static int add_run(plan *p, mn_run_opts opts, int32_t batch, int32_t arch_step, 
     return 0;
 }
 
-/* The steps: weights, what a gradient method asks of the trainer, evaluation where there is validation data. Of the
- * passes that look a step ahead the one with all gradients needs most. */
+/* The steps: weights, what a gradient method asks of the trainer, evaluation where there is validation data, and that of
+ * what was found, with statistics of its own (recalibration.c). Of the passes that look a step ahead the one with all
+ * gradients needs most. */
 static int add_runs(plan *p, const mn_optim *optim) {
     const int32_t batch = p->step->batch, valid = valid_batch(p->step->config), arch_batch = valid ? valid : batch,
                   needs = optim && p->step->model->arch ? optim->needs : 0, both = MN_ROLE_WEIGHT | MN_ROLE_ARCH;
     const mn_run_opts weights = {.train = 1, .update_stats = 1, .grads = needs & MN_ARCH_JOINT ? both : MN_ROLE_WEIGHT},
                       arch = {.train = 1, .grads = MN_ROLE_ARCH}, ahead = {.train = 1, .grads = both},
-                      evaluation = {.train = 0};
+                      evaluation = {.train = 0}, statistics = {.train = 1, .update_stats = 1};
     MN_TRY(add_run(p, weights, batch, 0, 0));
     if (needs & MN_ARCH_GRAD) MN_TRY(add_run(p, arch, arch_batch, 1, optim->n_active));
     if (needs & MN_ARCH_AHEAD) MN_TRY(add_run(p, ahead, arch_batch, 0, 0));
+    if (valid && mn_space_n_genes(p->step->model->space)) MN_TRY(add_run(p, statistics, batch, 0, 0));
     return valid ? add_run(p, evaluation, valid, 0, 0) : 0;
 }
 

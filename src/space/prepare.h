@@ -24,7 +24,7 @@
 
 #include "space/space.h"
 
-#define MN_PREPARE_RUNS 4
+#define MN_PREPARE_RUNS 5
 
 typedef struct mn_prepare_run {
     mn_run *run;
