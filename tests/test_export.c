@@ -180,6 +180,34 @@ END_TEST
 
 /* ---- there and back ------------------------------------------------------------------------------------ */
 
+/* What the inner exporter says, and a file that another network takes; NAME.pt is NAME.safetensors. */
+START_TEST(weights_beside_a_description) {
+    char weights[128], spec[256], config[512];
+    snprintf(weights, sizeof weights, "/tmp/test_export_%ld", (long)getpid());
+    snprintf(spec, sizeof spec, "{type: DefaultTorchCheckpointExporter, args: {path: %s.pt, exporter: DefaultParamsExporter}}", weights);
+    mn_model *m = model_of(MODEL_NET "seed: 7\n", MODNAS_F32);
+    mn_exporter *e = exporter_of(spec);
+    mn_node *desc;
+    OK(e->run(e, m, &desc));
+    ck_assert(desc->kind == MN_MAP && desc->n == 0); /* no architecture parameters */
+    snprintf(config, sizeof config, MODEL_NET "seed: 8\nchkpt: %s.safetensors\n", weights);
+    mn_model *other = model_of(config, MODNAS_F32);
+    double a[64], b[64];
+    OK(mn_param_get(model_param(m, "fc.bias"), a));
+    OK(mn_param_get(model_param(other, "fc.bias"), b));
+    ck_assert_mem_eq(a, b, 3 * sizeof *a);
+    mn_node_free(model_ctx, desc);
+    mn_exporter_free(e);
+    e = exporter_of("{type: DefaultTorchCheckpointExporter, args: {path: /tmp/no/such/folder/w}}");
+    ck_assert_int_eq(e->run(e, m, &desc), MODNAS_EIO);
+    mn_exporter_free(e);
+    mn_model_free(other);
+    mn_model_free(m);
+    snprintf(config, sizeof config, "%s.safetensors", weights);
+    ck_assert_int_eq(remove(config), 0);
+}
+END_TEST
+
 /* Write what `super` exports to a file, build `derived` from it: every Slot holds the most probable candidate, or the
  * backbone's own where the supernet does, and the file's text is YAML. */
 static void round_trip(const char *super, const char *derived) {
@@ -291,7 +319,7 @@ int main(void) {
     add_loop(s, "descriptions", descriptions_as_published, MN_COUNT(samples));
     add_loop(s, "sections", the_section_of_a_configuration, MN_COUNT(sections));
     util_add(s, "export", setup, teardown,
-             (const TTest *[]){null_means_none, wrong_arguments_are_named, what_is_exported_builds_the_network,
+             (const TTest *[]){null_means_none, weights_beside_a_description, wrong_arguments_are_named, what_is_exported_builds_the_network,
                                files_by_ending, NULL});
     return util_run(s);
 }

@@ -1,4 +1,4 @@
-/* Descriptions in files: YAML for .yaml and .yml, JSON for .json. */
+/* Descriptions in files: YAML for .yaml and .yml, JSON for .json; and weights beside one. */
 #include <string.h>
 
 #include "export/parts.h"
@@ -45,6 +45,30 @@ static int run(mn_exporter *e, mn_model *model, mn_node **desc) {
     return rc;
 }
 
+/* What another exporter says, and all weights and statistics as they are then in a file. */
+static int run_weights(mn_exporter *e, mn_model *model, mn_node **desc) {
+    const file_state *s = e->state;
+    mn_node *d;
+    if (!mn_model_committed(model)) return mn_fail(e->ctx, MODNAS_EINVAL, "there are no weights that could be exported");
+    MN_TRY(s->inner->run(s->inner, model, &d));
+    const int rc = mn_model_save(model, s->path, NULL);
+    if (rc)
+        mn_node_free(e->ctx, d);
+    else
+        *desc = d;
+    return rc;
+}
+
+/* NAME.pt of the original is NAME.safetensors here. */
+static int set_weights_path(file_state *s, const mn_args *args) {
+    mn_str path = {.ctx = args->ctx};
+    mn_str_add(&path, mn_args_str(args, "path"));
+    if (!path.failed && ends_with(path.text, ".pt")) path.text[path.n -= 3] = 0;
+    if (!path.failed && !ends_with(path.text, ".safetensors")) mn_str_add(&path, ".safetensors");
+    s->path = mn_str_take(&path);
+    return s->path ? 0 : MODNAS_ENOMEM;
+}
+
 /* The path as given if it has a known ending, else with `ext` behind it. */
 static int set_path(file_state *s, const mn_args *args) {
     mn_str path = {.ctx = args->ctx};
@@ -56,13 +80,19 @@ static int set_path(file_state *s, const mn_args *args) {
     return s->path ? 0 : MODNAS_ENOMEM;
 }
 
+typedef struct file_kind { /* data of a row */
+    int (*run)(mn_exporter *e, mn_model *model, mn_node **desc);
+    int (*set_path)(file_state *s, const mn_args *args);
+} file_kind;
+
 static int build(const mn_component *c, const mn_args *args, const void *env, void *out) {
+    const file_kind *kind = c->data;
     mn_exporter *e;
-    (void)c, (void)env;
-    MN_TRY(mn_exporter_new(args->ctx, sizeof(file_state), run, &e));
+    (void)env;
+    MN_TRY(mn_exporter_new(args->ctx, sizeof(file_state), kind->run, &e));
     file_state *s = e->state;
     e->destroy = destroy;
-    int rc = set_path(s, args);
+    int rc = kind->set_path(s, args);
     if (!rc) rc = mn_registry_build(args->ctx, "export", mn_args_node(args, "exporter"), NULL, NULL, NULL, &s->inner);
     if (rc)
         mn_exporter_free(e);
@@ -76,9 +106,18 @@ static const mn_arg_def args_of[] = {
     {"ext", MN_ARG_STR, "yaml", "yaml|yml|json", "ending of a path that has none"},
     {"exporter", MN_ARG_SPEC, "DefaultSlotTraversalExporter", "export", "makes what is written"},
     {NULL, 0, NULL, NULL, NULL}};
-static const mn_component row = {
-    "export", "DefaultToFileExporter", "another exporter's description, also in a file", args_of, build, NULL};
+static const mn_arg_def weights_args[] = {
+    {"path", MN_ARG_STR, NULL, NULL, "file of weights; .safetensors is added, or put for .pt"},
+    {"exporter", MN_ARG_SPEC, "DefaultSlotTraversalExporter", "export", "makes the description"},
+    {NULL, 0, NULL, NULL, NULL}};
+
+static const mn_component rows[] = {
+    {"export", "DefaultToFileExporter", "another exporter's description, also in a file", args_of, build,
+     &(const file_kind){run, set_path}},
+    {"export", "DefaultTorchCheckpointExporter", "another exporter's description, and the weights in a file", weights_args,
+     build, &(const file_kind){run_weights, set_weights_path}},
+};
 
 int mn_export_file_register(modnas_ctx *ctx) {
-    return mn_registry_add(ctx, &row);
+    return mn_registry_add_all(ctx, rows, MN_COUNT(rows));
 }
