@@ -18,9 +18,8 @@ typedef struct util_onnx {
 void util_onnx_open(util_onnx *u);
 /* Export the model, and evaluate n images ourselves: input and result go beside the file. opts may be NULL. */
 void util_onnx_add(util_onnx *u, mn_model *m, const modnas_onnx_opts *opts, int64_t n);
-/* What ONNX Runtime makes of all of them; the largest difference. More than 1e-4, of values above 10 more than 1e-5 of the
- * largest, fails the test, as does a file that the checker refuses: in f32 a deep network's logits are that uncertain (of
- * values up to 37 ours, ONNX Runtime's and PyTorch's are each 5e-5 to 6e-5 away from the same in f64). 0 after a line that says "skipped" where there is no such Python. */
+/* What ONNX Runtime makes of all of them; the largest difference. More than 1e-4 anywhere fails the test, as does a file
+ * that the checker refuses. 0 after a line that says "skipped" where there is no such Python. */
 double util_onnx_compare(util_onnx *u);
 
 /* Weights and statistics that hide nothing: batch norm's scale, shift, mean and variance are all over the place. */
