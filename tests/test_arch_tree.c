@@ -8,27 +8,12 @@
 #define BLOCK "MobileInvertedResidualBlock_"
 #define TREE  "construct: {arch_desc: DefaultRecursiveArchDescConstructor}\narch_desc: "
 
-static char *export_text(mn_model *m, const char *spec) {
-    mn_node *conf = yaml(spec), *desc;
-    mn_exporter *e;
-    mn_str text = {.ctx = model_ctx};
-    OK(mn_exporters_build(model_ctx, conf, &e));
-    OK(e->run(e, m, &desc));
-    mn_node_json(&text, desc);
-    mn_node_free(model_ctx, desc);
-    mn_node_free(model_ctx, conf);
-    mn_exporter_free(e);
-    char *taken = mn_str_take(&text);
-    ck_assert_ptr_nonnull(taken);
-    return taken;
-}
-
 /* The names of a network of MODEL_NET are those of the original's module tree. */
 START_TEST(descriptions_have_the_names_of_modules) {
     mn_model *m = model_of(MODEL_NET "construct: {s: {type: MobileNetV2SearchConstructor, args: {mixed_op: BinaryGate,"
                                      " add_zero_op: false, candidates: [MB3E1]}}}\n",
                            MODNAS_F32);
-    char *text = export_text(m, "export: {d: DefaultRecursiveExporter}\n");
+    char *text = model_exported(m, "export: {d: DefaultRecursiveExporter}\n");
     ck_assert_str_eq(text, "{\"conv_first\":{\"0\":{},\"1\":{},\"2\":{}},\"bottlenecks\":{\"Bottlenecks_0\":{\"" BLOCK
                            "0_0\":{\"conv\":null}},\"Bottlenecks_1\":{\"" BLOCK "1_0\":{\"conv\":[\"MB3E1\"]},\"" BLOCK
                            "1_1\":{\"conv\":[\"MB3E1\"]}}},\"conv_last\":{\"0\":{},\"1\":{},\"2\":{}},\"avgpool\":{},"
@@ -44,7 +29,7 @@ START_TEST(what_is_written_is_read_back) {
         mn_model *m = model_of(MODEL_NET INDEX, MODNAS_F32);
         mn_str config = {.ctx = model_ctx};
         for (int32_t k = 0; k < 3; k++) mn_space_categorical_at(m->space, k)->index = paths[i][k];
-        char *text = export_text(m, "export: {d: DefaultRecursiveExporter}\n");
+        char *text = model_exported(m, "export: {d: DefaultRecursiveExporter}\n");
         mn_str_addf(&config, MODEL_NET TREE "%s\n", text);
         mn_model *n = model_of(config.text, MODNAS_F32);
         for (int32_t k = 0; k < 3; k++)

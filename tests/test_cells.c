@@ -94,22 +94,11 @@ END_TEST
 #define AS_LIST  "arch_desc: [" NORMAL ", " REDUCE "]\n"
 #define AS_TEXT  "normal=sep_conv_3x3:0,skip_connect:1,skip_connect:0,avg_pool_3x3:2 reduce=max_pool_3x3:1,dil_conv_5x5:0,dil_conv_3x3:1,none:0"
 
-static char *exported(mn_model *m) {
-    mn_node *conf = yaml("export: {d: DefaultRecursiveExporter}\n"), *desc;
-    mn_exporter *e;
-    mn_str text = {.ctx = model_ctx};
-    OK(mn_exporters_build(model_ctx, conf, &e));
-    OK(e->run(e, m, &desc));
-    mn_node_json(&text, desc);
-    mn_node_free(model_ctx, desc);
-    mn_node_free(model_ctx, conf);
-    mn_exporter_free(e);
-    return mn_str_take(&text);
-}
+#define TO_TREE "export: {d: DefaultRecursiveExporter}\n"
 
 static void expect_exported(const char *config, const char *wanted) {
     mn_model *m = model_of(config, MODNAS_F32);
-    char *text = exported(m);
+    char *text = model_exported(m, TO_TREE);
     ck_assert_str_eq(text, wanted);
     mn_free(model_ctx, text);
     mn_model_free(m);
@@ -140,7 +129,7 @@ START_TEST(a_search_comes_to_a_pair_of_cells) {
         alpha[i % 5] = 1 + 0.1 * (i % 5);
         OK(mn_mixed_set_alpha(mn_model_mixed(m, i), alpha));
     }
-    char *text = exported(m);
+    char *text = model_exported(m, TO_TREE);
     ck_assert_str_eq(text, "[[[[[\"AVG\"],[0],2],[[\"MAX\"],[1],2]],[[[\"SC5\"],[1],3],[[\"DC3\"],[2],3]]],"
                            "[[[[\"AVG\"],[0],2],[[\"MAX\"],[1],2]],[[[\"SC5\"],[1],3],[[\"DC3\"],[2],3]]]]");
     mn_free(model_ctx, text);
@@ -188,7 +177,7 @@ START_TEST(sub_networks_have_the_supernets_weights) {
     mn_model *m, *sub;
     snprintf(path, sizeof path, "/tmp/test_cells_%ld.safetensors", (long)getpid());
     OK(mn_construct_model(model_ctx, conf, MODNAS_F32, 1, &m));
-    char *text = exported(m);
+    char *text = model_exported(m, TO_TREE);
     OK(mn_yaml_value(model_ctx, text, "exported", &desc));
     OK(mn_model_save(m, path, NULL));
     OK(mn_derive_begin(m));

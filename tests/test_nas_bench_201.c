@@ -116,20 +116,6 @@ static mn_model *tied(const char *mixed_op) {
     return model_of(config, MODNAS_F32);
 }
 
-static void expect_desc(mn_model *m, const char *json) {
-    mn_node *config = yaml("{}"), *desc;
-    mn_exporter *e;
-    mn_str text = {.ctx = model_ctx};
-    OK(mn_exporters_build(model_ctx, config, &e));
-    OK(e->run(e, m, &desc));
-    mn_node_json(&text, desc);
-    ck_assert_str_eq(text.text, json);
-    mn_str_free(&text);
-    mn_node_free(model_ctx, desc);
-    mn_node_free(model_ctx, config);
-    mn_exporter_free(e);
-}
-
 /* 36 Slots with 6 parameters: 5^6 = 15,625 networks. One of them comes back as it went in. */
 START_TEST(cells_are_alike) {
     static const char *const mixed[] = {"IndexMixedOp", "SoftmaxSumMixedOp"};
@@ -145,7 +131,7 @@ START_TEST(cells_are_alike) {
         ck_assert_int_eq(a->n, 6);
         for (int k = 0; k < 6; k++) ck_assert_int_eq(a->index[k], "412333"[k] - '0');
         OK(mn_arch_apply(a));
-        expect_desc(m, "\"412333\"");
+        model_expect_exported(m, "{}", "\"412333\"");
         mn_arch_free(a);
         mn_node_free(model_ctx, text);
         mn_str_free(&size);

@@ -45,6 +45,27 @@ mn_model *model_of(const char *config, int32_t dtype) {
     return m;
 }
 
+char *model_exported(mn_model *m, const char *config) {
+    mn_node *conf = yaml(config), *desc;
+    mn_exporter *e;
+    mn_str text = {.ctx = model_ctx};
+    ck_assert_msg(mn_exporters_build(model_ctx, conf, &e) == 0, "%s", modnas_errmsg(model_ctx));
+    ck_assert_msg(e->run(e, m, &desc) == 0, "%s", modnas_errmsg(model_ctx));
+    mn_node_json(&text, desc);
+    mn_node_free(model_ctx, desc);
+    mn_node_free(model_ctx, conf);
+    mn_exporter_free(e);
+    char *taken = mn_str_take(&text);
+    ck_assert_ptr_nonnull(taken);
+    return taken;
+}
+
+void model_expect_exported(mn_model *m, const char *config, const char *json) {
+    char *text = model_exported(m, config);
+    ck_assert_str_eq(text, json);
+    mn_free(model_ctx, text);
+}
+
 double model_first_weight(const char *config) {
     mn_model *m = model_of(config, MODNAS_F32);
     double x[1024];

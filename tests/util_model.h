@@ -24,6 +24,9 @@ mn_node *yaml(const char *text);
 mn_model *model_of(const char *config, int32_t dtype);
 /* The same, expected to fail with this status and a message that holds all of the given texts (ends with NULL). */
 void expect_refused(const char *config, int status, ...);
+/* What the `export` of a configuration ("{}": the usual one) says of a model, as one line of JSON; freed with mn_free. */
+char *model_exported(mn_model *m, const char *config);
+void model_expect_exported(mn_model *m, const char *config, const char *json);
 /* The first element of the first parameter of a configuration's model. */
 double model_first_weight(const char *config);
 
